@@ -1,0 +1,153 @@
+import type { Duplex, Readable } from 'node:stream'
+import type {
+  ContainerConfig, ContainerInspectResponse, ContainerSummary, ContainerWaitResponse, EndpointSettings, EventMessage, HostConfig, ImageInspect, ImageSummary, Network,
+  NetworkCreateRequest, NetworkingConfig, Volume, VolumeCreateOptions,
+} from '../../src/api/engine/engine-json.ts'
+import type { OverlayTable } from '../../src/api/engine/overlay.ts'
+
+/**
+ * A container engine that has never heard of Swarm, in the Engine API's own shapes, so that HTTP routes and the swarm executor use it alike.
+ * A `ref` is a full id, a name (with or without leading slash), or an id prefix that is unique.
+ * Common errors: `no-such-container` (not-found: "No such container: X"), `no-such-image`, `no-such-network`, `no-such-volume`, `name-in-use` (conflict).
+ */
+export interface Engine extends AsyncDisposable {
+  readonly containers: Containers
+  readonly execs: Execs
+  readonly images: Images
+  readonly networks: Networks
+  readonly volumes: Volumes
+  readonly events: EngineEvents
+}
+
+export type Filters = Readonly<Record<string, readonly string[]>>
+
+export interface CreateContainerRequest {
+  readonly name?: string
+  readonly config: ContainerConfig
+  readonly hostConfig?: HostConfig
+  readonly networkingConfig?: NetworkingConfig
+}
+
+export interface LogOptions {
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly follow?: boolean
+  readonly timestamps?: boolean
+  readonly details?: boolean
+  /** Lines from the end; absent: all. */
+  readonly tail?: number
+  /** Nanosecond-precise RFC 3339 or seconds, as the API gives it. */
+  readonly since?: string
+  readonly until?: string
+}
+
+export interface AttachOptions {
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+  /** Replay what was logged before. */
+  readonly logs: boolean
+  /** Stay attached. */
+  readonly stream: boolean
+  readonly detachKeys?: string
+}
+
+/**
+ * A live connection to a container or exec. Reading: output, in Docker's 8-byte framing unless `tty`. Writing: standard input; end() half-closes it;
+ * destroy() only detaches. The output ends when the process does.
+ */
+export interface Attachment { readonly tty: boolean; readonly stream: Duplex }
+
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed'
+
+export interface Containers {
+  create(request: CreateContainerRequest): Promise<{ readonly Id: string; readonly Warnings: readonly string[] }>
+  /** Resolves when the process runs. Already running: ShoalError `already-started` (not-modified). */
+  start(ref: string): Promise<void>
+  /** Sends the stop signal, waits up to `timeoutSeconds` (default: the container's, then 10; -1: for ever), then kills. Not running: `already-stopped` (not-modified). */
+  stop(ref: string, options?: { readonly signal?: string; readonly timeoutSeconds?: number }): Promise<void>
+  restart(ref: string, options?: { readonly signal?: string; readonly timeoutSeconds?: number }): Promise<void>
+  kill(ref: string, signal?: string): Promise<void>
+  pause(ref: string): Promise<void>
+  unpause(ref: string): Promise<void>
+  rename(ref: string, name: string): Promise<void>
+  resize(ref: string, size: { readonly height: number; readonly width: number }): Promise<void>
+  remove(ref: string, options?: { readonly force?: boolean; readonly volumes?: boolean }): Promise<void>
+  inspect(ref: string, options?: { readonly size?: boolean }): Promise<ContainerInspectResponse>
+  list(options: { readonly all?: boolean; readonly limit?: number; readonly size?: boolean; readonly filters?: Filters }): Promise<readonly ContainerSummary[]>
+  /** Resolves as soon as the container is found and the wait is registered (so that an exit after that is not missed); `result` when the condition holds. */
+  wait(ref: string, condition: WaitCondition, signal?: AbortSignal): Promise<{ readonly result: Promise<ContainerWaitResponse> }>
+  /** The stream is framed unless `tty`. Destroying it ends following. */
+  logs(ref: string, options: LogOptions): Promise<{ readonly tty: boolean; readonly stream: Readable }>
+  attach(ref: string, options: AttachOptions): Promise<Attachment>
+  top(ref: string, psArgs?: string): Promise<{ readonly Titles: readonly string[]; readonly Processes: readonly (readonly string[])[] }>
+  /** One JSON object (ContainerStatsResponse) per value; one value only unless `stream`. */
+  stats(ref: string, options: { readonly stream: boolean; readonly oneShot: boolean }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>
+  prune(filters: Filters): Promise<{ readonly ContainersDeleted: readonly string[]; readonly SpaceReclaimed: number }>
+}
+
+export interface ExecConfig {
+  readonly cmd: readonly string[]
+  readonly attachStdin: boolean
+  readonly attachStdout: boolean
+  readonly attachStderr: boolean
+  readonly tty: boolean
+  readonly env: readonly string[]
+  readonly workingDir?: string
+  readonly user?: string
+  readonly privileged: boolean
+  readonly detachKeys?: string
+}
+export interface Execs {
+  create(containerRef: string, config: ExecConfig): Promise<{ readonly Id: string }>
+  /** Starts it; attached to its streams unless detached. */
+  start(id: string, options: { readonly detach: boolean; readonly tty: boolean; readonly size?: { readonly height: number; readonly width: number } }): Promise<Attachment | undefined>
+  inspect(id: string): Promise<Readonly<Record<string, unknown>>>
+  resize(id: string, size: { readonly height: number; readonly width: number }): Promise<void>
+}
+
+export interface Images {
+  /** @throws `no-such-image` */
+  inspect(ref: string): Promise<ImageInspect>
+  list(options: { readonly all?: boolean; readonly filters?: Filters }): Promise<readonly ImageSummary[]>
+  history(ref: string): Promise<readonly Readonly<Record<string, unknown>>[]>
+  /** Root filesystem tar (plain, gzip, …) to an image. `changes` are Dockerfile instructions (CMD, ENV, …). */
+  import(tar: Readable, options: { readonly repository?: string; readonly tag?: string; readonly message?: string; readonly changes: readonly string[] }): Promise<{ readonly id: string }>
+  /** `docker save` archive. Progress lines as the API streams them. @throws `malformed-image` (invalid-argument) */
+  load(tar: Readable, options: { readonly quiet: boolean }): AsyncIterable<Readonly<Record<string, unknown>>>
+  save(refs: readonly string[]): Promise<Readable>
+  tag(ref: string, repository: string, tag: string): Promise<void>
+  remove(ref: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly { readonly Untagged?: string; readonly Deleted?: string }[]>
+  prune(filters: Filters): Promise<{ readonly ImagesDeleted: readonly { readonly Untagged?: string; readonly Deleted?: string }[]; readonly SpaceReclaimed: number }>
+}
+
+export interface Networks {
+  create(request: NetworkCreateRequest): Promise<{ readonly Id: string; readonly Warning: string }>
+  inspect(ref: string, options?: { readonly verbose?: boolean }): Promise<Network>
+  list(filters?: Filters): Promise<readonly Network[]>
+  remove(ref: string): Promise<void>
+  connect(ref: string, containerRef: string, settings?: EndpointSettings): Promise<void>
+  disconnect(ref: string, containerRef: string, force: boolean): Promise<void>
+  prune(filters: Filters): Promise<{ readonly NetworksDeleted: readonly string[] }>
+  /** Programs an overlay network, new or changed; resolves when the kernel has it. Older revisions than the applied one are ignored. */
+  applyOverlay(table: OverlayTable): Promise<void>
+  /** Takes an overlay network down. @throws `network-in-use` (conflict) while a container is attached */
+  removeOverlay(networkId: string): Promise<void>
+  /** networkId -> applied revision. */
+  overlayRevisions(): ReadonlyMap<string, number>
+}
+
+export interface Volumes {
+  create(options: VolumeCreateOptions): Promise<Volume>
+  inspect(name: string): Promise<Volume>
+  list(filters?: Filters): Promise<{ readonly Volumes: readonly Volume[]; readonly Warnings: readonly string[] }>
+  remove(name: string, force: boolean): Promise<void>
+  prune(filters: Filters): Promise<{ readonly VolumesDeleted: readonly string[]; readonly SpaceReclaimed: number }>
+}
+
+export interface EngineEvents {
+  /** From now on, until the signal aborts. */
+  subscribe(signal: AbortSignal): AsyncIterable<EventMessage>
+  /** Those of the last minutes still in memory. */
+  recent(): readonly EventMessage[]
+}

@@ -1,0 +1,49 @@
+import type { EndpointSettings } from '../../../src/api/engine/engine-json.ts'
+
+/** What the network side of the engine needs to know of a container. */
+export interface NetworkedContainer {
+  readonly id: string
+  readonly name: string
+  readonly hostname: string
+  readonly domainname: string
+  /** HostConfig.NetworkMode: default, bridge, none, host, container:<id>, or a network's name or id. */
+  readonly mode: string
+  /** Wanted endpoints by network name or id, as in NetworkingConfig. */
+  readonly endpoints: Readonly<Record<string, EndpointSettings>>
+  /** HostConfig.PortBindings, e.g. "80/tcp" -> [{HostIp, HostPort}]; and all exposed ports with publishAll. */
+  readonly portBindings: Readonly<Record<string, readonly { readonly HostIp?: string; readonly HostPort?: string }[]>>
+  readonly exposedPorts: readonly string[]
+  readonly publishAllPorts: boolean
+  readonly dns: readonly string[]
+  readonly dnsSearch: readonly string[]
+  readonly dnsOptions: readonly string[]
+  /** "name:ip", ip may be host-gateway. */
+  readonly extraHosts: readonly string[]
+  readonly links: readonly string[]
+  readonly sysctls: Readonly<Record<string, string>>
+}
+
+/** A container's network as it was set up. Kept by the container side in its durable record. */
+export interface ContainerSandbox {
+  /** Path of the network namespace to run in; absent for host mode. */
+  readonly netnsPath?: string
+  /** For NetworkSettings.Networks, by network name. */
+  readonly endpoints: Readonly<Record<string, EndpointSettings>>
+  /** For NetworkSettings.Ports. */
+  readonly ports: Readonly<Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[] | null>>
+  /** Contents for the container's /etc/hosts and /etc/resolv.conf. */
+  readonly hosts: string
+  readonly resolvConf: string
+}
+
+/** Container lifecycle <-> networking, inside the engine. */
+export interface ContainerNetworks {
+  /** Makes the namespace, connects every endpoint, publishes ports, starts DNS. Undoes everything on failure. */
+  attach(container: NetworkedContainer): Promise<ContainerSandbox>
+  /** Takes all of it down; idempotent. */
+  detach(containerId: string): Promise<void>
+  /** After a daemon restart: takes over what still runs (sandboxes of running containers) and removes everything else that is ours. */
+  restore(running: readonly { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox }[]): Promise<void>
+  /** Checks a create request's networks without doing anything. @throws `no-such-network` (not-found) */
+  validate(container: NetworkedContainer): Promise<void>
+}

@@ -1,0 +1,21 @@
+import { pino, type Logger as Pino } from 'pino'
+import type { LogFields, Logger } from '../../base/logger.ts'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal'
+
+/** JSON lines on standard error. */
+export class PinoLogger implements Logger {
+  readonly #pino: Pino
+
+  constructor(pinoLogger: Pino) { this.#pino = pinoLogger }
+
+  static create(level: LogLevel): PinoLogger {
+    return new PinoLogger(pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true })))
+  }
+
+  debug(message: string, fields: LogFields = {}): void { this.#pino.debug(fields, message) }
+  info(message: string, fields: LogFields = {}): void { this.#pino.info(fields, message) }
+  warn(message: string, fields: LogFields = {}): void { this.#pino.warn(fields, message) }
+  error(message: string, fields: LogFields = {}): void { this.#pino.error(fields, message) }
+  with(fields: LogFields): Logger { return new PinoLogger(this.#pino.child(fields)) }
+}
