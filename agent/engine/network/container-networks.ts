@@ -36,6 +36,20 @@ export interface ContainerSandbox {
   readonly resolvConf: string
 }
 
+/**
+ * What the network side asks of the container side, for Networks.connect and disconnect (which name containers that may be stopped).
+ * Handed to createLocalNetworks as a function, since each side needs the other.
+ */
+export interface ConnectableContainers {
+  /** @throws `no-such-container` (not-found) */
+  find(ref: string): Promise<{ readonly container: NetworkedContainer; readonly isRunning: boolean }>
+  /**
+   * The container's wanted endpoints changed; `sandbox` is what a running one now has (the new hosts file is to be written into it).
+   * Durable when it resolves.
+   */
+  endpointsChanged(containerId: string, endpoints: Readonly<Record<string, EndpointSettings>>, sandbox: ContainerSandbox | undefined): Promise<void>
+}
+
 /** Container lifecycle <-> networking, inside the engine. */
 export interface ContainerNetworks {
   /** Makes the namespace, connects every endpoint, publishes ports, starts DNS. Undoes everything on failure. */

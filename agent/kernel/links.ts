@@ -1,0 +1,42 @@
+import type { NetnsPath } from './netns.ts'
+
+/** Interfaces, addresses, routes and forwarding entries of one namespace (rtnetlink). */
+export interface Links {
+  /**
+   * Applies in order, stopping at the first failure. Adding what is there and deleting what is gone count as done, except adding a link.
+   * @throws `link-exists` (already-exists), `no-such-link` (not-found), `rtnetlink-failed` (internal)
+   */
+  apply(netns: NetnsPath, operations: readonly LinkOperation[]): void
+  list(netns: NetnsPath): readonly LinkInfo[]
+  /** IPv4 addresses with prefix length, e.g. 10.0.0.1/24. */
+  addresses(netns: NetnsPath): readonly { readonly link: string; readonly cidr: string }[]
+}
+
+export type LinkOperation =
+  | { readonly kind: 'add-bridge'; readonly name: string; readonly mac?: string; readonly mtu?: number }
+  /** A pair: `name` here, `peer` in another namespace (or here when absent). */
+  | { readonly kind: 'add-veth'; readonly name: string; readonly mtu?: number; readonly peer: { readonly name: string; readonly netns?: string; readonly mac?: string } }
+  /** Created in `into` while its UDP socket stays in the namespace of the call. No learning; answers ARP for known neighbours. */
+  | { readonly kind: 'add-vxlan'; readonly name: string; readonly vni: number; readonly port: number; readonly mtu: number; readonly into: string }
+  | { readonly kind: 'delete-link'; readonly name: string }
+  | { readonly kind: 'set-link'; readonly name: string; readonly rename?: string; readonly up?: boolean; readonly mac?: string; readonly mtu?: number; readonly master?: string }
+  /** Flags of a bridge port. hairpin: frames may leave where they came in; isolated: no frames to other isolated ports. */
+  | { readonly kind: 'set-port'; readonly name: string; readonly hairpin?: boolean; readonly isolated?: boolean }
+  | { readonly kind: 'add-address' | 'delete-address'; readonly link: string; readonly cidr: string }
+  /** `to` is a CIDR or "default". */
+  | { readonly kind: 'add-route' | 'delete-route'; readonly to: string; readonly via?: string; readonly link?: string }
+  | { readonly kind: 'add-neighbour' | 'delete-neighbour'; readonly link: string; readonly ip: string; readonly mac: string }
+  /** With `host`: the VXLAN device sends frames for `mac` to that host. Without: the bridge sends them to this port. */
+  | { readonly kind: 'add-forwarding' | 'delete-forwarding'; readonly link: string; readonly mac: string; readonly host?: string }
+
+export interface LinkInfo {
+  readonly index: number
+  readonly name: string
+  /** bridge, veth, vxlan, …; empty for physical links and lo. */
+  readonly kind: string
+  readonly mac: string
+  readonly mtu: number
+  readonly up: boolean
+  /** Index of the bridge it is a port of. */
+  readonly master: number | undefined
+}

@@ -1,0 +1,72 @@
+import type { Conntrack } from '../conntrack.ts'
+import type { NetnsPath } from '../netns.ts'
+import { attribute, parseAttributes, readIpv4 } from './netlink-message.ts'
+import { netlinkFailure, NetlinkSocket } from './netlink-socket.ts'
+import { errnoName, type NetworkLibc } from './network-libc.ts'
+
+const NETLINK_NETFILTER = 12
+const CTNETLINK = 1 << 8
+const CT_GET = 1
+const CT_DELETE = 2
+const AF_INET = 2
+const CTA = { original: 1, reply: 2, zone: 18, id: 12 }
+const TUPLE = { ip: 1, protocol: 2 }
+const IP_SOURCE = 1
+const PROTOCOL = { number: 1, destinationPort: 3 }
+const UDP = 17
+const NLA_F_NESTED = 0x8000
+
+/** ctnetlink (linux/netfilter/nfnetlink_conntrack.h): lists the table and deletes the entries that match, each by its tuple and id. */
+export class LinuxConntrack implements Conntrack {
+  readonly #libc: NetworkLibc
+
+  constructor(libc: NetworkLibc) { this.#libc = libc }
+
+  deleteByReplySource(netns: NetnsPath, addresses: ReadonlySet<string>): number {
+    if (addresses.size === 0) return 0
+    return this.#deleteWhere(netns, entry => {
+      const source = tuplePart(entry.get(CTA.reply), TUPLE.ip).get(IP_SOURCE)
+      return source !== undefined && addresses.has(readIpv4(source))
+    })
+  }
+
+  deleteUdpByDestinationPort(netns: NetnsPath, ports: ReadonlySet<number>): number {
+    if (ports.size === 0) return 0
+    return this.#deleteWhere(netns, entry => {
+      const protocol = tuplePart(entry.get(CTA.original), TUPLE.protocol)
+      const port = protocol.get(PROTOCOL.destinationPort)
+      return protocol.get(PROTOCOL.number)?.[0] === UDP && port !== undefined && ports.has(port.readUInt16BE(0))
+    })
+  }
+
+  #deleteWhere(netns: NetnsPath, matches: (entry: ReadonlyMap<number, Buffer>) => boolean): number {
+    return this.#libc.inside(netns, () => {
+      const socket = new NetlinkSocket(this.#libc, NETLINK_NETFILTER)
+      try {
+        const entries = socket.dump(CTNETLINK | CT_GET, nfHeader()).map(body => parseAttributes(body.subarray(4))).filter(matches)
+        return entries.filter(entry => deleteEntry(socket, entry)).length
+      } finally {
+        socket.close()
+      }
+    })
+  }
+}
+
+function tuplePart(tuple: Buffer | undefined, part: number): ReadonlyMap<number, Buffer> {
+  return parseAttributes(parseAttributes(tuple ?? Buffer.alloc(0)).get(part) ?? Buffer.alloc(0))
+}
+
+/** False when it was gone already. */
+function deleteEntry(socket: NetlinkSocket, entry: ReadonlyMap<number, Buffer>): boolean {
+  const parts = [attribute(CTA.original | NLA_F_NESTED, entry.get(CTA.original) ?? Buffer.alloc(0))]
+  for (const type of [CTA.zone, CTA.id]) {
+    const value = entry.get(type)
+    if (value !== undefined) parts.push(attribute(type, value))
+  }
+  const errno = socket.request(CTNETLINK | CT_DELETE, 0, nfHeader(), ...parts)
+  if (errno !== 0 && errnoName(errno) !== 'ENOENT') throw netlinkFailure('delete a connection', errno)
+  return errno === 0
+}
+
+/** struct nfgenmsg */
+function nfHeader(): Buffer { return Buffer.of(AF_INET, 0, 0, 0) }

@@ -1,0 +1,100 @@
+import { closeSync } from 'node:fs'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { LinkInfo, LinkOperation, Links } from '../links.ts'
+import type { NetnsPath } from '../netns.ts'
+import { linkRequest, type Lookups } from './link-messages.ts'
+import { parseAttributes, readIpv4, readMac, readText } from './netlink-message.ts'
+import { netlinkFailure, NetlinkSocket } from './netlink-socket.ts'
+import { errnoName, openNetns, type NetworkLibc } from './network-libc.ts'
+
+const NETLINK_ROUTE = 0
+const RTM_GETLINK = 18
+const RTM_GETADDR = 22
+const GONE = ['ENODEV', 'ESRCH', 'ENOENT', 'EADDRNOTAVAIL']
+
+/** Links over an rtnetlink socket opened for each call, so it always stands in the namespace that the path names now. */
+export class LinuxLinks implements Links {
+  readonly #libc: NetworkLibc
+
+  constructor(libc: NetworkLibc) { this.#libc = libc }
+
+  apply(netns: NetnsPath, operations: readonly LinkOperation[]): void {
+    const fds = new Map<string, number>()
+    const lookups: Lookups = { index: name => this.#index(name), netnsFd: path => openOnce(fds, path) }
+    try {
+      this.#withSocket(netns, socket => { for (const operation of operations) applyOne(socket, operation, lookups) })
+    } finally {
+      for (const fd of fds.values()) closeSync(fd)
+    }
+  }
+
+  list(netns: NetnsPath): readonly LinkInfo[] {
+    return this.#withSocket(netns, socket => socket.dump(RTM_GETLINK, Buffer.alloc(16)).map(readLink))
+  }
+
+  addresses(netns: NetnsPath): readonly { readonly link: string; readonly cidr: string }[] {
+    const links = new Map(this.list(netns).map(link => [link.index, link.name]))
+    const bodies = this.#withSocket(netns, socket => socket.dump(RTM_GETADDR, Buffer.of(2, 0, 0, 0, 0, 0, 0, 0)))
+    return bodies.filter(body => body.readUInt8(0) === 2).map(body => {
+      const attributes = parseAttributes(body.subarray(8))
+      const address = attributes.get(2) ?? attributes.get(1) ?? Buffer.alloc(4)
+      return { link: links.get(body.readUInt32LE(4)) ?? '', cidr: `${readIpv4(address)}/${body.readUInt8(1)}` }
+    })
+  }
+
+  #withSocket<T>(netns: NetnsPath, work: (socket: NetlinkSocket) => T): T {
+    return this.#libc.inside(netns, () => {
+      const socket = new NetlinkSocket(this.#libc, NETLINK_ROUTE)
+      try {
+        return work(socket)
+      } finally {
+        socket.close()
+      }
+    })
+  }
+
+  #index(name: string): number {
+    const index = this.#libc.if_nametoindex(name)
+    if (index === 0) throw new ShoalError('not-found', 'no-such-link', `no network interface named ${name}`)
+    return index
+  }
+}
+
+function applyOne(socket: NetlinkSocket, operation: LinkOperation, lookups: Lookups): void {
+  const isDelete = operation.kind.startsWith('delete-')
+  let errno: number
+  try {
+    const { type, flags, parts } = linkRequest(operation, lookups)
+    errno = socket.request(type, flags, ...parts)
+  } catch (error) {
+    if (isDelete && error instanceof ShoalError && error.code === 'no-such-link') return
+    throw error
+  }
+  if (errno === 0) return
+  const name = errnoName(errno)
+  if (isDelete && GONE.includes(name)) return
+  if (name === 'EEXIST' && operation.kind === 'add-address') return
+  if (name === 'EEXIST') throw new ShoalError('already-exists', 'link-exists', `${JSON.stringify(operation)}: it exists already`)
+  throw netlinkFailure(JSON.stringify(operation), errno)
+}
+
+function openOnce(fds: Map<string, number>, path: string): number {
+  const fd = fds.get(path) ?? openNetns(path)
+  fds.set(path, fd)
+  return fd
+}
+
+function readLink(body: Buffer): LinkInfo {
+  const attributes = parseAttributes(body.subarray(16))
+  const kind = parseAttributes(attributes.get(18) ?? Buffer.alloc(0)).get(1)
+  const address = attributes.get(1)
+  return {
+    index: body.readInt32LE(4),
+    name: readText(attributes.get(3) ?? Buffer.alloc(0)),
+    kind: kind === undefined ? '' : readText(kind),
+    mac: address === undefined ? '' : readMac(address),
+    mtu: attributes.get(4)?.readUInt32LE(0) ?? 0,
+    up: (body.readUInt32LE(8) & 1) === 1,
+    master: attributes.get(10)?.readUInt32LE(0),
+  }
+}

@@ -1,0 +1,69 @@
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { Netns, NetnsPath } from '../netns.ts'
+import { LinuxLinks } from './linux-links.ts'
+import { errnoName, type NetworkLibc } from './network-libc.ts'
+
+const MS_BIND = 4096
+const MNT_DETACH = 2
+const NSFS_MAGIC = 0x6e736673
+
+export class LinuxNetns implements Netns {
+  readonly #libc: NetworkLibc
+  readonly #links: LinuxLinks
+
+  constructor(libc: NetworkLibc) {
+    this.#libc = libc
+    this.#links = new LinuxLinks(libc)
+  }
+
+  create(path: string): void {
+    if (this.exists(path)) throw new ShoalError('already-exists', 'netns-exists', `a network namespace is bound to ${path} already`)
+    mkdirSync(dirname(path), { recursive: true, mode: 0o711 })
+    closeSync(openSync(path, 'w', 0o444))
+    this.#libc.insideNew(() => {
+      if (this.#libc.mount('/proc/thread-self/ns/net', path, null, MS_BIND, null) !== 0) {
+        const reason = errnoName(this.#libc.errno())
+        rmSync(path, { force: true })
+        throw new ShoalError('internal', 'netns-create-failed', `cannot bind the network namespace to ${path}: ${reason}`)
+      }
+      this.#links.apply(undefined, [{ kind: 'set-link', name: 'lo', up: true }])
+    })
+  }
+
+  remove(path: string): void {
+    if (this.exists(path) && this.#libc.umount2(path, MNT_DETACH) !== 0) {
+      throw new ShoalError('internal', 'netns-remove-failed', `cannot unmount the network namespace ${path}: ${errnoName(this.#libc.errno())}`)
+    }
+    rmSync(path, { force: true })
+  }
+
+  exists(path: string): boolean {
+    try {
+      return statfsSync(path).type === NSFS_MAGIC
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+      throw error
+    }
+  }
+
+  list(directory: string): readonly string[] {
+    try {
+      return readdirSync(directory)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      throw error
+    }
+  }
+
+  writeSysctl(netns: NetnsPath, key: string, value: string): void {
+    this.#libc.inside(netns, () => {
+      try {
+        writeFileSync(`/proc/sys/net/${key}`, value)
+      } catch (cause) {
+        throw new ShoalError('internal', 'sysctl-failed', `cannot set net/${key} to ${value}`, { cause })
+      }
+    })
+  }
+}

@@ -1,0 +1,19 @@
+import type { NetworkKernel } from '../network-kernel.ts'
+import { LinuxConntrack } from './linux-conntrack.ts'
+import { LinuxLinks } from './linux-links.ts'
+import { LinuxNetns } from './linux-netns.ts'
+import { LinuxNetnsSockets } from './linux-netns-sockets.ts'
+import { LinuxNft } from './linux-nft.ts'
+import { NetworkLibc } from './network-libc.ts'
+
+/** The network kernel of this machine, standing in the namespace of the calling thread. Call on the main thread, once. */
+export function createLinuxNetworkKernel(): NetworkKernel {
+  const libc = new NetworkLibc()
+  return {
+    netns: new LinuxNetns(libc),
+    links: new LinuxLinks(libc),
+    nft: new LinuxNft(libc),
+    conntrack: new LinuxConntrack(libc),
+    sockets: new LinuxNetnsSockets(libc),
+  }
+}

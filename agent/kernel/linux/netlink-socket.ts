@@ -1,0 +1,66 @@
+import koffi from 'koffi'
+import { closeSync } from 'node:fs'
+import { ShoalError } from '../../../src/base/errors.ts'
+import { message, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, parseMessages } from './netlink-message.ts'
+import { errnoName, type NetworkLibc } from './network-libc.ts'
+
+const AF_NETLINK = 16
+const SOCK_RAW = 3
+/** The kernel never sends larger dump datagrams than 32 KiB. */
+const RECEIVE_BYTES = 64 * 1024
+
+/** A blocking netlink socket in the namespace where it was opened. Close it. */
+export class NetlinkSocket {
+  readonly #libc: NetworkLibc
+  readonly #fd: number
+  readonly #buffer = Buffer.alloc(RECEIVE_BYTES)
+  #sequence = 0
+
+  constructor(libc: NetworkLibc, protocol: number) {
+    this.#libc = libc
+    this.#fd = libc.openSocket(AF_NETLINK, SOCK_RAW, protocol)
+  }
+
+  /** Sends one request and waits for its acknowledgement. Returns 0 or the errno. */
+  request(type: number, flags: number, ...parts: readonly Uint8Array[]): number {
+    const sequence = this.#send(type, flags | NLM_F_REQUEST | NLM_F_ACK, parts)
+    for (;;) {
+      for (const reply of this.#receive()) {
+        if (reply.sequence === sequence && reply.type === NLMSG_ERROR) return -reply.body.readInt32LE(0)
+      }
+    }
+  }
+
+  /** All answers of a dump request. */
+  dump(type: number, ...parts: readonly Uint8Array[]): Buffer[] {
+    const sequence = this.#send(type, NLM_F_REQUEST | NLM_F_DUMP, parts)
+    const bodies: Buffer[] = []
+    for (;;) {
+      for (const reply of this.#receive()) {
+        if (reply.sequence !== sequence) continue
+        if (reply.type === NLMSG_DONE) return bodies
+        if (reply.type === NLMSG_ERROR) throw netlinkFailure(`dump ${type}`, -reply.body.readInt32LE(0))
+        bodies.push(Buffer.from(reply.body))
+      }
+    }
+  }
+
+  close(): void { closeSync(this.#fd) }
+
+  #send(type: number, flags: number, parts: readonly Uint8Array[]): number {
+    this.#sequence += 1
+    const bytes = message(type, flags, this.#sequence, ...parts)
+    if (this.#libc.send(this.#fd, bytes, bytes.length, 0) !== bytes.length) throw netlinkFailure(`send ${type}`, koffi.errno())
+    return this.#sequence
+  }
+
+  #receive(): ReturnType<typeof parseMessages> {
+    const length = Number(this.#libc.recv(this.#fd, this.#buffer, this.#buffer.length, 0))
+    if (length <= 0) throw netlinkFailure('receive', koffi.errno())
+    return parseMessages(this.#buffer.subarray(0, length))
+  }
+}
+
+export function netlinkFailure(what: string, errno: number): ShoalError {
+  return new ShoalError('internal', 'rtnetlink-failed', `netlink: ${what}: ${errnoName(errno)}`)
+}

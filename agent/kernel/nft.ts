@@ -1,0 +1,7 @@
+import type { NetnsPath } from './netns.ts'
+
+/** nftables of one namespace, in nft's own language. */
+export interface Nft {
+  /** Runs the commands as one transaction: all or nothing. Returns what `list` commands print. @throws `nft-failed` (internal) */
+  run(netns: NetnsPath, commands: string): string
+}
