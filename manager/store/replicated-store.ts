@@ -1,0 +1,159 @@
+import type { Proposal, StoreAction } from '../../src/api/swarm/raft.ts'
+import type { RaftMember } from '../../src/api/swarm/raft.ts'
+import { Channel } from '../../src/base/channel.ts'
+import { ShoalError } from '../../src/base/errors.ts'
+import type { KvStore } from '../../src/base/storage.ts'
+import { applyProposal } from './apply-proposal.ts'
+import type { ObjectStore, StoreCommit, StoreTx, StoreView } from './object-store.ts'
+import type { Proposer } from './proposer.ts'
+import { RecentIds } from './recent-ids.ts'
+import { readSnapshot, writeSnapshot, type StagedState } from './snapshot-records.ts'
+import { StatePersister } from './state-persister.ts'
+import { StoreState } from './store-state.ts'
+import { UpdateQueue } from './update-queue.ts'
+
+/** Commits a watcher may fall behind before it has to list again: some seconds of a busy leader, some megabytes at worst. */
+const WATCH_COMMITS_MAX = 1024
+/** Request ids remembered for dropping repeats: a repeat comes within seconds, and a busy leader commits some hundred entries in one. */
+const REQUEST_IDS_MAX = 4096
+
+/** Who the members are, for the header of a snapshot. */
+export interface SnapshotMembers { readonly members: readonly RaftMember[]; readonly removed: readonly number[] }
+
+/**
+ * The replicated state of this manager. Consensus feeds it (applyCommitted, install), components read and change it as ObjectStore.
+ * Open it, hand it to the raft node, then attach() the node as its proposer. The caller owns `kv` and disposes it after the store.
+ */
+export class ReplicatedStore implements ObjectStore, AsyncDisposable {
+  #state: StoreState
+  #requestIds: RecentIds
+  #proposer: Proposer | undefined
+  readonly #persister: StatePersister | undefined
+  readonly #watchers = new Set<Channel<StoreCommit>>()
+  readonly #updates: UpdateQueue
+  readonly #stop = new AbortController()
+  #isProposing = false
+  readonly #refused = new Set<number>()
+
+  private constructor(state: StoreState, requestIds: readonly string[], persister: StatePersister | undefined) {
+    this.#state = state
+    this.#requestIds = new RecentIds(REQUEST_IDS_MAX, requestIds)
+    this.#persister = persister
+    this.#updates = new UpdateQueue({ state: () => this.#state, commit: actions => this.#commit(actions) })
+  }
+
+  /** An empty store that keeps nothing on disk. */
+  static inMemory(): ReplicatedStore {
+    return new ReplicatedStore(StoreState.empty(), [], undefined)
+  }
+
+  /** Loads what was applied before. @throws ShoalError `state-damaged` (internal) when the kept state is not whole */
+  static async open(kv: KvStore): Promise<ReplicatedStore> {
+    const { persister, state, requestIds } = await StatePersister.open(kv)
+    return new ReplicatedStore(state, requestIds, persister)
+  }
+
+  /** Gives the store its way to commit. Once, before the first update. */
+  attach(proposer: Proposer): void { this.#proposer = proposer }
+
+  view(): StoreView { return this.#state }
+
+  async update<T>(change: (tx: StoreTx) => T, signal?: AbortSignal): Promise<T> {
+    this.#stop.signal.throwIfAborted()
+    return this.#updates.run(change, signal)
+  }
+
+  watch(signal: AbortSignal): AsyncIterable<StoreCommit> {
+    signal.throwIfAborted()
+    const onAbort = (): void => { end(); channel.fail(signal.reason) }
+    const end = (): void => {
+      this.#watchers.delete(channel)
+      signal.removeEventListener('abort', onAbort)
+    }
+    const channel = new Channel<StoreCommit>(WATCH_COMMITS_MAX, end)
+    this.#watchers.add(channel)
+    signal.addEventListener('abort', onAbort, { once: true })
+    return channel
+  }
+
+  /** Raft index up to which everything is applied. */
+  get appliedIndex(): number { return this.#state.version }
+
+  /**
+   * Applies the entry `index`, which consensus has committed; called in order, for own entries and those of others. `undefined` is an
+   * entry without a proposal (raft's own). Entries at or below appliedIndex were applied before a restart and are skipped.
+   */
+  applyCommitted(index: number, proposal: Proposal | undefined): void {
+    if (index <= this.#state.version) return
+    const isRepeat = proposal !== undefined && proposal.requestId !== '' && this.#requestIds.has(proposal.requestId)
+    const applied = proposal === undefined || isRepeat ? undefined : applyProposal(this.#state, index, proposal)
+    if (applied === undefined) {
+      if (this.#isProposing && proposal !== undefined && !isRepeat) this.#refused.add(index)
+      this.#state = this.#state.at(index)
+      return
+    }
+    const requestId = proposal?.requestId ?? ''
+    if (requestId !== '') this.#requestIds.add(requestId)
+    this.#state = applied.state
+    this.#persister?.add(index, applied.changes, requestId)
+    this.#publish({ view: applied.state, changes: applied.changes })
+  }
+
+  /** The state as it is now, as encoded SnapshotRecords: a header, then objects. Later changes do not show. */
+  snapshot(members: SnapshotMembers): AsyncIterable<Uint8Array> {
+    return writeSnapshot(this.#state, { ...members, recentRequestIds: this.#requestIds.list() })
+  }
+
+  /** Reads a snapshot without installing it. @throws ShoalError `snapshot-malformed` (invalid-argument) */
+  async stage(records: AsyncIterable<Uint8Array>): Promise<StagedState> {
+    return readSnapshot(records)
+  }
+
+  /**
+   * Replaces everything by a staged snapshot; durable when it resolves. Watchers get `changes: 'all'`.
+   * @param note kept with it, for the caller: note() gives it back after a restart
+   */
+  async install(staged: StagedState, note: Uint8Array): Promise<void> {
+    await this.#persister?.replace(staged.state, staged.header.recentRequestIds, note)
+    this.#state = staged.state
+    this.#requestIds = new RecentIds(REQUEST_IDS_MAX, staged.header.recentRequestIds)
+    this.#publish({ view: staged.state, changes: 'all' })
+  }
+
+  /** What the last install() was given. */
+  note(): Uint8Array | undefined { return this.#persister?.note }
+
+  /**
+   * Makes everything applied so far durable. Without a KvStore nothing ever is: the log must be kept whole.
+   * @returns the index up to which the log is no longer needed for a restart
+   * @throws ShoalError `state-write-failed` (internal); the state on disk then stays at an older index
+   */
+  async flush(): Promise<number> {
+    return this.#persister === undefined ? 0 : this.#persister.flush(this.#state.version)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new ShoalError('unavailable', 'store-closed', 'the store is closed: this manager is stopping'))
+    for (const watcher of [...this.#watchers]) watcher.fail(this.#stop.signal.reason)
+    await this.#updates.idle()
+    await this.#persister?.[Symbol.asyncDispose]()
+  }
+
+  async #commit(actions: readonly StoreAction[]): Promise<boolean> {
+    if (this.#proposer === undefined) throw new ShoalError('unavailable', 'no-leader', 'the store is not connected to consensus yet; try again')
+    this.#isProposing = true
+    try {
+      const index = await this.#proposer.propose(actions, this.#stop.signal)
+      return !this.#refused.has(index)
+    } finally {
+      this.#isProposing = false
+      this.#refused.clear()
+    }
+  }
+
+  #publish(commit: StoreCommit): void {
+    for (const watcher of [...this.#watchers]) {
+      if (!watcher.push(commit)) this.#watchers.delete(watcher)
+    }
+  }
+}

@@ -1,0 +1,228 @@
+import { decode, encode } from '../../src/api/codec/codec.ts'
+import { messageOf, ShoalError } from '../../src/base/errors.ts'
+import type { KvStore, KvWrite } from '../../src/base/storage.ts'
+import type { StoreChange } from './object-store.ts'
+import { fromStoreObject, OBJECT_KINDS, toStoreObject, versionOf, type KindedObject } from './store-object.ts'
+import { StoreState } from './store-state.ts'
+
+/** Writes per batch while a whole generation is written or removed: bounds what one batch holds in memory. */
+const GENERATION_BATCH_WRITES = 1000
+/** Request ids kept on disk; as many as the store remembers. */
+const REQUEST_IDS_MAX = 4096
+const CURRENT_KEY = 'current'
+const NOTE_KEY = 'note'
+
+/** What CURRENT_KEY holds: which generation of keys is in force, up to where it is applied, and a digest to notice missing objects. */
+interface Current { readonly generation: number; readonly index: number; readonly count: number; readonly digest: number }
+
+export interface OpenedState { readonly persister: StatePersister; readonly state: StoreState; readonly requestIds: readonly string[] }
+
+/**
+ * Keeps the applied state in a KvStore, behind the store: changes are gathered per object and written together with the index they
+ * reach, so the kept state is always that of one index. What is not written yet is in the raft log. Keys: see D-110.
+ */
+export class StatePersister implements AsyncDisposable {
+  readonly #kv: KvStore
+  #current: Current
+  #note: Uint8Array | undefined
+  #requestKeys: string[]
+  readonly #dirty = new Map<string, Uint8Array | KindedObject | undefined>()
+  /** The write under way: batches go out one after the other, or an older index could overwrite a newer. */
+  #lane: Promise<unknown> = Promise.resolve()
+  #isWriteQueued = false
+  #background: Promise<void> = Promise.resolve()
+  #failure: ShoalError | undefined
+
+  private constructor(kv: KvStore, current: Current, note: Uint8Array | undefined, requestKeys: string[]) {
+    this.#kv = kv
+    this.#current = current
+    this.#note = note
+    this.#requestKeys = requestKeys
+  }
+
+  static async open(kv: KvStore): Promise<OpenedState> {
+    const current = await readCurrent(kv)
+    await removeOtherGenerations(kv, current.generation)
+    const { state, count, digest } = await readObjects(kv, current)
+    if (count !== current.count || digest !== current.digest) {
+      throw new ShoalError('internal', 'state-damaged', `the stored cluster state is damaged: ${count} of ${current.count} objects of version ${current.index} are readable. `
+        + 'Remove this manager from the cluster and let it join again; if it is the only one, restore the manager\'s directory from a backup')
+    }
+    const requests: (readonly [string, string])[] = []
+    const prefix = requestPrefix(current.generation)
+    for await (const [key, value] of kv.range(prefix, after(prefix))) requests.push([key, new TextDecoder().decode(value)])
+    const persister = new StatePersister(kv, current, await kv.get(NOTE_KEY), requests.map(([key]) => key))
+    return { persister, state: state.at(current.index), requestIds: requests.map(([, id]) => id) }
+  }
+
+  get note(): Uint8Array | undefined { return this.#note }
+
+  /** Takes over what entry `index` changed. Returns at once; written soon. */
+  add(index: number, changes: readonly StoreChange[], requestId: string): void {
+    let { count, digest } = this.#current
+    for (const { kind, action, object, old } of changes) {
+      if (old !== undefined) digest ^= digestOf({ kind, object: old })
+      if (action !== 'remove') digest ^= digestOf({ kind, object })
+      count += action === 'create' ? 1 : action === 'remove' ? -1 : 0
+      this.#dirty.set(objectKey(this.#current.generation, kind, object.id), action === 'remove' ? undefined : { kind, object })
+    }
+    if (requestId !== '') this.#addRequest(index, requestId)
+    this.#current = { ...this.#current, index, count, digest: digest >>> 0 }
+    this.#start()
+  }
+
+  /** Everything up to `index` durable. @returns index @throws ShoalError `state-write-failed` */
+  async flush(index: number): Promise<number> {
+    this.#current = { ...this.#current, index }
+    await this.#inLane(() => this.#kv.batch([...this.#takeDirty(), currentWrite(this.#current)]))
+    return index
+  }
+
+  /** Replaces all by `state`: written beside the old as a new generation, then switched over in one batch. */
+  async replace(state: StoreState, requestIds: readonly string[], note: Uint8Array): Promise<void> {
+    const current = { generation: this.#current.generation + 1, index: state.version, ...summaryOf(state) }
+    const requestKeys = requestIds.map((_, i) => requestKey(current.generation, 0, i))
+    await this.#inLane(async () => {
+      this.#dirty.clear()
+      await this.#writeGeneration(current.generation, state)
+      const requests = requestIds.map((id, i): KvWrite => ({ kind: 'put', key: requestKeys[i] as string, value: new TextEncoder().encode(id) }))
+      await this.#kv.batch([...requests, { kind: 'put', key: NOTE_KEY, value: note }, currentWrite(current)])
+      await removeOtherGenerations(this.#kv, current.generation)
+    })
+    this.#current = current
+    this.#note = note
+    this.#requestKeys = requestKeys
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#background
+    await this.#lane
+  }
+
+  #addRequest(index: number, requestId: string): void {
+    const key = requestKey(this.#current.generation, index, 0)
+    this.#dirty.set(key, new TextEncoder().encode(requestId))
+    this.#requestKeys.push(key)
+    if (this.#requestKeys.length > REQUEST_IDS_MAX) this.#dirty.set(this.#requestKeys.shift() as string, undefined)
+  }
+
+  #start(): void {
+    if (this.#isWriteQueued || this.#failure !== undefined) return
+    this.#isWriteQueued = true
+    this.#background = this.#write()
+  }
+
+  async #write(): Promise<void> {
+    try {
+      await this.#inLane(() => {
+        this.#isWriteQueued = false
+        return this.#kv.batch([...this.#takeDirty(), currentWrite(this.#current)], { durable: false })
+      })
+    } catch (error) {
+      // Kept in #failure: flush() reports it, and the raft log keeps what was not written.
+      if (error !== this.#failure) throw error
+    }
+  }
+
+  #takeDirty(): KvWrite[] {
+    const writes = [...this.#dirty].map(([key, value]): KvWrite => {
+      if (value === undefined) return { kind: 'delete', key }
+      return { kind: 'put', key, value: value instanceof Uint8Array ? value : encodeObject(value) }
+    })
+    this.#dirty.clear()
+    return writes
+  }
+
+  async #writeGeneration(generation: number, state: StoreState): Promise<void> {
+    let writes: KvWrite[] = []
+    for (const kind of OBJECT_KINDS) {
+      for (const object of state.list(kind)) {
+        writes.push({ kind: 'put', key: objectKey(generation, kind, object.id), value: encodeObject({ kind, object }) })
+        if (writes.length < GENERATION_BATCH_WRITES) continue
+        await this.#kv.batch(writes, { durable: false })
+        writes = []
+      }
+    }
+    await this.#kv.batch(writes)
+  }
+
+  /**
+   * Runs `write` after the writes before it. After a failed one nothing is written any more: what the disk holds is then unknown until
+   * the next start reads it.
+   */
+  async #inLane(write: () => Promise<void>): Promise<void> {
+    const turn = this.#lane.then(async () => {
+      if (this.#failure !== undefined) throw this.#failure
+      try {
+        await write()
+      } catch (cause) {
+        this.#failure = new ShoalError('internal', 'state-write-failed', `the cluster state can not be written: ${messageOf(cause)}; check the disk of the manager's directory and restart it`, { cause })
+        throw this.#failure
+      }
+    })
+    this.#lane = turn.catch((error: unknown) => { if (error !== this.#failure) throw error })
+    await turn
+  }
+}
+
+async function readCurrent(kv: KvStore): Promise<Current> {
+  const bytes = await kv.get(CURRENT_KEY)
+  if (bytes === undefined) return { generation: 1, index: 0, count: 0, digest: 0 }
+  return JSON.parse(new TextDecoder().decode(bytes)) as Current
+}
+
+async function readObjects(kv: KvStore, { generation }: Current): Promise<{ state: StoreState; count: number; digest: number }> {
+  let state = StoreState.empty()
+  const prefix = objectPrefix(generation)
+  for await (const [, value] of kv.range(prefix, after(prefix))) {
+    const { kind, object } = fromStoreObject(decode('StoreObject', value))
+    state = state.put(kind, object)
+  }
+  return { state, ...summaryOf(state) }
+}
+
+async function removeOtherGenerations(kv: KvStore, generation: number): Promise<void> {
+  const keep = generationPrefix(generation)
+  let writes: KvWrite[] = []
+  for await (const [key] of kv.range('g/', after('g/'))) {
+    if (key.startsWith(keep)) continue
+    writes.push({ kind: 'delete', key })
+    if (writes.length < GENERATION_BATCH_WRITES) continue
+    await kv.batch(writes, { durable: false })
+    writes = []
+  }
+  if (writes.length > 0) await kv.batch(writes, { durable: false })
+}
+
+function summaryOf(state: StoreState): { count: number; digest: number } {
+  let count = 0
+  let digest = 0
+  for (const kind of OBJECT_KINDS) {
+    for (const object of state.list(kind)) {
+      count += 1
+      digest ^= digestOf({ kind, object })
+    }
+  }
+  return { count, digest: digest >>> 0 }
+}
+
+/** FNV-1a of kind, id and version. Combined by exclusive or, so it can be kept up change by change. */
+function digestOf({ kind, object }: KindedObject): number {
+  let hash = 0x811c9dc5
+  for (const character of `${kind}/${object.id}/${versionOf(object)}`) hash = Math.imul(hash ^ (character.codePointAt(0) as number), 0x01000193)
+  return hash >>> 0
+}
+
+function currentWrite(current: Current): KvWrite {
+  return { kind: 'put', key: CURRENT_KEY, value: new TextEncoder().encode(JSON.stringify(current)) }
+}
+
+function encodeObject({ kind, object }: KindedObject): Uint8Array { return encode('StoreObject', toStoreObject(kind, object)) }
+function generationPrefix(generation: number): string { return `g/${padded(generation)}/` }
+function objectPrefix(generation: number): string { return `${generationPrefix(generation)}o/` }
+function objectKey(generation: number, kind: string, id: string): string { return `${objectPrefix(generation)}${kind}/${id}` }
+function requestPrefix(generation: number): string { return `${generationPrefix(generation)}r/` }
+function requestKey(generation: number, index: number, order: number): string { return `${requestPrefix(generation)}${padded(index)}.${padded(order)}` }
+function padded(value: number): string { return String(value).padStart(16, '0') }
+/** The least string after all that start with `prefix` (whose last character is a slash). */
+function after(prefix: string): string { return `${prefix.slice(0, -1)}0` }
