@@ -1,5 +1,5 @@
-import type { NetworkAttachment, Node, Task } from '../../src/api/swarm/objects.ts'
-import { compareTaskStates, isTaskLive, stateOf } from '../../src/api/swarm/task-state.ts'
+import type { NetworkAttachment, Node } from '../../src/api/swarm/objects.ts'
+import { occupiesNode } from '../../src/api/swarm/task-state.ts'
 import type { StoreView } from '../store/object-store.ts'
 import type { Allocation } from './allocation.ts'
 import { isAddressed } from './network-roles.ts'
@@ -16,10 +16,6 @@ export function allocateNodes(allocation: Allocation): void {
   }
 }
 
-/** The task occupies its node's networks: it was given a node and has not finished. */
-export function occupiesNode(task: Task): boolean {
-  return task.nodeId !== '' && isTaskLive(task) && compareTaskStates(stateOf(task), 'assigned') >= 0
-}
 
 function networksByNode(view: StoreView): Map<string, Set<string>> {
   const byNode = new Map<string, Set<string>>()

@@ -1,11 +1,11 @@
 import type { Task } from '../../src/api/swarm/objects.ts'
-import { isTaskLive, stateOf } from '../../src/api/swarm/task-state.ts'
+import { isTaskLive, occupiesNode, stateOf } from '../../src/api/swarm/task-state.ts'
 import type { StoreChange, StoreView } from '../store/object-store.ts'
 import type { Decision, Reconciler } from '../store/reconciler.ts'
 import { Allocation } from './allocation.ts'
 import { allocateEndpoints } from './allocate-endpoints.ts'
 import { allocateNetworks } from './allocate-networks.ts'
-import { allocateNodes, occupiesNode } from './allocate-nodes.ts'
+import { allocateNodes } from './allocate-nodes.ts'
 import { allocateTasks } from './allocate-tasks.ts'
 
 const KEY = 'cluster'

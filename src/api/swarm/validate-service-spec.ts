@@ -1,5 +1,5 @@
 import { invalidSpec, validateDnsName } from './validate-annotations.ts'
-import { validateConstraints } from './validate-constraint.ts'
+import { parseConstraints } from './constraint.ts'
 import { validateContainerSpec } from './validate-container-spec.ts'
 import type { EndpointSpec, ResourceRequirements, Resources, RestartPolicy, ServiceSpec, TaskSpec, UpdateConfig } from './specs.ts'
 
@@ -9,7 +9,7 @@ const PORT_MAX = 65_535
 
 /**
  * Everything about a service spec that can be judged without the store. Texts and order are Docker's.
- * @throws ShoalError `invalid-spec` (invalid-argument), `invalid-constraint` (unknown)
+ * @throws ShoalError `invalid-spec` (invalid-argument), `constraint-malformed` (unknown)
  */
 export function validateServiceSpec(spec: ServiceSpec): void {
   validateDnsName(spec.annotations)
@@ -29,7 +29,7 @@ function validateTaskSpec(task: TaskSpec | undefined): void {
   validateResourceRequirements(task?.resources)
   validateRestartPolicy(task?.restart)
   if (task === undefined) throw invalidSpec('TaskSpec: missing runtime')
-  validateConstraints(task.placement?.constraints ?? [])
+  parseConstraints(task.placement?.constraints ?? [])
   if (task.runtime !== '' && task.runtime !== 'container') {
     throw invalidSpec(`TaskSpec: runtime "${task.runtime}" is not supported; leave it out to run a container`)
   }
