@@ -1,0 +1,26 @@
+import type { SystemInfo } from '../../api/engine/engine-json.ts'
+import { isAtLeast, type ApiVersion } from '../server/api-version.ts'
+
+/** What a host says when it says nothing: clients index into these members without looking. */
+const UNKNOWN: SystemInfo = {
+  ID: '', Containers: 0, ContainersRunning: 0, ContainersPaused: 0, ContainersStopped: 0, Images: 0,
+  Driver: 'overlay2', DriverStatus: [], Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'none', 'null', 'overlay'], Authorization: null, Log: ['json-file', 'none'] },
+  MemoryLimit: true, SwapLimit: true, CpuCfsPeriod: true, CpuCfsQuota: true, CPUShares: true, CPUSet: true, PidsLimit: true, OomKillDisable: false, IPv4Forwarding: true,
+  Debug: false, NFd: 0, NGoroutines: 0, SystemTime: '', LoggingDriver: 'json-file', CgroupDriver: 'cgroupfs', CgroupVersion: '2', NEventsListener: 0,
+  KernelVersion: '', OperatingSystem: '', OSVersion: '', OSType: 'linux', Architecture: '', IndexServerAddress: 'https://index.docker.io/v1/',
+  RegistryConfig: { InsecureRegistryCIDRs: [], IndexConfigs: {}, Mirrors: null }, NCPU: 0, MemTotal: 0, GenericResources: null, DockerRootDir: '',
+  HttpProxy: '', HttpsProxy: '', NoProxy: '', Name: '', Labels: [], ExperimentalBuild: false, ServerVersion: '', Runtimes: {}, DefaultRuntime: '',
+  LiveRestoreEnabled: true, Isolation: '', InitBinary: '', ContainerdCommit: { ID: '' }, RuncCommit: { ID: '' }, InitCommit: { ID: '' },
+  SecurityOptions: [], DefaultAddressPools: [], CDISpecDirs: [], Warnings: null,
+}
+
+/** GET /info: what the host knows over the defaults, with its place in the swarm. */
+export function completeInfo(known: SystemInfo, swarm: NonNullable<SystemInfo['Swarm']>, version: ApiVersion): SystemInfo {
+  const Swarm = { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive' as const, ControlAvailable: false, Error: '', RemoteManagers: null, ...swarm }
+  const info: Record<string, unknown> = { ...UNKNOWN, ...known, Swarm }
+  if (!isAtLeast(version, 50)) delete info.DiscoveredDevices
+  if (!isAtLeast(version, 49)) delete info.FirewallBackend
+  if (!isAtLeast(version, 46)) delete info.Containerd
+  if (!isAtLeast(version, 44)) delete info.CDISpecDirs
+  return info
+}

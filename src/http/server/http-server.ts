@@ -1,0 +1,211 @@
+import { chmod, chown, lstat, unlink } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { connect, type Socket } from 'node:net'
+import { ShoalError } from '../../base/errors.ts'
+import type { Logger } from '../../base/logger.ts'
+import { splitVersion, type ApiVersion } from './api-version.ts'
+import type { ApiRequest } from './api-request.ts'
+import { readJsonBody } from './json-body.ts'
+import { Query } from './query.ts'
+import type { Router } from './router.ts'
+import type { Exchange, ReplySender } from './send-reply.ts'
+
+/** X-Registry-Config of a build carries credentials for every registry, so headers may be large. */
+const HEADER_BYTES_MAX = 256 * 1024
+/** Bounds memory and descriptors; a busy UI with streams per container needs hundreds. */
+const CONNECTIONS_MAX = 4096
+
+export interface TlsFiles {
+  readonly certPem: string | Uint8Array
+  readonly keyPem: string | Uint8Array
+  /** With it, clients must show a certificate of this authority (--tlsverify). */
+  readonly clientCaPem?: string | Uint8Array
+}
+
+export interface ListenOptions {
+  readonly tls?: TlsFiles
+  /** Permission bits of a Unix socket. Default 0660. */
+  readonly socketMode?: number
+  /** Group of a Unix socket, e.g. docker's. */
+  readonly socketGroupId?: number
+}
+
+export interface HttpServerParts {
+  readonly router: Router
+  readonly sender: ReplySender
+  readonly logger: Logger
+  /** On every response. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** The listener: sockets in, routed requests out. Nothing a client sends may end the process. */
+export class HttpServer implements AsyncDisposable {
+  readonly #parts: HttpServerParts
+  readonly #servers: Server[] = []
+  readonly #sockets = new Set<Socket>()
+  readonly #stop = new AbortController()
+
+  constructor(parts: HttpServerParts) { this.#parts = parts }
+
+  /**
+   * @param address "unix:///path", "tcp://host:port" or "/path". May be called several times.
+   * @returns the bound port, 0 for Unix sockets
+   * @throws ShoalError `bad-listen-address` (invalid-argument), `address-in-use` (failed-precondition)
+   */
+  async listen(address: string, options: ListenOptions = {}): Promise<number> {
+    const server = this.#createServer(options.tls)
+    const target = parseAddress(address)
+    if ('path' in target) await removeStaleSocket(target.path)
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause: NodeJS.ErrnoException) => reject(new ShoalError('failed-precondition', 'address-in-use', `cannot listen on ${address}: ${cause.message}`, { cause })))
+      server.listen(target, resolve)
+    })
+    this.#servers.push(server)
+    if ('path' in target) {
+      await chmod(target.path, options.socketMode ?? 0o660)
+      if (options.socketGroupId !== undefined) await chown(target.path, -1, options.socketGroupId)
+    }
+    const bound = server.address()
+    return typeof bound === 'object' && bound !== null ? bound.port : 0
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new ShoalError('unavailable', 'server-stopping', 'the daemon is stopping'))
+    const closed = this.#servers.splice(0).map(server => new Promise<void>(resolve => server.close(() => resolve())))
+    for (const socket of this.#sockets) socket.destroy()
+    await Promise.all(closed)
+  }
+
+  #createServer(tls: TlsFiles | undefined): Server {
+    const onRequest = (incoming: IncomingMessage, response: ServerResponse): void => { void this.#serve(incoming, response) }
+    const server: Server = tls === undefined
+      ? createServer({ maxHeaderSize: HEADER_BYTES_MAX }, onRequest)
+      : createTlsServer({
+          maxHeaderSize: HEADER_BYTES_MAX, cert: asPem(tls.certPem), key: asPem(tls.keyPem), minVersion: 'TLSv1.2',
+          ...tls.clientCaPem === undefined ? {} : { ca: asPem(tls.clientCaPem), requestCert: true, rejectUnauthorized: true },
+        }, onRequest)
+    // An image upload may take any time, and Docker's clients pool idle connections and count on them.
+    server.requestTimeout = 0
+    server.keepAliveTimeout = 0
+    server.maxConnections = CONNECTIONS_MAX
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+    })
+    server.on('clientError', (_error, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{"message":"malformed HTTP request"}\n')
+      else socket.destroy()
+    })
+    server.on('error', err => this.#parts.logger.error('the API listener failed', { err }))
+    return server
+  }
+
+  /** Never rejects: this is where every request's errors end. */
+  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { headers, sender, logger } = this.#parts
+    const gone = new AbortController()
+    const onStop = (): void => gone.abort(this.#stop.signal.reason)
+    this.#stop.signal.addEventListener('abort', onStop, { once: true })
+    response.on('error', () => response.destroy())
+    incoming.on('error', () => response.destroy())
+    response.on('close', () => {
+      this.#stop.signal.removeEventListener('abort', onStop)
+      gone.abort(new ShoalError('cancelled', 'client-gone', 'the client closed the connection'))
+    })
+    const exchange: Exchange = { incoming, response, signal: gone.signal }
+    try {
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+      await this.#answer(exchange)
+    } catch (err) {
+      if (gone.signal.aborted) {
+        response.destroy()
+      } else if (response.headersSent) {
+        logger.warn('a response broke off', { method: incoming.method, url: incoming.url, err })
+        response.destroy()
+      } else {
+        sender.sendError(response, err)
+        if (response.statusCode >= 500) logger.warn('a request failed', { method: incoming.method, url: incoming.url, status: response.statusCode, err })
+      }
+    }
+  }
+
+  async #answer(exchange: Exchange): Promise<void> {
+    const { router, sender } = this.#parts
+    const { incoming } = exchange
+    const [pathname = '/', search = ''] = splitUrl(incoming.url ?? '/')
+    const { version, path } = splitVersion(pathname)
+    if (incoming.method === 'OPTIONS') return sender.send(exchange, { kind: 'empty', status: 200 })
+    const match = router.find(incoming.method ?? 'GET', path)
+    if (match === undefined) throw new ShoalError('not-found', 'page-not-found', 'page not found')
+    const request = new IncomingRequest(exchange, { params: match.params, query: new Query(search), version })
+    await sender.send(exchange, await match.handler(request))
+  }
+}
+
+class IncomingRequest implements ApiRequest {
+  readonly params: Readonly<Record<string, string>>
+  readonly query: Query
+  readonly version: ApiVersion
+  readonly #exchange: Exchange
+
+  constructor(exchange: Exchange, parts: Pick<ApiRequest, 'params' | 'query' | 'version'>) {
+    this.#exchange = exchange
+    this.params = parts.params
+    this.query = parts.query
+    this.version = parts.version
+  }
+
+  get body(): ApiRequest['body'] { return this.#exchange.incoming }
+  get signal(): AbortSignal { return this.#exchange.signal }
+
+  header(name: string): string | undefined {
+    const value = this.#exchange.incoming.headers[name]
+    return Array.isArray(value) ? value[0] : value
+  }
+
+  async json<T>(shape: Parameters<ApiRequest['json']>[0]): Promise<T> {
+    const value = await this.optionalJson<T>(shape)
+    if (value === undefined) throw new ShoalError('invalid-argument', 'invalid-json', 'invalid JSON: got EOF while reading request body')
+    return value
+  }
+
+  async optionalJson<T>(shape: Parameters<ApiRequest['json']>[0]): Promise<T | undefined> {
+    return await readJsonBody(this.body, this.header('content-type'), shape) as T | undefined
+  }
+}
+
+function splitUrl(url: string): readonly [string, string] {
+  const path = url.startsWith('/') ? url : url.replace(/^[a-z]+:\/\/[^/?]*/i, '')
+  const at = path.indexOf('?')
+  return at < 0 ? [path, ''] : [path.slice(0, at), path.slice(at + 1)]
+}
+
+function parseAddress(address: string): { readonly path: string } | { readonly host: string; readonly port: number } {
+  if (address.startsWith('unix://')) return { path: address.slice('unix://'.length) }
+  if (address.startsWith('/')) return { path: address }
+  const match = /^tcp:\/\/(?:\[([0-9a-f:.]+)\]|([^:/]*)):(\d{1,5})$/i.exec(address)
+  if (match === null || Number(match[3]) > 65_535) {
+    throw new ShoalError('invalid-argument', 'bad-listen-address', `cannot listen on "${address}": use unix:///path or tcp://host:port`)
+  }
+  return { host: match[1] ?? (match[2] || '0.0.0.0'), port: Number(match[3]) }
+}
+
+/** Removes a socket file that nobody listens on any more. A live one is left, and listening then fails. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const stat = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (stat?.isSocket() !== true) return
+  const isLive = await new Promise<boolean>(resolve => {
+    const probe = connect(path)
+    probe.on('connect', () => { probe.destroy(); resolve(true) })
+    probe.on('error', () => resolve(false))
+  })
+  if (!isLive) await unlink(path)
+}
+
+function asPem(pem: string | Uint8Array): string | Buffer {
+  return typeof pem === 'string' ? pem : Buffer.from(pem)
+}
