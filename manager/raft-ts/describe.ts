@@ -1,7 +1,7 @@
 import type { ClusterConfig } from './cluster-config.ts'
 import { decodeConfChange } from './conf-change-codec.ts'
 import { LOCAL_APPEND_THREAD, LOCAL_APPLY_THREAD } from './message-kind.ts'
-import type { ConfChange, ConfChangeSingle, ConfChangeType, ConfState, Entry, EntryType, HardState, Message, Snapshot } from './message.ts'
+import type { ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfState, Entry, EntryType, HardState, Message, Snapshot } from './message.ts'
 import type { Progress, ProgressState } from './progress.ts'
 import type { RaftRole, Ready, SoftState } from './ready.ts'
 
@@ -13,6 +13,12 @@ const ROLE_NAMES: Readonly<Record<RaftRole, string>> = {
 }
 const PROGRESS_NAMES: Readonly<Record<ProgressState, string>> = { probe: 'StateProbe', replicate: 'StateReplicate', snapshot: 'StateSnapshot' }
 const CHANGE_LETTERS: Readonly<Record<ConfChangeType, string>> = { 'add-node': 'v', 'add-learner-node': 'l', 'remove-node': 'r', 'update-node': 'u' }
+const CHANGE_NAMES: Readonly<Record<ConfChangeType, string>> = {
+  'add-node': 'ConfChangeAddNode', 'add-learner-node': 'ConfChangeAddLearnerNode', 'remove-node': 'ConfChangeRemoveNode', 'update-node': 'ConfChangeUpdateNode',
+}
+const TRANSITION_NAMES: Readonly<Record<ConfChangeTransition, string>> = {
+  'auto': 'ConfChangeTransitionAuto', 'joint-implicit': 'ConfChangeTransitionJointImplicit', 'joint-explicit': 'ConfChangeTransitionJointExplicit',
+}
 
 export function describeRole(role: RaftRole): string { return ROLE_NAMES[role] }
 
@@ -43,7 +49,7 @@ export function describeChanges(changes: readonly ConfChangeSingle[]): string {
 }
 
 export function describeConfChange({ transition, changes }: ConfChange): string {
-  return `transition:${transition}${changes.length === 0 ? '' : ` changes:${describeChanges(changes)}`}`
+  return `transition:${TRANSITION_NAMES[transition]}${changes.map(({ type, nodeId }) => ` changes:{type:${CHANGE_NAMES[type]} node_id:${nodeId}}`).join('')}`
 }
 
 /** One line per entry, each ended. */
