@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what Shoal needs on Debian 12 when it is missing, then npm's packages, then builds. Says each thing it installs and why.
+#   install.sh           what running needs
+#   install.sh test      and what the tests need
+#   install.sh peer      and a real dockerd, for comparison
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+level=${1:-run}
+
+declare -A why=(
+  [crun]='starts containers (OCI runtime)'
+  [runc]='starts containers where crun cannot (OCI runtime)'
+  [libnftables1]='published ports, address translation, virtual IPs'
+  [nftables]='shows the rules to people (nft list ruleset)'
+  [conntrack]='forgets connections to tasks that are gone'
+  [busybox-static]='the root file system of the example images'
+  [iproute2]='network namespaces of the lab'
+  [curl]='fetches the example page'
+  [xz-utils]='unpacks xz image layers'
+  [zstd]='unpacks zstd image layers'
+  [gcc]='compiles the container monitor'
+  [libc6-dev]='compiles the container monitor'
+  [make]='builds the container monitor'
+  [ca-certificates]='trust for registries'
+  [procps]='process list inside containers (docker top)'
+  [docker.io]='the stock docker CLI that the tests drive, and a real dockerd to compare with'
+  [dnsutils]='asks the name server in tests'
+)
+packages=(crun runc libnftables1 nftables conntrack busybox-static iproute2 curl xz-utils zstd gcc libc6-dev make ca-certificates procps)
+[ "$level" = run ] || packages+=(dnsutils)
+if [ "$level" = peer ] || { [ "$level" = test ] && ! command -v docker >/dev/null; }; then packages+=(docker.io); fi
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  [ "$(id -u)" = 0 ] || { echo "These Debian packages are missing: ${missing[*]}. Run this as root, or install them yourself." >&2; exit 1; }
+  for package in "${missing[@]}"; do echo "installing $package: ${why[$package]}"; done
+  # docker.io must not start a daemon of its own on this machine.
+  guard=/usr/sbin/policy-rc.d
+  if [ ! -e "$guard" ]; then printf '#!/bin/sh\nexit 101\n' >"$guard"; chmod +x "$guard"; trap 'rm -f "$guard"' EXIT; fi
+  log=$(mktemp)
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 ||
+    { tail -20 "$log" >&2; echo "apt-get could not install: ${missing[*]}" >&2; exit 1; }
+  rm -f "$log"
+fi
+
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo 'installing npm packages'
+  npm ci --no-audit --no-fund --loglevel=error
+fi
+npm run --silent build
