@@ -61,7 +61,7 @@ export class ApiClient {
   }
 
   #request(method: string, path: string, request: ApiRequest, extra: Readonly<Record<string, string>>): http.ClientRequest {
-    const query = new URLSearchParams(Object.entries(request.query ?? {}).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])))
+    const query = new URLSearchParams(Object.entries(request.query ?? {}).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)] as [string, string]])))
     const text = query.toString()
     const headers: Record<string, string> = { host: 'shoal', ...request.headers, ...extra }
     if (request.body !== undefined) headers['content-type'] ??= isStream(request.body) ? 'application/x-tar' : 'application/json'
