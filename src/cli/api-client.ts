@@ -7,7 +7,7 @@ import type { Endpoint } from './endpoint.ts'
 /** The API version this client speaks. */
 export const API_VERSION = '1.50'
 
-export type Query = Readonly<Record<string, string | number | boolean | undefined>>
+export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 export interface ApiRequest {
   readonly query?: Query
   /** JSON, unless it is a stream (then a tar). */
@@ -61,7 +61,7 @@ export class ApiClient {
   }
 
   #request(method: string, path: string, request: ApiRequest, extra: Readonly<Record<string, string>>): http.ClientRequest {
-    const query = new URLSearchParams(Object.entries(request.query ?? {}).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)] as [string, string]])))
+    const query = new URLSearchParams(Object.entries(request.query ?? {}).flatMap(([key, value]) => (value === undefined ? [] : Array.isArray(value) ? value : [value]).map(item => [key, String(item)] as [string, string])))
     const text = query.toString()
     const headers: Record<string, string> = { host: 'shoal', ...request.headers, ...extra }
     if (request.body !== undefined) headers['content-type'] ??= isStream(request.body) ? 'application/x-tar' : 'application/json'

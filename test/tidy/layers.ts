@@ -46,6 +46,7 @@ export const HOMES: readonly (readonly [specifier: RegExp, folders: readonly str
   [/^find-my-way$/, ['src/http/server']],
   [/^commander$/, ['src/cli', 'src/daemon']],
   [/^yaml$/, ['src/cli']],
+  [/^cli-table3$/, ['src/cli/output']],
   [/^@peculiar\/x509$/, ['src/ca']],
   [/^dns-packet$/, ['agent/engine/network']],
   [/^tar-stream$/, ['agent/engine', 'src/cli']],
