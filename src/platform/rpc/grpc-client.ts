@@ -1,0 +1,146 @@
+import { Client, connectivityState, credentials as grpcCredentials, Metadata, type ChannelCredentials, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js'
+import tls from 'node:tls'
+import { ShoalError } from '../../base/errors.ts'
+import { streamOf, type RpcCallOptions, type RpcClient, type RpcMethod } from '../../base/rpc.ts'
+import { readAll, writeAll } from './byte-stream.ts'
+import { SERVER_NAME, TLS_CIPHERS, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
+import { parseAddress } from './rpc-address.ts'
+import { CONNECT_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, MESSAGE_BYTES_MAX, UNARY_TIMEOUT_MS } from './rpc-limits.ts'
+import { errorOfStatus } from './status-codes.ts'
+
+type Call = ClientDuplexStream<Uint8Array, Uint8Array>
+interface Connection { readonly client: Client; readonly credentials: TlsCredentials; calls: number; retired: boolean }
+
+/**
+ * RpcClient over gRPC: one connection, made at the first call. After a renewal of the certificates new calls get a new connection;
+ * the old one closes with its last call.
+ */
+export class GrpcClient implements RpcClient {
+  readonly address: string
+  readonly #source: CredentialsSource
+  #connection: Connection | undefined
+  readonly #open = new Set<Connection>()
+  #disposed = false
+
+  constructor(options: { readonly address: string; readonly credentials: CredentialsSource }) {
+    this.address = options.address
+    this.#source = options.credentials
+    parseAddress(this.address)
+  }
+
+  async unary<Req, Res>(method: RpcMethod<Req, Res>, request: Req, options: RpcCallOptions = {}): Promise<Res> {
+    let response: { readonly value: Res } | undefined
+    for await (const value of this.stream(method, streamOf(request), { timeoutMs: UNARY_TIMEOUT_MS, ...options })) response ??= { value }
+    if (response === undefined) throw new ShoalError('internal', 'no-response', `${this.address} ended ${method.path} without an answer`)
+    return response.value
+  }
+
+  async *stream<Req, Res>(method: RpcMethod<Req, Res>, requests: AsyncIterable<Req>, options: RpcCallOptions = {}): AsyncGenerator<Res, void, undefined> {
+    options.signal?.throwIfAborted()
+    const connection = this.#connect()
+    connection.calls++
+    const call = startCall(connection.client, method, options)
+    let failure: { readonly error: unknown } | undefined
+    let isOver = false
+    const fail = (error: unknown): void => {
+      failure ??= { error }
+      call.cancel()
+    }
+    const onAbort = (): void => fail(options.signal?.reason)
+    options.signal?.addEventListener('abort', onAbort, { once: true })
+    const connectTimer = setTimeout(() => {
+      if (!isConnected(connection.client)) fail(new ShoalError('unavailable', 'rpc-unavailable', `${this.address}: no connection within ${CONNECT_TIMEOUT_MS / 1000} s`))
+    }, CONNECT_TIMEOUT_MS)
+    call.on('error', () => { /* read below; without a listener the process would end */ })
+    call.once('status', () => { isOver = true })
+    const sending = send(call, method, requests, () => isOver).catch(fail)
+    try {
+      for await (const bytes of readAll(call)) yield method.decodeResponse(bytes)
+      if (failure !== undefined) throw failure.error
+    } catch (error) {
+      if (failure !== undefined) throw failure.error
+      throw error instanceof ShoalError ? error : errorOfStatus(error as ServiceError, this.address)
+    } finally {
+      isOver = true
+      clearTimeout(connectTimer)
+      options.signal?.removeEventListener('abort', onAbort)
+      call.cancel()
+      // A producer that waits for its own source is not waited for; it is told at its next value.
+      void sending
+      this.#release(connection)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true
+    this.#connection = undefined
+    for (const { client } of this.#open) client.close()
+    this.#open.clear()
+  }
+
+  #connect(): Connection {
+    if (this.#disposed) throw new ShoalError('unavailable', 'rpc-unavailable', `the client of ${this.address} is closed`)
+    const credentials = this.#source.current()
+    if (this.#connection?.credentials === credentials) return this.#connection
+    const old = this.#connection
+    const connection = { client: createClient(this.address, credentials), credentials, calls: 0, retired: false }
+    this.#connection = connection
+    this.#open.add(connection)
+    if (old !== undefined) {
+      old.retired = true
+      this.#closeIfIdle(old)
+    }
+    return connection
+  }
+
+  #release(connection: Connection): void {
+    connection.calls--
+    this.#closeIfIdle(connection)
+  }
+
+  #closeIfIdle(connection: Connection): void {
+    if (!connection.retired || connection.calls > 0) return
+    connection.client.close()
+    this.#open.delete(connection)
+  }
+}
+
+async function send<Req, Res>(call: Call, method: RpcMethod<Req, Res>, requests: AsyncIterable<Req>, isOver: () => boolean): Promise<void> {
+  await writeAll(call, encoded(requests, method), isOver)
+  call.end()
+}
+
+async function* encoded<Req, Res>(values: AsyncIterable<Req>, method: RpcMethod<Req, Res>): AsyncIterable<Uint8Array> {
+  for await (const value of values) yield method.encodeRequest(value)
+}
+
+function startCall<Req, Res>(client: Client, method: RpcMethod<Req, Res>, options: RpcCallOptions): Call {
+  const metadata = new Metadata()
+  for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value)
+  const same = (bytes: Uint8Array): Buffer => bytes as Buffer
+  const deadline = options.timeoutMs === undefined ? {} : { deadline: Date.now() + options.timeoutMs }
+  return client.makeBidiStreamRequest<Uint8Array, Uint8Array>(`/${method.path}`, same, same, metadata, deadline)
+}
+
+function isConnected(client: Client): boolean {
+  return client.getChannel().getConnectivityState(false) === connectivityState.READY
+}
+
+function createClient(address: string, credentials: TlsCredentials): Client {
+  const target = parseAddress(address)
+  const name = target.kind === 'unix' ? address : `dns:${address}`
+  return new Client(name, target.kind === 'unix' ? grpcCredentials.createInsecure() : channelCredentials(credentials), {
+    'grpc.ssl_target_name_override': SERVER_NAME,
+    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX, 'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+    'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS, 'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS, 'grpc.keepalive_permit_without_calls': 1,
+    'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2_000,
+    // Each client owns its connection, so that closing it or renewing its certificate touches no other.
+    'grpc.use_local_subchannel_pool': 1, 'grpc.enable_retries': 0, 'grpc.service_config_disable_resolution': 1,
+  })
+}
+
+function channelCredentials({ rootCertsPem, certPem, keyPem }: TlsCredentials): ChannelCredentials {
+  const isVerified = rootCertsPem !== ''
+  const context = tls.createSecureContext({ minVersion: 'TLSv1.2', ciphers: TLS_CIPHERS, ca: isVerified ? rootCertsPem : undefined, cert: certPem, key: keyPem })
+  return grpcCredentials.createFromSecureContext(context, isVerified ? {} : { rejectUnauthorized: false, checkServerIdentity: () => undefined })
+}

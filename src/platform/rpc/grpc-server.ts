@@ -1,0 +1,183 @@
+import { Server, ServerCredentials, type ConnectionInjector, type ServerDuplexStream } from '@grpc/grpc-js'
+import { rm } from 'node:fs/promises'
+import net from 'node:net'
+import tls from 'node:tls'
+import { ShoalError } from '../../base/errors.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { RpcContext, RpcHandler, RpcIdentity, RpcMethod, RpcServer } from '../../base/rpc.ts'
+import { readAll, writeAll } from './byte-stream.ts'
+import { TLS_CIPHERS, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
+import { HANDSHAKE_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, MESSAGE_BYTES_MAX, SHUTDOWN_GRACE_MS } from './rpc-limits.ts'
+import { parseAddress } from './rpc-address.ts'
+import { statusOfError } from './status-codes.ts'
+
+type Call = ServerDuplexStream<Uint8Array, Uint8Array>
+interface Listener { readonly grpc: Server; readonly injector: ConnectionInjector; readonly net: net.Server; readonly sockets: Set<net.Socket> }
+interface Registration { readonly method: RpcMethod<unknown, unknown>; readonly handler: RpcHandler<unknown, unknown> }
+
+/**
+ * RpcServer over gRPC. Accepts connections itself and hands them to grpc-js, which alone could neither take an optional client certificate nor
+ * follow a renewal. Over TCP: TLS, the client certificate is optional but must chain to the root if given. Over a Unix socket (mode 0600 of its
+ * owner's directory): no TLS, callers are local. One server may listen on several addresses.
+ */
+export class GrpcServer implements RpcServer {
+  readonly #credentials: CredentialsSource
+  readonly #logger: Logger
+  readonly #registrations = new Map<string, Registration>()
+  readonly #listeners: Listener[] = []
+  readonly #running = new Set<Promise<void>>()
+
+  constructor(options: { readonly credentials: CredentialsSource; readonly logger: Logger }) {
+    this.#credentials = options.credentials
+    this.#logger = options.logger
+  }
+
+  handle<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>): void {
+    if (this.#registrations.has(method.path)) throw new ShoalError('internal', 'method-registered-twice', `${method.path} is registered twice`)
+    this.#registrations.set(method.path, { method, handler } as unknown as Registration)
+  }
+
+  /** @throws ShoalError `address-in-use` (failed-precondition), `invalid-address` (invalid-argument) */
+  async listen(address: string): Promise<number> {
+    const target = parseAddress(address)
+    const isLocal = target.kind === 'unix'
+    const grpc = new Server({
+      'grpc.max_receive_message_length': MESSAGE_BYTES_MAX, 'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+      'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS, 'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    })
+    for (const registration of this.#registrations.values()) this.#register(grpc, registration, isLocal)
+    const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure())
+    const sockets = new Set<net.Socket>()
+    const accept = (socket: net.Socket): void => {
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket))
+      socket.on('error', err => this.#logger.debug('connection failed', { err }))
+      injector.injectConnection(socket)
+    }
+    const server = isLocal ? net.createServer(accept) : this.#createTlsServer(accept)
+    if (target.kind === 'unix') await rm(target.path, { force: true })
+    await listening(server, target.kind === 'unix' ? { path: target.path } : { host: target.host, port: target.port }, address)
+    this.#listeners.push({ grpc, injector, net: server, sockets })
+    const bound = server.address()
+    return bound !== null && typeof bound === 'object' ? bound.port : 0
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const listeners = this.#listeners.splice(0)
+    for (const { grpc, net: server, sockets } of listeners) {
+      server.close()
+      grpc.forceShutdown()
+      for (const socket of sockets) socket.destroy()
+    }
+    let timer: NodeJS.Timeout | undefined
+    const grace = new Promise<void>(resolve => { timer = setTimeout(resolve, SHUTDOWN_GRACE_MS) })
+    await Promise.race([Promise.all(this.#running), grace])
+    clearTimeout(timer)
+  }
+
+  #createTlsServer(accept: (socket: net.Socket) => void): tls.Server {
+    let used = this.#credentials.current()
+    const server = tls.createServer({ ...contextOptions(used), requestCert: true, rejectUnauthorized: false, handshakeTimeout: HANDSHAKE_TIMEOUT_MS, ALPNProtocols: ['h2'] })
+    // Before each handshake: a renewed certificate serves new connections, live ones keep theirs.
+    server.prependListener('connection', () => {
+      const current = this.#credentials.current()
+      if (current === used) return
+      used = current
+      server.setSecureContext(contextOptions(current))
+    })
+    server.on('secureConnection', socket => {
+      if (hasCertificate(socket) && !socket.authorized) {
+        this.#logger.warn('refused a connection whose certificate is not of this cluster', { remoteAddress: socket.remoteAddress, reason: String(socket.authorizationError) })
+        socket.destroy()
+        return
+      }
+      accept(socket)
+    })
+    server.on('tlsClientError', err => this.#logger.debug('TLS handshake failed', { err }))
+    return server
+  }
+
+  #register(grpc: Server, registration: Registration, isLocal: boolean): void {
+    // Every kind is served as bidi: they do not differ on the wire.
+    const identity = (bytes: Buffer): Buffer => bytes
+    grpc.register<Buffer, Buffer>(`/${registration.method.path}`, (call: unknown) => {
+      const running = this.#serve(call as Call, registration, isLocal).finally(() => this.#running.delete(running))
+      this.#running.add(running)
+    }, identity, identity, 'bidi')
+  }
+
+  async #serve(call: Call, { method, handler }: Registration, isLocal: boolean): Promise<void> {
+    const abort = new AbortController()
+    const cancel = (): void => abort.abort(new ShoalError('cancelled', 'cancelled', 'the caller went away'))
+    call.once('cancelled', cancel)
+    call.on('error', () => { /* reported through the reader below; without a listener the process would end */ })
+    try {
+      const context = contextOf(call, isLocal, abort.signal)
+      const responses = handler(decoded(call, method, abort.signal), context)
+      await writeAll(call, encoded(responses, method), () => call.cancelled || abort.signal.aborted)
+      call.end()
+    } catch (error) {
+      if (!(error instanceof ShoalError) && !abort.signal.aborted) this.#logger.error('handler failed', { method: method.path, err: error })
+      if (!call.cancelled) call.emit('error', statusOfError(error))
+    } finally {
+      cancel()
+    }
+  }
+}
+
+async function* decoded(call: Call, method: RpcMethod<unknown, unknown>, signal: AbortSignal): AsyncIterable<unknown> {
+  try {
+    for await (const bytes of readAll(call)) yield method.decodeRequest(bytes)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  }
+  if (call.cancelled) signal.throwIfAborted()
+}
+
+async function* encoded(values: AsyncIterable<unknown>, method: RpcMethod<unknown, unknown>): AsyncIterable<Uint8Array> {
+  for await (const value of values) yield method.encodeResponse(value)
+}
+
+function contextOf(call: Call, isLocal: boolean, signal: AbortSignal): RpcContext {
+  const metadata: Record<string, string> = {}
+  for (const [key, value] of Object.entries(call.metadata.getMap())) if (typeof value === 'string') metadata[key] = value
+  const subject = call.getAuthContext()?.sslPeerCertificate?.subject as unknown as Record<string, string> | undefined
+  return { identity: identityOf(subject), remoteAddress: isLocal ? 'local' : hostOf(call.getPeer()), isLocal, signal, metadata }
+}
+
+function identityOf(subject: Readonly<Record<string, string>> | undefined): RpcIdentity | undefined {
+  if (subject === undefined) return undefined
+  const { CN: nodeId, OU: unit, O: clusterId } = subject
+  if (nodeId === undefined || clusterId === undefined) return undefined
+  if (unit !== 'swarm-worker' && unit !== 'swarm-manager') return undefined
+  return { nodeId, clusterId, role: unit === 'swarm-manager' ? 'manager' : 'worker' }
+}
+
+/** "1.2.3.4:55" or "[::1]:55" or "::ffff:1.2.3.4:55" without the port. */
+function hostOf(peer: string): string {
+  const host = peer.slice(0, peer.lastIndexOf(':')).replace(/^\[|\]$/g, '')
+  return host.replace(/^::ffff:/, '')
+}
+
+function contextOptions(credentials: TlsCredentials): tls.SecureContextOptions {
+  return {
+    minVersion: 'TLSv1.2', ciphers: TLS_CIPHERS, honorCipherOrder: true,
+    ca: credentials.rootCertsPem, cert: credentials.certPem, key: credentials.keyPem,
+  }
+}
+
+function hasCertificate(socket: tls.TLSSocket): boolean {
+  const certificate = socket.getPeerCertificate() as tls.PeerCertificate | undefined
+  return certificate !== undefined && Object.keys(certificate).length > 0
+}
+
+async function listening(server: net.Server, where: net.ListenOptions, address: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const code = cause.code === 'EADDRINUSE' ? 'address-in-use' : 'cannot-listen'
+      reject(new ShoalError('failed-precondition', code, `cannot listen on ${address}: ${cause.message}`, { cause }))
+    })
+    server.listen(where, resolve)
+  })
+}
