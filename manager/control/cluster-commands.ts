@@ -1,0 +1,62 @@
+import type { UpdateObjectRequest } from '../../src/api/swarm/control.ts'
+import type { Cluster, RootCa } from '../../src/api/swarm/objects.ts'
+import type { ClusterSpec } from '../../src/api/swarm/specs.ts'
+import { invalidSpec } from '../../src/api/swarm/validate-annotations.ts'
+import { ShoalError } from '../../src/base/errors.ts'
+import type { StoreTx } from '../store/object-store.ts'
+import { objectNotFound } from './find-object.ts'
+
+/** Makes secrets. Called inside transactions, which can run twice: each call gives a new one. */
+export interface ClusterSecrets {
+  /** @param rootCertPem the root whose digest the token carries */
+  joinToken(rootCertPem: string): string
+  unlockKey(): string
+}
+
+const NODE_CERT_EXPIRY_MIN_NS = 3_600_000_000_000
+
+/**
+ * Changes the settings, and rotates join tokens or the unlock key when asked to.
+ * @throws ShoalError `invalid-spec`, `not-supported`, `out-of-sequence`
+ */
+export function updateCluster(tx: StoreTx, request: UpdateObjectRequest, secrets: ClusterSecrets): void {
+  const cluster = tx.get('cluster', request.id)
+  if (cluster === undefined) throw objectNotFound('cluster', request.id)
+  const spec = request.spec?.cluster ?? cluster.spec
+  if (spec === undefined) throw invalidSpec('the update has no cluster spec')
+  validate(spec, cluster)
+  const { rootCa } = cluster
+  tx.update('cluster', {
+    ...cluster, spec,
+    ...rootCa === undefined ? {} : { rootCa: withTokens(rootCa, request, secrets) },
+    unlockKey: unlockKeyOf(cluster, spec, request.rotateUnlockKey, secrets),
+    meta: { createdAtMs: 0, updatedAtMs: 0, ...cluster.meta, version: request.version },
+  })
+}
+
+function validate(spec: ClusterSpec, cluster: Cluster): void {
+  const name = spec.annotations?.name ?? ''
+  if (name !== cluster.spec?.annotations?.name) throw invalidSpec('modification of cluster name is not allowed')
+  if (spec.heartbeatPeriodNs < 0) throw invalidSpec('heartbeat period cannot be a negative duration')
+  if (spec.nodeCertExpiryNs !== 0 && spec.nodeCertExpiryNs < NODE_CERT_EXPIRY_MIN_NS) throw invalidSpec('minimum certificate expiry time is: 1h0m0s')
+  if (spec.externalCas.length > 0) throw notSupported('external certificate authorities are not supported: the managers sign certificates themselves')
+  if (spec.caForceRotate !== (cluster.spec?.caForceRotate ?? 0)) throw notSupported('rotation of the root certificate is not supported yet')
+}
+
+function withTokens(rootCa: RootCa, request: UpdateObjectRequest, secrets: ClusterSecrets): RootCa {
+  const certPem = new TextDecoder().decode(rootCa.certPem)
+  const held = rootCa.joinTokens ?? { worker: '', manager: '' }
+  const joinTokens = {
+    worker: request.rotateWorkerToken ? secrets.joinToken(certPem) : held.worker,
+    manager: request.rotateManagerToken ? secrets.joinToken(certPem) : held.manager,
+  }
+  return { ...rootCa, joinTokens }
+}
+
+/** Locked managers have a key, others none; turning the lock on makes one (K01). */
+function unlockKeyOf(cluster: Cluster, spec: ClusterSpec, isRotated: boolean, secrets: ClusterSecrets): string {
+  if (!spec.autoLockManagers) return ''
+  return cluster.unlockKey === '' || isRotated ? secrets.unlockKey() : cluster.unlockKey
+}
+
+function notSupported(message: string): ShoalError { return new ShoalError('not-implemented', 'not-supported', message) }
