@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { copyFile, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { createTestCluster } from '../../../test/support/test-cluster.ts'
+import { CertificateFiles } from './certificate-files.ts'
+
+const CLUSTER = createTestCluster('c')
+
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'shoal-certs-'))
+  try {
+    await body(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+test('what was saved is loaded, the key readable only by its owner, nothing else left behind', () => inFolder(async folder => {
+  const files = new CertificateFiles(join(folder, 'certificates'))
+  assert.equal(await files.load(), undefined)
+  await files.saveRoot(CLUSTER.root.certPem)
+  assert.deepEqual(await files.load(), { rootCertPem: CLUSTER.root.certPem })
+  for (const pair of [CLUSTER.node('a', 'worker'), CLUSTER.node('a', 'manager')]) {
+    await files.saveNode(pair)
+    assert.deepEqual(await files.load(), { rootCertPem: CLUSTER.root.certPem, certPem: pair.certPem, keyPem: pair.keyPem })
+  }
+  assert.equal((await stat(join(folder, 'certificates/swarm-node.key'))).mode & 0o777, 0o600)
+  assert.deepEqual((await readdir(join(folder, 'certificates'))).sort(), ['swarm-node.crt', 'swarm-node.key', 'swarm-root-ca.crt'])
+  await files.clear()
+  assert.equal(await files.load(), undefined)
+}))
+
+test('a crash between moving the key and moving the certificate is finished at load', () => inFolder(async folder => {
+  const files = new CertificateFiles(folder)
+  await files.saveRoot(CLUSTER.root.certPem)
+  const next = CLUSTER.node('a', 'manager')
+  await files.saveNode(next)
+  await copyFile(join(folder, 'swarm-node.crt'), join(folder, 'swarm-node.crt.next'))
+  const other = new CertificateFiles(join(folder, 'old'))
+  await other.saveNode(CLUSTER.node('a', 'worker'))
+  await copyFile(join(folder, 'old/swarm-node.crt'), join(folder, 'swarm-node.crt'))
+  assert.equal((await files.load())?.certPem, next.certPem)
+  assert.equal((await files.load())?.certPem, next.certPem)
+}))

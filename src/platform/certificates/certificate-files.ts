@@ -1,0 +1,85 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** What a node keeps of its identity. */
+export interface StoredCertificates {
+  readonly rootCertPem: string
+  readonly certPem?: string
+  readonly keyPem?: string
+}
+
+const ROOT_FILE = 'swarm-root-ca.crt'
+const CERT_FILE = 'swarm-node.crt'
+const KEY_FILE = 'swarm-node.key'
+const NEXT = '.next'
+
+/**
+ * The certificates folder of a node (X11). Each file is replaced whole and durably; certificate and key change together: the new pair is complete
+ * beside the old one before the key moves in, then the certificate, and load() finishes what a crash interrupted.
+ */
+export class CertificateFiles {
+  readonly #folder: string
+
+  constructor(folder: string) { this.#folder = folder }
+
+  /** What is stored, or undefined before joining. A certificate is there only with its key. */
+  async load(): Promise<StoredCertificates | undefined> {
+    const rootCertPem = await this.#read(ROOT_FILE)
+    if (rootCertPem === undefined) return undefined
+    const keyPem = await this.#read(KEY_FILE)
+    if (keyPem === undefined) return { rootCertPem }
+    for (const name of [CERT_FILE, CERT_FILE + NEXT]) {
+      const certPem = await this.#read(name)
+      if (certPem === undefined || !isPair(certPem, keyPem)) continue
+      if (name !== CERT_FILE) await this.#move(CERT_FILE)
+      return { rootCertPem, certPem, keyPem }
+    }
+    return { rootCertPem }
+  }
+
+  async saveRoot(rootCertPem: string): Promise<void> {
+    await this.#stage(ROOT_FILE, rootCertPem, 0o644)
+    await this.#move(ROOT_FILE)
+  }
+
+  async saveNode(pair: { readonly certPem: string; readonly keyPem: string }): Promise<void> {
+    await this.#stage(CERT_FILE, pair.certPem, 0o644)
+    await this.#stage(KEY_FILE, pair.keyPem, 0o600)
+    await this.#move(KEY_FILE)
+    await this.#move(CERT_FILE)
+  }
+
+  /** Forgets everything: the node left the swarm. */
+  async clear(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  async #read(name: string): Promise<string | undefined> {
+    try {
+      return await readFile(join(this.#folder, name), 'utf8')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  async #stage(name: string, text: string, mode: number): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+    const path = join(this.#folder, name + NEXT)
+    await rm(path, { force: true })
+    await using file = await open(path, 'wx', mode)
+    await file.writeFile(text)
+    await file.sync()
+  }
+
+  async #move(name: string): Promise<void> {
+    await rename(join(this.#folder, name + NEXT), join(this.#folder, name))
+    await using folder = await open(this.#folder, 'r')
+    await folder.sync()
+  }
+}
+
+function isPair(certPem: string, keyPem: string): boolean {
+  return new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem))
+}
