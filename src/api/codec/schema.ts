@@ -1309,6 +1309,14 @@ export const SCHEMA = {
         "byUpdate": {
          "type": "bool",
          "id": 4
+        },
+        "updateStartedAtMs": {
+         "type": "int64",
+         "id": 5
+        },
+        "runningAtMs": {
+         "type": "int64",
+         "id": 6
         }
        }
       },

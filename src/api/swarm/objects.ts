@@ -148,6 +148,10 @@ export interface TaskRestart {
   readonly waitForPredecessor: boolean
   /** made by a rolling update rather than after a failure */
   readonly byUpdate: boolean
+  /** which one: its service's update_status.started_at_ms */
+  readonly updateStartedAtMs: number
+  /** when a rolling update saw it running: failures are watched from here */
+  readonly runningAtMs: number
 }
 
 export interface Task {
