@@ -18,9 +18,9 @@ export function shouldRestart(task: Task, slotTasks: readonly Task[], options: {
 /** Restarts up to and including the making of `task`; with a window, only those within it before the failure. */
 function countRestarts(task: Task, slotTasks: readonly Task[], windowMs: number): number {
   const sinceMs = windowMs === 0 ? -Infinity : (task.status?.appliedAtMs ?? 0) - windowMs
-  const bornMs = task.meta?.createdAtMs ?? Infinity
+  const bornMs = task.meta?.createdAtMs || Infinity
   return slotTasks.filter(other => {
-    const madeMs = other.meta?.createdAtMs ?? Infinity
+    const madeMs = other.meta?.createdAtMs || Infinity
     return isRestart(other) && other.specVersion === task.specVersion && other.jobIteration === task.jobIteration
       && madeMs <= bornMs && madeMs > sinceMs
   }).length

@@ -36,8 +36,8 @@ function compareSlots(a: Slot, b: Slot): number {
 
 /** Older first. A task that is not written yet is the youngest; in the same millisecond the predecessor is older. */
 export function compareAge(a: Task, b: Task): number {
-  const aMs = a.meta?.createdAtMs ?? Infinity
-  const bMs = b.meta?.createdAtMs ?? Infinity
+  const aMs = a.meta?.createdAtMs || Infinity
+  const bMs = b.meta?.createdAtMs || Infinity
   if (aMs !== bMs) return aMs < bMs ? -1 : 1
   if (b.restart?.predecessorId === a.id) return -1
   if (a.restart?.predecessorId === b.id) return 1
