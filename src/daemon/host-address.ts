@@ -1,0 +1,51 @@
+import { createSocket } from 'node:dgram'
+import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
+import { ShoalError } from '../base/errors.ts'
+
+const MANAGER_PORT = 2377
+/** Interfaces of our own are never where others reach this host. */
+const OWN_INTERFACES = /^(lo|docker0|docker_gwbridge|veth|br-|shoal|sb-)/
+
+/** "ip", "ip:port", "interface" or "interface:port" to "ip:port". @throws ShoalError `bad-address` */
+export function resolveAddress(text: string, defaultPort = MANAGER_PORT): string {
+  const match = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(text)
+  if (match === null) throw badAddress(`${text} is not an address: give an IP or interface, and perhaps a port`)
+  const name = match[1] ?? match[2] ?? ''
+  const port = Number(match[3] ?? defaultPort)
+  if (port < 1 || port > 65535) throw badAddress(`${text}: port ${port} is out of range`)
+  if (/^[\d.]+$|:/.test(name)) return name.includes(':') ? `[${name}]:${port}` : `${name}:${port}`
+  const found = (networkInterfaces()[name] ?? []).filter(isUsable)
+  if (found.length === 0) throw badAddress(`interface ${name} has no usable IP address, or does not exist`)
+  if (found.length > 1) throw badAddress(`interface ${name} has more than one IPv4 address (${found.map(info => info.address).join(' and ')})`)
+  return `${found[0]?.address ?? ''}:${port}`
+}
+
+/** The one address others can reach this host at. @throws ShoalError `bad-address` when there is none or more than one: the text is Docker's, its CLI adds advice to it */
+export function chooseAddress(): string {
+  const candidates = Object.entries(networkInterfaces()).filter(([name]) => !OWN_INTERFACES.test(name)).flatMap(([name, infos]) => (infos ?? []).filter(isUsable).map(info => ({ name, address: info.address })))
+  const [only, second] = candidates
+  if (only === undefined) throw badAddress('could not find the system\'s IP address - specify one with --advertise-addr')
+  if (second === undefined) return only.address
+  const where = only.name === second.name ? `multiple addresses on interface ${only.name} (${only.address} and ${second.address})` : `multiple addresses on different interfaces (${only.address} on ${only.name} and ${second.address} on ${second.name})`
+  throw badAddress(`could not choose an IP address to advertise since this system has ${where} - specify one with --advertise-addr`)
+}
+
+/** The address from which this host reaches `remote` (host:port); no packet is sent. */
+export async function localAddressTowards(remote: string): Promise<string> {
+  const at = remote.lastIndexOf(':')
+  const socket = createSocket('udp4')
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject)
+      socket.connect(Number(remote.slice(at + 1)), remote.slice(0, at).replace(/^\[|\]$/g, ''), resolve)
+    })
+    return socket.address().address
+  } catch (cause) {
+    throw new ShoalError('unavailable', 'bad-address', `there is no way from this host to ${remote}`, { cause })
+  } finally {
+    socket.close()
+  }
+}
+
+function isUsable(info: NetworkInterfaceInfo): boolean { return info.family === 'IPv4' && !info.internal && !info.address.startsWith('169.254.') }
+function badAddress(message: string): ShoalError { return new ShoalError('invalid-argument', 'bad-address', message) }
