@@ -1,0 +1,21 @@
+import type { ClusterBootstrap } from './swarm-state.ts'
+
+/** What a manager process is started with: one JSON file, read at start. */
+export interface ManagerConfig {
+  readonly nodeId: string
+  readonly clusterId: string
+  /** host:port to listen on with mutual TLS. */
+  readonly listenAddress: string
+  /** host:port others use. */
+  readonly advertiseAddress: string
+  /** Unix socket for this host's agent. */
+  readonly socketPath: string
+  readonly certificateFolder: string
+  /** Raft log and replicated state. */
+  readonly stateFolder: string
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal'
+  /** First manager of a new cluster. */
+  readonly bootstrap?: ClusterBootstrap
+  /** A manager to join through, host:port; ignored when there is state already. */
+  readonly joinAddress?: string
+}

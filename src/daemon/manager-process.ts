@@ -1,0 +1,156 @@
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ManagerStatusResponse } from '../api/swarm/control.ts'
+import { MANAGER_ADMIN_RPC } from '../api/codec/methods.ts'
+import { Backoff } from '../base/backoff.ts'
+import type { Clock } from '../base/clock.ts'
+import { ShoalError, messageOf } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
+import type { RpcClient, RpcDialer } from '../base/rpc.ts'
+import { TaskGroup } from '../base/task-group.ts'
+import type { ManagerConfig } from './manager-config.ts'
+import { StateFile } from './state-file.ts'
+
+const WATCH_MS = 250
+const START_TIMEOUT_MS = 20_000
+const STOP_TIMEOUT_MS = 5000
+const START_POLL_MS = 25
+const CALL_TIMEOUT_MS = 1000
+
+export interface ManagerProcessParts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** Dials Unix sockets. */
+  readonly dialer: RpcDialer
+  readonly execFolder: string
+}
+
+/**
+ * Keeps one manager process alive: starts it, adopts one that outlived an earlier daemon, starts it again when it dies.
+ * The process does not belong to the daemon: a crash of one never takes the other down.
+ */
+export class ManagerProcess implements AsyncDisposable {
+  readonly #parts: ManagerProcessParts
+  readonly #config: ManagerConfig
+  readonly #configFile: StateFile<ManagerConfig>
+  readonly #pidFile: string
+  readonly #group: TaskGroup
+  readonly client: RpcClient
+  #isStopping = false
+  #lastError = ''
+
+  constructor(config: ManagerConfig, parts: ManagerProcessParts) {
+    this.#parts = parts
+    this.#config = config
+    this.#configFile = new StateFile(join(parts.execFolder, 'manager.json'))
+    this.#pidFile = join(parts.execFolder, 'manager.pid')
+    this.#group = new TaskGroup(parts.logger)
+    this.client = parts.dialer.dial(`unix:${config.socketPath}`)
+  }
+
+  /** Starts or adopts the process and keeps it running. Does not wait until it serves. */
+  start(): void {
+    if (!this.#isRunning()) this.#spawn()
+    this.#group.run('watch the manager process', async signal => this.#keepRunning(signal))
+  }
+
+  /** What the manager says of itself; undefined while it does not answer. */
+  async status(): Promise<ManagerStatusResponse | undefined> {
+    try {
+      return await this.client.unary(MANAGER_ADMIN_RPC.status, {}, { timeoutMs: CALL_TIMEOUT_MS })
+    } catch (error) {
+      this.#lastError = messageOf(error)
+      return undefined
+    }
+  }
+
+  /** Waits until the manager knows a leader. @throws ShoalError `manager-not-started` with what it last said */
+  async untilReady(signal?: AbortSignal): Promise<void> {
+    const endMs = this.#parts.clock.monotonicMs() + START_TIMEOUT_MS
+    let lastSaid = ''
+    while (this.#parts.clock.monotonicMs() < endMs) {
+      const status = await this.status()
+      if (status?.hasLeader === true) return
+      lastSaid = status?.error ?? this.#lastError
+      if (status !== undefined && status.error !== '') break
+      await this.#parts.clock.sleep(START_POLL_MS, signal)
+    }
+    throw new ShoalError('unavailable', 'manager-not-started', `the manager of this host did not start: ${lastSaid || 'no leader was found'}; the daemon's log says more`)
+  }
+
+  /** Ends the process and waits for it. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    await this.#group[Symbol.asyncDispose]()
+    const pid = this.#pid()
+    if (pid !== undefined) {
+      process.kill(pid, 'SIGTERM')
+      const endMs = this.#parts.clock.monotonicMs() + STOP_TIMEOUT_MS
+      while (this.#isRunning() && this.#parts.clock.monotonicMs() < endMs) await this.#parts.clock.sleep(START_POLL_MS)
+      if (this.#isRunning()) process.kill(pid, 'SIGKILL')
+    }
+    rmSync(this.#pidFile, { force: true })
+    this.#configFile.remove()
+    rmSync(this.#config.socketPath, { force: true })
+    await this.client[Symbol.asyncDispose]()
+  }
+
+  /** Stops watching; the process goes on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopping = true
+    await this.#group[Symbol.asyncDispose]()
+    await this.client[Symbol.asyncDispose]()
+  }
+
+  async #keepRunning(signal: AbortSignal): Promise<void> {
+    const { clock, random, logger } = this.#parts
+    const backoff = new Backoff({ baseMs: 100, maxMs: 10_000, random })
+    for (let healthySinceMs = clock.monotonicMs(); !signal.aborted; await clock.sleep(WATCH_MS, signal)) {
+      if (this.#isRunning()) {
+        if (clock.monotonicMs() - healthySinceMs > 10_000) backoff.reset()
+        continue
+      }
+      const delayMs = backoff.next()
+      logger.warn('the manager process ended; starting it again', { delayMs })
+      await clock.sleep(delayMs, signal)
+      this.#spawn()
+      healthySinceMs = clock.monotonicMs()
+    }
+  }
+
+  #spawn(): void {
+    if (this.#isStopping) return
+    this.#configFile.write(this.#config)
+    const main = fileURLToPath(new URL('./manager-main.js', import.meta.url))
+    const child = spawn(process.execPath, ['--no-warnings', main, this.#configFile.path], { detached: true, stdio: ['ignore', 'inherit', 'inherit'], cwd: dirname(this.#configFile.path) })
+    child.on('error', err => this.#parts.logger.error('the manager process could not be started', { err }))
+    child.unref()
+    if (child.pid !== undefined) writeFileSync(this.#pidFile, String(child.pid))
+  }
+
+  #pid(): number | undefined {
+    if (!existsSync(this.#pidFile)) return undefined
+    const pid = Number(readFileSync(this.#pidFile, 'utf8'))
+    // The number may have gone to another process since: only one that runs our program with our configuration counts.
+    const commandFile = `/proc/${pid}/cmdline`
+    if (!Number.isInteger(pid) || pid <= 1 || !existsSync(commandFile)) return undefined
+    return readProcFile(commandFile).includes(this.#configFile.path) ? pid : undefined
+  }
+
+  /** A zombie (killed, not yet reaped) has no command line, so it does not count. */
+  #isRunning(): boolean { return this.#pid() !== undefined }
+}
+
+/** A file of /proc; empty when the process has just gone. */
+function readProcFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return ''
+    throw error
+  }
+}
