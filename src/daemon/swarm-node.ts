@@ -17,9 +17,9 @@ import { createJoinToken, parseJoinToken } from '../ca/join-token.ts'
 import { readNodeCertificate, signNodeCertificate } from '../ca/node-certificate.ts'
 import { renewalAtMs } from '../ca/renewal-time.ts'
 import { createRootCa } from '../ca/root-ca.ts'
+import { CertificateFiles } from '../platform/certificates/certificate-files.ts'
 import { RenewableCredentials, fixedCredentials } from '../platform/rpc/credentials-source.ts'
 import { GrpcDialer, createInsecureDialer } from '../platform/rpc/grpc-dialer.ts'
-import { CertificateFiles, type NodeCredentials } from './certificate-files.ts'
 import { localAddressTowards, chooseAddress, resolveAddress } from './host-address.ts'
 import { ManagerProcess } from './manager-process.ts'
 import { StateFile } from './state-file.ts'
@@ -80,6 +80,8 @@ export interface JoinRequest {
 }
 
 export type MembershipState = 'inactive' | 'pending' | 'active' | 'error'
+/** A node's certificate, its key, and the roots it trusts, all PEM. */
+interface NodeCredentials { readonly certPem: string; readonly keyPem: string; readonly rootCertPem: string }
 interface Membership { state: SwarmState; readonly credentials: RenewableCredentials; readonly agent: NodeAgent; manager: ManagerProcess | undefined }
 
 /** This host's membership in a cluster: init, join, leave, roles, certificates; all of it survives restarts. */
@@ -95,11 +97,12 @@ export class SwarmNode implements AsyncDisposable {
   constructor(parts: SwarmNodeParts) {
     this.#parts = parts
     this.#stateFile = new StateFile(join(this.#folder, 'state.json'))
-    this.#certificates = new CertificateFiles(join(this.#folder, 'certificates'))
+    this.#certificates = new CertificateFiles(this.#certificateFolder)
     this.#group = new TaskGroup(parts.logger)
   }
 
   get #folder(): string { return join(this.#parts.dataFolder, 'swarm') }
+  get #certificateFolder(): string { return join(this.#folder, 'certificates') }
 
   /** What this host remembers of its cluster; undefined outside one. */
   get state(): SwarmState | undefined { return this.#membership?.state }
@@ -126,9 +129,12 @@ export class SwarmNode implements AsyncDisposable {
   async restore(): Promise<void> {
     try {
       const state = this.#stateFile.read()
-      const credentials = this.#certificates.read()
-      if (state === undefined || credentials === undefined) return
-      await this.#enter(state, credentials, undefined)
+      if (state === undefined) return
+      const stored = await this.#certificates.load()
+      if (stored?.certPem === undefined || stored.keyPem === undefined) {
+        throw new ShoalError('failed-precondition', 'certificates-missing', `there is no certificate in ${this.#certificateFolder}; leave the cluster with 'docker swarm leave --force' and join it again`)
+      }
+      await this.#enter(state, { rootCertPem: stored.rootCertPem, certPem: stored.certPem, keyPem: stored.keyPem }, undefined)
     } catch (err) {
       this.#error = messageOf(err)
       this.#parts.logger.error('this host\'s membership in its cluster could not be taken up again', { err })
@@ -154,7 +160,7 @@ export class SwarmNode implements AsyncDisposable {
           addressPool: request.addressPool, subnetSize: request.subnetSize, dataPathPort: request.dataPathPort,
         },
       }
-      await this.#enter(state, { certPem, keyPem, rootPem: root.certPem }, undefined)
+      await this.#enter(state, { certPem, keyPem, rootCertPem: root.certPem }, undefined)
       await this.#untilJoined()
       const { bootstrap: _done, ...rest } = state
       this.#remember(rest)
@@ -179,7 +185,7 @@ export class SwarmNode implements AsyncDisposable {
         nodeId, clusterId, role, listenAddress, advertiseAddress,
         dataAddress: request.dataPathAddress === '' ? hostOf(advertiseAddress) : hostOf(resolveAddress(request.dataPathAddress)), availability: request.availability, managers: [{ nodeId: '', addr: address }],
       }
-      await this.#enter(state, { certPem: issued.certPem, keyPem: issued.keyPem, rootPem }, address)
+      await this.#enter(state, { certPem: issued.certPem, keyPem: issued.keyPem, rootCertPem: rootPem }, address)
       await this.#untilJoined()
     })
   }
@@ -224,9 +230,10 @@ export class SwarmNode implements AsyncDisposable {
   /** Writes everything down, starts the manager (if this is one) and the agent. Undone if the manager does not come up. */
   async #enter(state: SwarmState, credentials: NodeCredentials, joinAddress: string | undefined): Promise<void> {
     this.#error = ''
-    this.#certificates.write(credentials)
+    await this.#certificates.saveRoot(credentials.rootCertPem)
+    await this.#certificates.saveNode(credentials)
     this.#stateFile.write(state)
-    const renewable = new RenewableCredentials({ rootCertsPem: credentials.rootPem, certPem: credentials.certPem, keyPem: credentials.keyPem })
+    const renewable = new RenewableCredentials({ rootCertsPem: credentials.rootCertPem, certPem: credentials.certPem, keyPem: credentials.keyPem })
     const manager = state.role === 'manager' ? this.#createManager(state, joinAddress) : undefined
     manager?.start()
     const agent = await this.#parts.createAgent({
@@ -268,7 +275,7 @@ export class SwarmNode implements AsyncDisposable {
     const { clock, random, logger, execFolder, logLevel } = this.#parts
     return new ManagerProcess({
       nodeId: state.nodeId, clusterId: state.clusterId, listenAddress: state.listenAddress, advertiseAddress: state.advertiseAddress, socketPath: join(execFolder, 'manager.sock'),
-      certificateFolder: this.#certificates.folder, stateFolder: join(this.#folder, 'manager'), logLevel, ...(state.bootstrap === undefined ? {} : { bootstrap: state.bootstrap }),
+      certificateFolder: this.#certificateFolder, stateFolder: join(this.#folder, 'manager'), logLevel, ...(state.bootstrap === undefined ? {} : { bootstrap: state.bootstrap }),
       ...(joinAddress === undefined ? {} : { joinAddress }),
     }, { clock, random, logger, dialer: createInsecureDialer(), execFolder })
   }
@@ -325,7 +332,8 @@ export class SwarmNode implements AsyncDisposable {
   #onRootCa(rootPem: string): void {
     const current = this.#membership?.credentials.current()
     if (current?.certPem === undefined || current.keyPem === undefined || current.rootCertsPem === rootPem || rootPem === '') return
-    this.#replaceCredentials({ certPem: current.certPem, keyPem: current.keyPem, rootPem })
+    const { certPem, keyPem } = current
+    this.#group.run('store the new root certificate', async () => this.#replaceCredentials({ certPem, keyPem, rootCertPem: rootPem }))
   }
 
   async #renewInTime(signal: AbortSignal): Promise<void> {
@@ -350,7 +358,7 @@ export class SwarmNode implements AsyncDisposable {
     for (const { addr } of membership.state.managers) {
       try {
         const issued = await requestCertificate({ dialer, address: addr, rootCertPem: membership.credentials.current().rootCertsPem, nowMs: this.#parts.clock.nowMs(), availability: membership.state.availability })
-        this.#replaceCredentials({ certPem: issued.certPem, keyPem: issued.keyPem, rootPem: issued.rootCertPem })
+        await this.#replaceCredentials(issued)
         return
       } catch (error) {
         lastError = error
@@ -359,9 +367,10 @@ export class SwarmNode implements AsyncDisposable {
     throw lastError
   }
 
-  #replaceCredentials(credentials: NodeCredentials): void {
-    this.#certificates.write(credentials)
-    this.#membership?.credentials.renew({ rootCertsPem: credentials.rootPem, certPem: credentials.certPem, keyPem: credentials.keyPem })
+  async #replaceCredentials(credentials: NodeCredentials): Promise<void> {
+    await this.#certificates.saveRoot(credentials.rootCertPem)
+    await this.#certificates.saveNode(credentials)
+    this.#membership?.credentials.renew({ rootCertsPem: credentials.rootCertPem, certPem: credentials.certPem, keyPem: credentials.keyPem })
   }
 
   async #leaveWarning(manager: ManagerProcess): Promise<string> {
