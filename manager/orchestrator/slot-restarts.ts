@@ -1,4 +1,4 @@
-import { hasStopped } from '../../src/api/swarm/task-state.ts'
+import { hasStopped, occupiesSlot } from '../../src/api/swarm/task-state.ts'
 import type { Task } from '../../src/api/swarm/objects.ts'
 import { shouldRestart } from './restart-policy.ts'
 import { isHeldBack, needsRestart, releaseTask, restartTask } from './restart-task.ts'
@@ -15,9 +15,12 @@ export function tendSlot(plan: ServicePlan, slot: Slot): void {
   }
 }
 
-/** During a start-first update the failing old task needs no replacement: the new one is it. */
+/** Of two tasks in a slot one replacement is enough: during a start-first update the failing old task needs none, the new one is it. */
 function hasSuccessor(plan: ServicePlan, task: Task, slot: Slot): boolean {
-  return slot.live.some(other => other.id !== task.id && !needsRestart(plan, other) && !isTaskDirty(plan.service, other, plan.node(other.nodeId)))
+  return slot.live.some(({ id }) => {
+    const other = id === task.id ? undefined : plan.task(id)
+    return other !== undefined && occupiesSlot(other) && !isTaskDirty(plan.service, other, plan.node(other.nodeId))
+  })
 }
 
 /**

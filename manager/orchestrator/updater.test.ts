@@ -179,3 +179,14 @@ test('a second update in the middle of the first starts over from the mixture', 
   assert.equal(imagesRunning(world), 'cccc')
   assert.equal(world.service().updateStatus?.state, 'completed')
 })
+
+test('a start-first slot whose new task fails for good keeps the old one and is not tried again', async () => {
+  const update = { parallelism: 1, order: 'start-first', failureAction: 'continue' } as const
+  const world = await running({ replicated: { replicas: 1 }, update, task: { restart: { condition: 'none' } } })
+  await world.updateService(withImage('b'))
+  await world.settle()
+  await world.fail(world.live().find(({ spec }) => spec?.container?.image === 'b'))
+  await world.advance(60_000)
+  assert.equal(imagesRunning(world), 'a')
+  assert.equal(world.tasks().length, 2)
+})

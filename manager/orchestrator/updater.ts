@@ -18,7 +18,10 @@ interface UpdateSlot { readonly slot: Slot; readonly clean: readonly Task[]; rea
 export function updateSlots(plan: ServicePlan, slots: readonly Slot[], { isImmediate }: { readonly isImmediate: boolean }): void {
   const split = slots.map(slot => splitSlot(plan, slot))
   for (const slot of split) retireReplaced(plan, slot)
-  const pending = split.filter(slot => slot.clean.length === 0 && slot.dirty.length > 0)
+  const own = ownTasks(plan)
+  const ownIds = new Set(own.map(({ id }) => id))
+  // A slot gets one try: where a start-first task failed for good, the old one stays.
+  const pending = split.filter(({ slot, clean, dirty }) => clean.length === 0 && dirty.length > 0 && !slot.tasks.some(({ id }) => ownIds.has(id)))
   if (isImmediate) {
     for (const slot of pending) if (!plan.isFull) replace(plan, slot, 'stop-first')
     return
@@ -29,7 +32,6 @@ export function updateSlots(plan: ServicePlan, slots: readonly Slot[], { isImmed
   if (state === 'paused' || state === 'rollback-paused') return
   const isRolling = state === 'updating' || state === 'rollback-started'
   const config = configOf(plan.service)
-  const own = ownTasks(plan)
   if (isRolling && stopsForFailure(plan, own, config)) return
   rollOn(plan, split, { own, pending, config, isRolling })
 }
@@ -53,9 +55,11 @@ function splitSlot(plan: ServicePlan, slot: Slot): UpdateSlot {
   return { slot, clean: candidates.filter(task => !isDirty(task)), dirty: candidates.filter(isDirty) }
 }
 
-/** Once the new task runs, the old ones of its slot go; with stop-first they go as soon as there is a new one. */
+/** Once the new task runs, the old ones of its slot go; with stop-first they go as soon as there is a new one. Of two new ones the running one stays. */
 function retireReplaced(plan: ServicePlan, { clean, dirty }: UpdateSlot): void {
   if (clean.length === 0) return
+  const kept = clean.find(task => stateOf(task) === 'running') ?? clean[0]
+  for (const task of clean) if (task !== kept) plan.desire(task, 'shutdown')
   const isStopFirst = configOf(plan.service).order === 'stop-first'
   if (isStopFirst || clean.some(task => stateOf(task) === 'running' && occupiesSlot(task))) {
     for (const task of dirty) plan.desire(task, 'shutdown')
@@ -127,9 +131,10 @@ function stopsForFailure(plan: ServicePlan, own: readonly Task[], config: Effect
 
 /** Makes the new task of a slot. stop-first: held back until the old one has stopped. start-first: runs beside it. */
 function replace(plan: ServicePlan, { slot, dirty }: UpdateSlot, order: 'stop-first' | 'start-first'): void {
-  const predecessor = dirty.at(-1)
   const isStartFirst = order === 'start-first'
-  if (!isStartFirst) for (const task of dirty) plan.desire(task, 'shutdown')
+  // An earlier start-first update that was cut short left two: the one that runs stays beside the new one.
+  const predecessor = (isStartFirst ? dirty.find(task => stateOf(task) === 'running') : undefined) ?? dirty.at(-1)
+  for (const task of dirty) if (!isStartFirst || task !== predecessor) plan.desire(task, 'shutdown')
   plan.create(newTask({
     id: plan.createId(), service: plan.service, cluster: plan.cluster, nowMs: plan.nowMs,
     slot: slot.number, nodeId: slot.nodeId, desiredState: isStartFirst ? 'running' : 'ready',
