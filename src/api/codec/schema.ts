@@ -1708,6 +1708,10 @@ export const SCHEMA = {
         "addr": {
          "type": "string",
          "id": 1
+        },
+        "raftId": {
+         "type": "uint64",
+         "id": 2
         }
        }
       },

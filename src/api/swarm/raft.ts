@@ -42,8 +42,10 @@ export interface RaftMember {
   readonly learner: boolean
 }
 
+/** raft_id: the caller's own, if it has a log (only its address is updated then); 0 for a new member. */
 export interface JoinRaftRequest {
   readonly addr: string
+  readonly raftId: number
 }
 
 export interface JoinRaftResponse {

@@ -1,0 +1,31 @@
+import type { RaftLogStore } from './raft-log-store.ts'
+
+/** swarmkit's SnapshotInterval. */
+const COMPACTION_ENTRIES = 10_000
+/** Also by bytes, since all of it is in memory and a restart reads it. */
+const COMPACTION_BYTES = 64 * 1024 * 1024
+/** More than swarmkit's 500 entries: sending a thousand is still cheaper than a snapshot. */
+const KEPT_ENTRIES = 1000
+const KEPT_BYTES = 8 * 1024 * 1024
+
+export interface CompactionOptions {
+  readonly entries?: number
+  readonly kept?: number
+  /** Do not wait for the interval. */
+  readonly isStart: boolean
+}
+
+/** Up to where to compact, once the log has grown enough; some entries stay for followers that are a little behind. */
+export function compactionPoint(log: RaftLogStore, applied: number, options: CompactionOptions): number | undefined {
+  const firstIndex = log.firstIndex()
+  const kept = options.kept ?? KEPT_ENTRIES
+  const isDue = applied - firstIndex >= (options.isStart ? kept : options.entries ?? COMPACTION_ENTRIES) || log.entryBytes >= COMPACTION_BYTES
+  if (!isDue) return undefined
+  let point = applied - kept
+  if (log.entryBytes >= COMPACTION_BYTES) {
+    // Large entries: keep only what fits.
+    let bytes = 0
+    for (point = applied; point > firstIndex && bytes < KEPT_BYTES; point--) bytes += log.entries(point, point + 1, Infinity)[0]?.data.length ?? 0
+  }
+  return point >= firstIndex ? point : undefined
+}

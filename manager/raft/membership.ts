@@ -1,0 +1,204 @@
+import { ShoalError } from '../../src/base/errors.ts'
+import { RAFT_MEMBERSHIP_RPC } from '../../src/api/codec/methods.ts'
+import type { JoinRaftResponse, RaftMember } from '../../src/api/swarm/raft.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import type { Logger } from '../../src/base/logger.ts'
+import type { Random } from '../../src/base/random.ts'
+import type { RpcDialer } from '../../src/base/rpc.ts'
+import { TaskGroup } from '../../src/base/task-group.ts'
+import { encodeMember } from './member-table.ts'
+import type { RaftNode } from './raft-node.ts'
+import { createRaftId } from './start-state.ts'
+
+/** A joiner must answer at its address within this (F10). */
+const DIAL_BACK_TIMEOUT_MS = 5000
+/** How often learners are looked at. */
+const REVIEW_MS = 500
+/** A learner is made a voter when it misses at most this many entries: then it does not hold up commits. */
+const PROMOTION_LAG_MAX = 100
+/** A member not heard for this long does not count as reachable: two election timeouts. */
+const REACHABLE_SILENCE_MS = 2000
+/** How long a transfer may take before it has failed: the core gives it one election timeout. */
+const TRANSFER_TIMEOUT_MS = 3000
+
+export interface MembershipOptions {
+  readonly raft: RaftNode
+  readonly dialer: RpcDialer
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** A member as the leader sees it. */
+export interface MemberStatus extends RaftMember {
+  readonly isLeader: boolean
+  /** undefined: not known here, since only the leader hears from all. */
+  readonly isReachable: boolean | undefined
+}
+
+/** Who takes part: joins, promotions, removals, one at a time, and only such that a quorum remains. Works on the leader; elsewhere it throws `not-leader`. */
+export class Membership implements AsyncDisposable {
+  readonly #raft: RaftNode
+  readonly #options: MembershipOptions
+  readonly #tasks: TaskGroup
+  #lane: Promise<unknown> = Promise.resolve()
+
+  constructor(options: MembershipOptions) {
+    this.#options = options
+    this.#raft = options.raft
+    this.#tasks = new TaskGroup(options.logger)
+    this.#tasks.run('raft membership', signal => this.#review(signal))
+  }
+
+  members(): readonly MemberStatus[] {
+    const { leaderId, isLeader } = this.#raft.leadership
+    return this.#raft.table.members.map(member => ({
+      ...member, isLeader: member.raftId === leaderId, isReachable: isLeader || member.raftId === leaderId ? this.#isReachable(member.raftId) : undefined,
+    }))
+  }
+
+  /**
+   * Adds a manager as a learner; it becomes a voter when it has caught up. One that is a member already, and has its log, only gets its new address.
+   * A voter that comes back without its log is replaced under a new id, since its old votes are forgotten.
+   * @throws ShoalError `member-unreachable` (failed-precondition) when it does not answer at `addr`, `quorum-loss`
+   */
+  async join(request: { readonly nodeId: string; readonly addr: string; readonly raftId: number }): Promise<JoinRaftResponse> {
+    await this.#dialBack(request.addr)
+    return this.#oneAtATime(async () => {
+      const raftId = await this.#admit(request)
+      const { members, removed } = this.#raft.table
+      return { raftId, members, removed }
+    })
+  }
+
+  /**
+   * Removes a manager for good. The leader itself first hands over, and then throws `not-leader`: ask the new one.
+   * @throws ShoalError `quorum-loss` (failed-precondition), `no-such-member` (not-found)
+   */
+  async remove(nodeId: string): Promise<void> {
+    await this.#oneAtATime(async () => {
+      const member = this.#raft.table.members.find(candidate => candidate.nodeId === nodeId)
+      if (member === undefined) throw new ShoalError('not-found', 'no-such-member', `node ${nodeId} is not a raft member`)
+      this.#checkRemovable(member)
+      if (member.raftId === this.#raft.raftId) {
+        await this.transferLeadership()
+        throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader any more; the leader is at ${this.#raft.leadership.leaderAddr}`)
+      }
+      await this.#change('remove-node', member)
+    })
+  }
+
+  /** Whether removing it leaves enough reachable voters to go on. */
+  canRemove(nodeId: string): boolean {
+    const member = this.#raft.table.members.find(candidate => candidate.nodeId === nodeId)
+    return member === undefined || this.#isRemovable(member)
+  }
+
+  /**
+   * Hands the leadership to a voter, the most up to date if none is named. Resolves when another leads.
+   * @throws ShoalError `transfer-failed` (unavailable) when nobody took over in time
+   */
+  async transferLeadership(toNodeId?: string): Promise<void> {
+    const raft = this.#raft
+    if (!raft.isLeader) throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader; the leader is at ${raft.leadership.leaderAddr}`)
+    const successor = this.#successor(toNodeId)
+    if (successor === undefined) throw new ShoalError('unavailable', 'transfer-failed', 'no other manager can take over the leadership; bring another one up first')
+    const timeout = new AbortController()
+    const timer = this.#options.clock.after(TRANSFER_TIMEOUT_MS, () =>
+      timeout.abort(new ShoalError('unavailable', 'transfer-failed', 'the other manager did not take over the leadership in time; try again')))
+    try {
+      const changes = raft.onLeadership(timeout.signal)
+      raft.transferTo(successor)
+      for await (const { leaderId } of changes) if (leaderId !== 0 && leaderId !== raft.raftId) return
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> { await this.#tasks[Symbol.asyncDispose]() }
+
+  async #admit({ nodeId, addr, raftId }: { readonly nodeId: string; readonly addr: string; readonly raftId: number }): Promise<number> {
+    const known = this.#raft.table.members.find(member => member.nodeId === nodeId)
+    if (known !== undefined && (known.learner || known.raftId === raftId)) {
+      if (known.addr !== addr) await this.#change('update-node', { ...known, addr })
+      return known.raftId
+    }
+    if (raftId !== 0) throw new ShoalError('not-found', 'member-removed', 'this manager was removed from the cluster: leave it and join again')
+    if (known !== undefined) {
+      this.#checkRemovable(known)
+      await this.#change('remove-node', known)
+    }
+    const { members, removed } = this.#raft.table
+    const id = createRaftId(this.#options.random, [...removed, ...members.map(member => member.raftId)])
+    await this.#change('add-learner-node', { raftId: id, nodeId, addr, learner: true })
+    return id
+  }
+
+  async #dialBack(addr: string): Promise<void> {
+    await using client = this.#options.dialer.dial(addr)
+    try {
+      await client.unary(RAFT_MEMBERSHIP_RPC.members, {}, { timeoutMs: DIAL_BACK_TIMEOUT_MS })
+    } catch (cause) {
+      throw new ShoalError('failed-precondition', 'member-unreachable', `the joining manager can not be reached at ${addr}: check its advertise address and that the port is open`, { cause })
+    }
+  }
+
+  async #change(type: 'add-node' | 'remove-node' | 'update-node' | 'add-learner-node', member: RaftMember): Promise<void> {
+    await this.#raft.changeMembers({ transition: 'auto', changes: [{ type, nodeId: member.raftId }], context: encodeMember(member) })
+    this.#options.logger.info('raft members changed', { change: type, raftId: member.raftId, nodeId: member.nodeId, addr: member.addr })
+  }
+
+  #checkRemovable(member: RaftMember): void {
+    if (!this.#isRemovable(member)) throw new ShoalError('failed-precondition', 'quorum-loss', "can't remove member from the raft: this would result in a loss of quorum")
+  }
+
+  #isRemovable(member: RaftMember): boolean {
+    if (member.learner) return true
+    const left = this.#raft.table.members.filter(other => !other.learner && other.raftId !== member.raftId)
+    const reachable = left.filter(other => this.#isReachable(other.raftId)).length
+    return left.length > 0 && reachable >= Math.floor(left.length / 2) + 1
+  }
+
+  #isReachable(raftId: number): boolean { return this.#raft.silentMs(raftId) < REACHABLE_SILENCE_MS }
+
+  #successor(toNodeId: string | undefined): number | undefined {
+    const matches = this.#raft.status()?.progress
+    const candidates = this.#raft.table.members
+      .filter(member => !member.learner && member.raftId !== this.#raft.raftId && this.#isReachable(member.raftId) && (toNodeId === undefined || member.nodeId === toNodeId))
+      .map(member => ({ raftId: member.raftId, match: matches?.get(member.raftId)?.match ?? 0 }))
+      .sort((a, b) => b.match - a.match)
+    return candidates[0]?.raftId
+  }
+
+  /** Promotes learners that have caught up, and brings this node's own address up to date, while it leads. */
+  async #review(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !this.#raft.signal.aborted) {
+      await this.#options.clock.sleep(REVIEW_MS, signal)
+      if (!this.#raft.isLeader) continue
+      try {
+        await this.#oneAtATime(() => this.#reviewOnce())
+      } catch (err) {
+        if (!(err instanceof ShoalError) || err.kind !== 'unavailable') throw err
+        this.#options.logger.debug('raft members are reviewed again', { err })
+      }
+    }
+  }
+
+  async #reviewOnce(): Promise<void> {
+    const status = this.#raft.status()
+    const own = this.#raft.table.members.find(member => member.raftId === this.#raft.raftId)
+    if (own !== undefined && own.addr !== this.#raft.addr) await this.#change('update-node', { ...own, addr: this.#raft.addr })
+    for (const member of this.#raft.table.members) {
+      const progress = status?.progress.get(member.raftId)
+      if (!member.learner || progress === undefined || status === undefined || progress.match === 0) continue
+      if (progress.match + PROMOTION_LAG_MAX >= status.commit && this.#isReachable(member.raftId)) await this.#change('add-node', { ...member, learner: false })
+    }
+  }
+
+  async #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#lane.then(work)
+    // The next one does not care how this one ended.
+    this.#lane = turn.then(() => {}, () => {})
+    return turn
+  }
+}

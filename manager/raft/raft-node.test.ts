@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { make } from '../../src/api/codec/codec.ts'
+import { RaftCluster, type Host } from '../../test/support/raft-cluster.ts'
+
+const caughtUp = (a: Host, b: Host): boolean => a.store.appliedIndex === b.store.appliedIndex
+
+test('a first member leads and commits, and its state is there after a restart', async () => {
+  const cluster = new RaftCluster()
+  const a = await cluster.bootstrap('a')
+  await cluster.write(a, 'web')
+  await cluster.stop('a')
+  const again = await cluster.boot('a')
+  assert.equal(again.raft.isStarted, true)
+  await cluster.until(() => again.raft.isLeader)
+  assert.deepEqual(cluster.names(again), ['web'])
+  await cluster.stopAll()
+})
+
+test('joiners become voters with the state from a snapshot, and follow from then on', async () => {
+  const cluster = new RaftCluster()
+  const a = await cluster.bootstrap('a')
+  await cluster.write(a, 'before')
+  const b = await cluster.join('b', 'a')
+  const c = await cluster.join('c', 'b')
+  await cluster.write(a, 'after')
+  await cluster.until(() => caughtUp(a, b) && caughtUp(a, c))
+  for (const host of [a, b, c]) assert.deepEqual(cluster.names(host), ['after', 'before'])
+  assert.deepEqual(c.raft.table.members.map(({ nodeId, addr, learner }) => ({ nodeId, addr, learner })).sort((x, y) => (x.nodeId < y.nodeId ? -1 : 1)),
+    ['a', 'b', 'c'].map(name => ({ nodeId: name, addr: `${name}:1`, learner: false })))
+  assert.equal(b.raft.leadership.leaderAddr, 'a:1')
+  await cluster.stopAll()
+})
+
+test('when the leader crashes another takes over within three seconds, with everything that was acknowledged', async () => {
+  const cluster = new RaftCluster()
+  const [a, b, c] = await cluster.three()
+  await cluster.write(a, 'kept')
+  cluster.crash('a')
+  await cluster.until(() => b.raft.isLeader || c.raft.isLeader, 3000)
+  const leader = await cluster.leader()
+  assert.deepEqual(cluster.names(leader), ['kept'])
+  await cluster.write(leader, 'more')
+  const again = await cluster.boot('a')
+  await cluster.until(() => caughtUp(again, leader))
+  assert.deepEqual(cluster.names(again), ['kept', 'more'])
+  assert.equal(leader.raft.isLeader, true, 'the one that came back does not force an election')
+  await cluster.stopAll()
+})
+
+test('a leader cut off from the others stops leading, its proposals are lost, and it follows when it is back', async () => {
+  const cluster = new RaftCluster()
+  const [a, b, c] = await cluster.three()
+  cluster.faults.partition([['a'], ['b', 'c']])
+  const lost = cluster.write(a, 'lost')
+  await assert.rejects(lost, { code: 'proposal-lost' })
+  await cluster.until(() => b.raft.isLeader || c.raft.isLeader)
+  const leader = await cluster.leader()
+  await cluster.write(leader, 'kept')
+  await assert.rejects(cluster.write(a, 'refused'), { code: 'no-leader', message: /^The swarm does not have a leader/ })
+  const { term } = leader.raft.leadership
+  cluster.faults.healAll()
+  await cluster.until(() => caughtUp(a, leader))
+  assert.deepEqual(cluster.names(a), ['kept'])
+  assert.equal(leader.raft.leadership.term, term, 'healing forces no election')
+  await assert.rejects(cluster.write(a, 'elsewhere'), { code: 'not-leader', message: new RegExp(leader.raft.addr) })
+  await cluster.stopAll()
+})
+
+test('a member that was down for long is brought up by a snapshot once the log is compacted', async () => {
+  const cluster = new RaftCluster({ compactionEntries: 20, keptEntries: 5 })
+  const [a, b] = await cluster.three()
+  cluster.crash('c')
+  for (let i = 0; i < 50; i++) await cluster.write(a, `s${String(i).padStart(2, '0')}`)
+  const c = await cluster.boot('c')
+  await cluster.until(() => caughtUp(a, c) && caughtUp(a, b))
+  assert.equal(cluster.names(c).length, 50)
+  await cluster.stop('c')
+  const again = await cluster.boot('c')
+  await cluster.until(() => caughtUp(a, again))
+  assert.equal(cluster.names(again).length, 50)
+  assert.deepEqual(again.raft.table.members, a.raft.table.members)
+  await cluster.stopAll()
+})
+
+test('a restart after compaction finds state and members', async () => {
+  const cluster = new RaftCluster({ compactionEntries: 10, keptEntries: 2 })
+  const [a] = await cluster.three()
+  for (let i = 0; i < 30; i++) await cluster.write(a, `s${i}`)
+  const { members } = a.raft.table
+  for (const name of ['a', 'b', 'c']) cluster.crash(name)
+  for (const name of ['a', 'b', 'c']) await cluster.boot(name)
+  const leader = await cluster.leader()
+  assert.equal(cluster.names(leader).length, 30)
+  assert.deepEqual(leader.raft.table.members, members)
+  await cluster.stopAll()
+})
+
+test('a removed member is refused for good, and knows it', async () => {
+  const cluster = new RaftCluster()
+  const [a, , c] = await cluster.three()
+  await cluster.running(a.client.leave('b:1', 'c'))
+  assert.deepEqual(a.raft.table.members.map(member => member.nodeId).sort(), ['a', 'b'])
+  assert.deepEqual(a.raft.table.removed, [c.raft.raftId])
+  assert.deepEqual(await cluster.running(c.raft.stopped), { kind: 'removed' })
+  await cluster.stop('c')
+  const again = await cluster.boot('c')
+  assert.deepEqual(await cluster.running(again.raft.stopped), { kind: 'removed' })
+  await assert.rejects(cluster.running(again.client.join('a:1', { addr: 'c:1', raftId: c.raft.raftId })), { code: 'member-removed' })
+  await cluster.stopAll()
+})
+
+test('a removal that would cost the quorum is refused', async () => {
+  const cluster = new RaftCluster()
+  const [a] = await cluster.three()
+  cluster.crash('c')
+  await cluster.clock.advance(500)
+  await cluster.until(() => a.raft.silentMs(a.raft.table.members.find(member => member.nodeId === 'c')?.raftId ?? 0) > 2000)
+  await assert.rejects(cluster.running(a.membership.remove('b')), { kind: 'failed-precondition', message: "can't remove member from the raft: this would result in a loss of quorum" })
+  await cluster.running(a.membership.remove('c'))
+  assert.equal(a.raft.table.members.length, 2)
+  await cluster.stopAll()
+})
+
+test('the leader can be removed: it hands over first', async () => {
+  const cluster = new RaftCluster()
+  const [a, b, c] = await cluster.three()
+  await cluster.write(a, 'kept')
+  await cluster.running(b.client.leave('b:1', 'a'))
+  assert.deepEqual(await cluster.running(a.raft.stopped), { kind: 'removed' })
+  const leader = b.raft.isLeader ? b : c
+  assert.deepEqual(leader.raft.table.members.map(member => member.nodeId).sort(), ['b', 'c'])
+  await cluster.write(leader, 'more')
+  await cluster.stopAll()
+})
+
+test('leadership is handed over on request', async () => {
+  const cluster = new RaftCluster()
+  const [a, b] = await cluster.three()
+  await cluster.running(a.membership.transferLeadership('b'))
+  await cluster.until(() => b.raft.isLeader)
+  await cluster.write(b, 'by-b')
+  await cluster.stopAll()
+})
+
+test('a voter that lost its disk comes back under a new id', async () => {
+  const cluster = new RaftCluster()
+  const [a, , c] = await cluster.three()
+  await cluster.write(a, 'kept')
+  cluster.crash('c')
+  cluster.disks.delete('c')
+  const fresh = await cluster.join('c', 'a')
+  assert.notEqual(fresh.raft.raftId, c.raft.raftId)
+  await cluster.until(() => caughtUp(a, fresh))
+  assert.deepEqual(cluster.names(fresh), ['kept'])
+  assert.equal(a.raft.table.members.length, 3)
+  await cluster.stopAll()
+})
+
+test('a member with a new address is found there', async () => {
+  const cluster = new RaftCluster()
+  const [a] = await cluster.three()
+  await cluster.stop('b')
+  const moved = await cluster.boot('b', { addr: '0.0.0.0:1' })
+  await cluster.running(moved.client.join('a:1', { addr: '0.0.0.0:1', raftId: moved.raft.raftId }))
+  assert.equal(a.raft.table.members.find(member => member.nodeId === 'b')?.addr, 'b:1')
+  await cluster.stopAll()
+})
+
+test('a joiner that can not be dialed is refused', async () => {
+  const cluster = new RaftCluster()
+  await cluster.bootstrap('a')
+  const b = await cluster.boot('b')
+  await assert.rejects(cluster.running(b.client.join('a:1', { addr: 'nowhere:1', raftId: 0 })), { code: 'member-unreachable' })
+  await cluster.stopAll()
+})
+
+test('after a failed write nothing is acknowledged, and the node says why it stopped', async () => {
+  const cluster = new RaftCluster()
+  const a = await cluster.bootstrap('a')
+  a.disk.faults.failure = new Error('no space left on device')
+  await assert.rejects(cluster.write(a, 'lost'))
+  const stop = await cluster.running(a.raft.stopped)
+  assert.match(stop.kind === 'failed' ? String(stop.error) : '', /no space left on device/)
+  await assert.rejects(cluster.write(a, 'later'), /no space left on device/)
+  assert.equal(a.raft.isLeader, false)
+  a.disk.faults.failure = undefined
+  await cluster.stop('a')
+  const again = await cluster.boot('a')
+  await cluster.until(() => again.raft.isLeader)
+  assert.deepEqual(cluster.names(again), [])
+  await cluster.stopAll()
+})
+
+test('a lone survivor goes on as a new cluster, and the old members are refused', async () => {
+  const cluster = new RaftCluster()
+  const [a, b, c] = await cluster.three()
+  await cluster.write(a, 'kept')
+  await cluster.until(() => caughtUp(a, c))
+  for (const name of ['a', 'b', 'c']) cluster.crash(name)
+  const survivor = await cluster.boot('c', { forceNewCluster: true })
+  await cluster.until(() => survivor.raft.isLeader)
+  assert.deepEqual(cluster.names(survivor), ['kept'])
+  assert.deepEqual(survivor.raft.table.members.map(member => member.nodeId), ['c'])
+  assert.deepEqual([...survivor.raft.table.removed].sort(), [a.raft.raftId, b.raft.raftId].sort())
+  await cluster.stop('c')
+  const again = await cluster.boot('c')
+  const old = await cluster.boot('b')
+  assert.deepEqual(await cluster.running(old.raft.stopped), { kind: 'removed' })
+  await cluster.until(() => again.raft.isLeader)
+  await cluster.stopAll()
+})
+
+test('another node\'s log is refused', async () => {
+  const cluster = new RaftCluster()
+  await cluster.bootstrap('a')
+  await cluster.stop('a')
+  await assert.rejects(cluster.boot('a', { nodeId: 'b' }), { code: 'raft-wrong-cluster' })
+})
+
+test('watchers of leadership see it come and go', async () => {
+  const cluster = new RaftCluster()
+  const [a] = await cluster.three()
+  const changes = a.raft.onLeadership(new AbortController().signal)
+  await cluster.running(a.membership.transferLeadership())
+  const seen: boolean[] = []
+  for await (const { isLeader } of changes) {
+    seen.push(isLeader)
+    if (!isLeader) break
+  }
+  assert.deepEqual(seen, [true, false])
+  await cluster.stopAll()
+})
+
+test('a proposal that is too large is refused before it is logged, and others go on', async () => {
+  const cluster = new RaftCluster()
+  const a = await cluster.bootstrap('a')
+  const large = make('Secret', { id: 'large', spec: { annotations: { name: 'large' }, data: new Uint8Array(33 * 1024 * 1024) } })
+  await assert.rejects(cluster.running(a.store.update(tx => tx.create('secret', large))), { code: 'entry-too-large' })
+  await cluster.write(a, 'small')
+  await cluster.stopAll()
+})

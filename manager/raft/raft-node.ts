@@ -1,0 +1,454 @@
+import { decodeConfChange } from 'raft-ts/conf-change-codec'
+import { ConfChangeError } from 'raft-ts/confchange'
+import type { ConfChange, Entry, Message, Snapshot } from 'raft-ts/message'
+import { RawNode, type RaftStatus } from 'raft-ts/raw-node'
+import type { Ready } from 'raft-ts/ready'
+import { RaftError } from 'raft-ts/storage'
+import { decode, encode } from '../../src/api/codec/codec.ts'
+import type { RaftEnvelope, RaftMember, SnapshotChunk, StoreAction } from '../../src/api/swarm/raft.ts'
+import { abortable } from '../../src/base/abort.ts'
+import type { Clock, Timer } from '../../src/base/clock.ts'
+import { hasCode, messageOf, ShoalError } from '../../src/base/errors.ts'
+import { createId } from '../../src/base/ids.ts'
+import type { Logger } from '../../src/base/logger.ts'
+import type { Random } from '../../src/base/random.ts'
+import type { RpcDialer } from '../../src/base/rpc.ts'
+import type { AppendLog } from '../../src/base/storage.ts'
+import { compactionPoint } from './compaction.ts'
+import { LeadershipBoard, type Leadership } from './leadership.ts'
+import { changedTable, withRoles, type MemberTable } from './member-table.ts'
+import { decodeMessage } from './message-codec.ts'
+import { PeerSet } from './peer-set.ts'
+import { PendingEntries } from './pending-entries.ts'
+import { encodeBaseNote, memberOf, RaftLogStore, type LogBase } from './raft-log-store.ts'
+import { raftLogger } from './raft-logger.ts'
+import { recordsOfChunks } from './snapshot-stream.ts'
+import { bootstrapBase, forceNewCluster, joinBase, recoverInstalledSnapshot } from './start-state.ts'
+import type { StagedSnapshot, StateMachine } from './state-machine.ts'
+
+const TICK_MS = 100
+const ELECTION_TICKS = 10
+const HEARTBEAT_TICKS = 1
+/** Entries in one message: keeps a heartbeat from waiting long behind data. */
+const MESSAGE_BYTES_MAX = 512 * 1024
+/** Unacknowledged messages and bytes per peer. */
+const INFLIGHT_MESSAGES_MAX = 256
+const INFLIGHT_BYTES_MAX = 32 * 1024 * 1024
+/** A leader without quorum refuses proposals beyond this. */
+const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024
+/** One proposal; half of what one message of the transport may hold. */
+const ENTRY_BYTES_MAX = 32 * 1024 * 1024
+/** How often a proposal that the core certainly did not take is offered again, a tick apart. */
+const OFFERS_MAX = 2 * ELECTION_TICKS
+export const NO_LEADER_MESSAGE = "The swarm does not have a leader. It's possible that too few managers are online. Make sure more than half of the managers are online."
+
+export interface RaftNodeOptions {
+  readonly clusterId: string
+  readonly nodeId: string
+  /** Where the other managers reach this one: "host:port". */
+  readonly addr: string
+  /** Used by this node alone; the caller opens it before and disposes it after. */
+  readonly log: AppendLog
+  readonly machine: StateMachine
+  readonly dialer: RpcDialer
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** Keeps the state and drops all other members (docker swarm init --force-new-cluster). Only when the others will never come back. */
+  readonly forceNewCluster?: boolean
+  /** Entries after which the log is compacted, as ClusterSpec.raft.snapshotInterval. */
+  readonly compactionEntries?: number
+  /** Entries kept for slow followers, as ClusterSpec.raft.logEntriesForSlowFollowers. */
+  readonly keptEntries?: number
+}
+
+/** Why a node does not take part any more. */
+export type RaftStop =
+  | { readonly kind: 'disposed' }
+  /** It was removed from the cluster: its log is worthless. */
+  | { readonly kind: 'removed' }
+  | { readonly kind: 'failed'; readonly error: unknown }
+
+/** What exists once there is a log with a base. */
+interface Running { readonly node: RawNode; readonly peers: PeerSet; readonly base: LogBase }
+
+/**
+ * Drives raft-ts: persists, sends, applies, in this order, and keeps time. Implements the store's Proposer.
+ * open() continues what the log holds; a new log needs bootstrap() or start(). raft-service.ts serves its peers; membership.ts changes them.
+ */
+export class RaftNode implements AsyncDisposable {
+  readonly #options: RaftNodeOptions
+  readonly #board = new LeadershipBoard()
+  readonly #pending = new PendingEntries()
+  readonly #captures = new Map<number, AsyncIterable<Uint8Array>[]>()
+  readonly #abort = new AbortController()
+  #logStore!: RaftLogStore
+  #running: Running | undefined
+  #table: MemberTable = { confState: { voters: [], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false }, members: [], removed: [] }
+  /** Tables at the indexes where they came into force, for bases of the log. */
+  #tables: (readonly [index: number, table: MemberTable])[] = []
+  #appliedIndex = 0
+  #isStart = true
+  #isLeaderReady = false
+  #isChangingConf = false
+  #isReceivingSnapshot = false
+  #staged: { readonly index: number; readonly snapshot: StagedSnapshot } | undefined
+  #isWorking = false
+  #work: Promise<void> = Promise.resolve()
+  #timer: Timer | undefined
+  #resolveStopped: (stop: RaftStop) => void = () => {}
+  /** Resolves when this node takes part no more. */
+  readonly stopped = new Promise<RaftStop>(resolve => { this.#resolveStopped = resolve })
+
+  private constructor(options: RaftNodeOptions) { this.#options = options }
+
+  /** Reads the log, and takes part again if there is one. @throws ShoalError `log-damaged`, `raft-wrong-cluster` (failed-precondition), `state-behind-log` (internal) */
+  static async open(options: RaftNodeOptions): Promise<RaftNode> {
+    const raft = new RaftNode(options)
+    raft.#logStore = await RaftLogStore.open(options.log, () => raft.#captureSnapshot())
+    const { machine, nodeId, clusterId } = options
+    await recoverInstalledSnapshot(raft.#logStore, machine)
+    const { base } = raft.#logStore
+    if (base === undefined) return raft
+    if (base.nodeId !== nodeId || base.clusterId !== clusterId) {
+      throw new ShoalError('failed-precondition', 'raft-wrong-cluster', `the raft log belongs to node ${base.nodeId} of cluster ${base.clusterId}, this is node ${nodeId} of ${clusterId}; leave the cluster and join again`)
+    }
+    if (options.forceNewCluster === true) await forceNewCluster(raft.#logStore, options.addr)
+    raft.#run(raft.#logStore.base ?? base)
+    return raft
+  }
+
+  /** False until there is a log to continue: then bootstrap() or start() is due. */
+  get isStarted(): boolean { return this.#running !== undefined }
+  get clusterId(): string { return this.#options.clusterId }
+  get nodeId(): string { return this.#options.nodeId }
+  get addr(): string { return this.#options.addr }
+  /** 0 before it is started. */
+  get raftId(): number { return this.#running?.base.raftId ?? 0 }
+  get leadership(): Leadership { return this.#board.current }
+  get isLeader(): boolean { return this.#board.current.isLeader }
+  get table(): MemberTable { return this.#table }
+  /** Aborted when the node stops. */
+  get signal(): AbortSignal { return this.#abort.signal }
+
+  /** The present leadership, then each change of it. */
+  onLeadership(signal: AbortSignal): AsyncIterable<Leadership> { return this.#board.watch(signal) }
+
+  /** The core's view, with the progress of members on the leader. Absent before start. */
+  status(): RaftStatus | undefined { return this.#running?.node.status() }
+
+  /** Milliseconds since the member was heard; 0 for this node. */
+  silentMs(raftId: number): number {
+    if (this.#running === undefined) return Infinity
+    return raftId === this.#running.base.raftId ? 0 : this.#running.peers.silentMs(raftId)
+  }
+
+  /** Makes the first member of a new cluster. It leads within a moment. */
+  async bootstrap(): Promise<void> {
+    this.#checkNotStarted()
+    const base = bootstrapBase(this.#options)
+    await this.#logStore.reset(base, { term: base.term, vote: 0, commit: base.index })
+    this.#run(base)
+    this.#running?.node.campaign()
+    this.#wake()
+  }
+
+  /** Begins as the member that a leader has added (membership-client.ts asks for it). The state comes from the leader. */
+  async start(joined: { readonly raftId: number; readonly members: readonly RaftMember[]; readonly removed: readonly number[] }): Promise<void> {
+    this.#checkNotStarted()
+    const base = joinBase(this.#options, joined)
+    await this.#logStore.reset(base, { term: 0, vote: 0, commit: 0 })
+    this.#run(base)
+  }
+
+  /** As Proposer.propose. @throws ShoalError also `entry-too-large` (resource-exhausted) */
+  async propose(actions: readonly StoreAction[], signal?: AbortSignal): Promise<number> {
+    const { clock, random } = this.#options
+    const data = encode('Proposal', { requestId: createId(random), proposedAtMs: clock.nowMs(), actions })
+    if (data.length > ENTRY_BYTES_MAX) {
+      throw new ShoalError('resource-exhausted', 'entry-too-large', `a change of ${data.length} bytes exceeds the ${ENTRY_BYTES_MAX} that one log entry may hold; make it in several steps`)
+    }
+    const entry = await this.#commit(node => node.propose(data), signal)
+    return entry.index
+  }
+
+  /** Commits a membership change. @throws ShoalError as propose(), and `membership-busy` (unavailable) while another change is under way */
+  async changeMembers(change: ConfChange, signal?: AbortSignal): Promise<void> {
+    const entry = await this.#commit(node => node.proposeConfChange(change), signal)
+    if (entry.type === 'normal') throw new ShoalError('unavailable', 'membership-busy', 'another change of the managers is under way; try again')
+  }
+
+  /** Asks a member to take over. Whether it did shows in leadership. */
+  transferTo(raftId: number): void {
+    this.#checkLeads().node.transferLeader(raftId)
+    this.#wake()
+  }
+
+  /** A message from a peer. @throws ShoalError `raft-wrong-cluster`, `member-removed`, `member-mismatch` (failed-precondition), `malformed-message` */
+  receive(envelope: RaftEnvelope): void {
+    const { peers } = this.#admit(envelope)
+    peers.heard(envelope.from, envelope.fromAddr)
+    const message = decodeMessage(envelope.message)
+    if (message.from !== envelope.from || message.type === 'MsgProp' || message.type === 'MsgSnap') return
+    this.#step(message)
+  }
+
+  /** A snapshot from the leader: `chunks` after the first. Resolves when it is handed to the core. */
+  async receiveSnapshot(envelope: RaftEnvelope, chunks: AsyncIterator<SnapshotChunk>): Promise<void> {
+    this.#admit(envelope).peers.heard(envelope.from, envelope.fromAddr)
+    const message = decodeMessage(envelope.message)
+    if (message.type !== 'MsgSnap' || message.snapshot === undefined || message.from !== envelope.from) {
+      throw new ShoalError('invalid-argument', 'snapshot-malformed', 'a snapshot stream does not begin with its message')
+    }
+    if (this.#isReceivingSnapshot) throw new ShoalError('unavailable', 'snapshot-busy', 'another snapshot is being received')
+    this.#isReceivingSnapshot = true
+    try {
+      const { index } = message.snapshot.metadata
+      const snapshot = await this.#options.machine.stage(recordsOfChunks(chunks))
+      if (snapshot.header.version !== index) throw new ShoalError('invalid-argument', 'snapshot-malformed', `the snapshot is of index ${snapshot.header.version}, not ${index}; it is sent again`)
+      await this.#work
+      this.#staged = { index, snapshot }
+      this.#step(message)
+      await this.#work
+    } finally {
+      this.#staged = undefined
+      this.#isReceivingSnapshot = false
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop({ kind: 'disposed' })
+    await this.#running?.peers[Symbol.asyncDispose]()
+    await this.#work
+    if (this.#running !== undefined) await this.#logStore.saveHardState().catch((error: unknown) => {
+      if (!hasCode(error, 'log-write-failed') && !hasCode(error, 'log-closed')) throw error
+    })
+  }
+
+  // --- start and stop
+
+  #checkNotStarted(): void {
+    if (this.#running !== undefined) throw new ShoalError('failed-precondition', 'raft-started', 'this manager takes part in a cluster already')
+  }
+
+  #run(base: LogBase): void {
+    const { clusterId, addr, machine, clock, random, logger, dialer } = this.#options
+    const node = new RawNode({
+      id: base.raftId, storage: this.#logStore, electionTicks: ELECTION_TICKS, heartbeatTicks: HEARTBEAT_TICKS, preVote: true, checkQuorum: true,
+      maxSizePerMessageBytes: MESSAGE_BYTES_MAX, maxInflightMessages: INFLIGHT_MESSAGES_MAX, maxInflightBytes: INFLIGHT_BYTES_MAX, maxUncommittedBytes: UNCOMMITTED_BYTES_MAX,
+      stepDownOnRemoval: true, disableProposalForwarding: true, random: () => random.next(), logger: raftLogger(logger),
+    })
+    const peers = new PeerSet({
+      clusterId, selfId: base.raftId, selfAddr: addr, clock, random, logger, dialer,
+      onUnreachable: raftId => this.#tell(() => node.reportUnreachable(raftId)),
+      onSnapshotSent: (raftId, outcome) => this.#tell(() => node.reportSnapshot(raftId, outcome)),
+      onRefused: (_, error) => { if (hasCode(error, 'member-removed')) this.#stop({ kind: 'removed' }) },
+    })
+    this.#running = { node, peers, base }
+    this.#appliedIndex = base.index
+    if (machine.appliedIndex < base.index) machine.applyCommitted(base.index, undefined)
+    this.#useTable(base.index, base.table)
+    this.#timer = clock.after(TICK_MS, () => this.#tick())
+    this.#wake()
+  }
+
+  #stop(stop: RaftStop): void {
+    if (this.#abort.signal.aborted) return
+    const error = stop.kind === 'failed' ? stop.error : new ShoalError('unavailable', 'raft-stopped', stop.kind === 'removed' ? 'this manager was removed from the cluster' : 'this manager is stopping')
+    if (stop.kind === 'failed') this.#options.logger.error('raft stopped', { err: stop.error })
+    this.#abort.abort(error)
+    this.#timer?.cancel()
+    this.#isLeaderReady = false
+    this.#pending.rejectAll()
+    this.#board.set({ ...this.#board.current, isLeader: false, leaderId: 0, leaderAddr: '' })
+    this.#board.close(error)
+    this.#resolveStopped(stop)
+  }
+
+  #tick(): void {
+    if (this.#abort.signal.aborted || this.#running === undefined) return
+    this.#timer = this.#options.clock.after(TICK_MS, () => this.#tick())
+    this.#running.node.tick()
+    this.#wake()
+  }
+
+  // --- inputs
+
+  #tell(report: () => void): void {
+    if (this.#abort.signal.aborted) return
+    report()
+    this.#wake()
+  }
+
+  #admit(envelope: RaftEnvelope): Running {
+    const running = this.#running
+    this.#abort.signal.throwIfAborted()
+    if (running === undefined) throw new ShoalError('unavailable', 'raft-not-started', 'this manager does not take part in raft yet')
+    if (envelope.clusterId !== this.#options.clusterId) throw new ShoalError('failed-precondition', 'raft-wrong-cluster', `this manager belongs to cluster ${this.#options.clusterId}, not ${envelope.clusterId}`)
+    if (this.#table.removed.includes(envelope.from)) throw new ShoalError('not-found', 'member-removed', 'this manager was removed from the cluster: leave it and join again')
+    if (envelope.to !== running.base.raftId) throw new ShoalError('failed-precondition', 'member-mismatch', `raft member ${envelope.to} is not at this address`)
+    return running
+  }
+
+  #step(message: Message): void {
+    try {
+      this.#running?.node.step(message)
+    } catch (error) {
+      // Expected: answers from members that are gone, proposals that do not fit. The core ignored them.
+      if (!(error instanceof RaftError)) throw error
+    }
+    this.#wake()
+  }
+
+  #checkLeads(): Running {
+    const running = this.#running
+    this.#abort.signal.throwIfAborted()
+    if (running === undefined) throw new ShoalError('unavailable', 'no-leader', NO_LEADER_MESSAGE)
+    const { role, leader } = running.node.raft.softState
+    if (role === 'leader') return running
+    if (leader === 0) throw new ShoalError('unavailable', 'no-leader', NO_LEADER_MESSAGE)
+    throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader; the leader is at ${memberOf(this.#table, leader)?.addr ?? 'an unknown address'}`)
+  }
+
+  async #commit(offer: (node: RawNode) => void, signal: AbortSignal | undefined): Promise<Entry> {
+    signal?.throwIfAborted()
+    for (let offers = 1; ; offers++) {
+      const { node } = this.#checkLeads()
+      try {
+        offer(node)
+        const applied = this.#pending.wait(node.raft.log.lastIndex, node.raft.term)
+        this.#wake()
+        return await abortable(applied, signal)
+      } catch (error) {
+        if (!(error instanceof RaftError)) throw error
+        if (offers === OFFERS_MAX) throw new ShoalError('unavailable', 'proposal-dropped', 'the leader could not take the change (too much is uncommitted, or leadership is moving); nothing was changed, try again', { cause: error })
+      }
+      await this.#options.clock.sleep(TICK_MS, signal)
+    }
+  }
+
+  // --- outputs
+
+  #wake(): void {
+    if (this.#isWorking || this.#abort.signal.aborted) return
+    this.#isWorking = true
+    this.#work = this.#drain()
+  }
+
+  async #drain(): Promise<void> {
+    // What is proposed in the same turn goes into one write.
+    await Promise.resolve()
+    try {
+      while (!this.#abort.signal.aborted && this.#running !== undefined && this.#running.node.hasReady()) await this.#handle(this.#running, this.#running.node.ready())
+    } catch (error) {
+      this.#stop({ kind: 'failed', error })
+    } finally {
+      this.#isWorking = false
+    }
+  }
+
+  async #handle({ node, peers, base }: Running, ready: Ready): Promise<void> {
+    if (ready.softState !== undefined && ready.softState.role !== 'leader') {
+      this.#isLeaderReady = false
+      this.#pending.rejectAll()
+    }
+    if (ready.snapshot !== undefined) await this.#installSnapshot(base, ready.snapshot, ready)
+    await this.#logStore.save(ready.entries, ready.hardState, ready.mustSync)
+    if (this.#abort.signal.aborted) return
+    for (const message of ready.messages) peers.send(message, this.#recordsOf(message))
+    for (const entry of ready.committedEntries) this.#apply(node, entry)
+    node.advance()
+    this.#publishLeadership(node)
+    await this.#maybeCompact()
+  }
+
+  #apply(node: RawNode, entry: Entry): void {
+    const { machine } = this.#options
+    this.#appliedIndex = entry.index
+    if (entry.type !== 'normal') this.#applyConfChange(node, entry)
+    const isProposal = entry.type === 'normal' && entry.data.length > 0 && entry.index > machine.appliedIndex
+    machine.applyCommitted(entry.index, isProposal ? decode('Proposal', entry.data) : undefined)
+    // The first entry of its own term tells a leader that all before it is applied.
+    if (node.raft.role === 'leader' && entry.term === node.raft.term) this.#isLeaderReady = true
+    this.#pending.applied(entry)
+    if (entry.type !== 'normal' && this.#table.removed.includes(node.raft.id)) this.#stop({ kind: 'removed' })
+  }
+
+  #applyConfChange(node: RawNode, entry: Entry): void {
+    const change = decodeConfChange(entry.data)
+    this.#isChangingConf = true
+    try {
+      const confState = node.applyConfChange(change)
+      this.#useTable(entry.index, changedTable(this.#table, change, confState))
+    } catch (error) {
+      // Refused by the configuration as it is at this index: on all members alike.
+      if (!(error instanceof ConfChangeError)) throw error
+      this.#options.logger.warn('a membership change was refused', { reason: messageOf(error) })
+    } finally {
+      this.#isChangingConf = false
+    }
+  }
+
+  #useTable(index: number, table: MemberTable): void {
+    this.#table = table
+    this.#tables.push([index, table])
+    this.#running?.peers.setMembers(table.members)
+  }
+
+  async #installSnapshot(base: LogBase, { metadata: { index, term, confState } }: Snapshot, ready: Ready): Promise<void> {
+    const staged = this.#staged
+    if (staged?.index !== index) throw new ShoalError('internal', 'snapshot-missing', `the core accepted a snapshot at ${index} that was not received`)
+    const { members, removed } = staged.snapshot.header
+    const table = withRoles({ confState, members, removed })
+    const { clusterId, nodeId, raftId } = base
+    const next: LogBase = { clusterId, nodeId, raftId, index, term, table }
+    await this.#options.machine.install(staged.snapshot, encodeBaseNote(next))
+    await this.#logStore.reset(next, ready.hardState ?? { ...this.#logStore.hardState, commit: index })
+    this.#appliedIndex = index
+    this.#tables = []
+    this.#useTable(index, table)
+  }
+
+  #publishLeadership(node: RawNode): void {
+    if (this.#abort.signal.aborted) return
+    const { leader, term } = node.raft
+    this.#board.set({ isLeader: this.#isLeaderReady, leaderId: leader, leaderAddr: memberOf(this.#table, leader)?.addr ?? '', term })
+  }
+
+  // --- snapshots to send, compaction
+
+  /** Called by the core when a peer needs a snapshot: takes the state as it is now, and keeps it until its message is sent. */
+  #captureSnapshot(): Snapshot | undefined {
+    const { machine } = this.#options
+    const index = this.#appliedIndex
+    if (this.#isChangingConf || machine.appliedIndex !== index || index === 0) return undefined
+    const captures = this.#captures.get(index) ?? []
+    captures.push(machine.snapshot(this.#table))
+    this.#captures.set(index, captures)
+    return { metadata: { index, term: this.#logStore.term(index), confState: this.#table.confState }, data: new Uint8Array() }
+  }
+
+  #recordsOf(message: Message): AsyncIterable<Uint8Array> | undefined {
+    if (message.snapshot === undefined) return undefined
+    const { index } = message.snapshot.metadata
+    const captures = this.#captures.get(index) ?? []
+    const records = captures.shift()
+    if (captures.length === 0) this.#captures.delete(index)
+    return records
+  }
+
+  async #maybeCompact(): Promise<void> {
+    const { compactionEntries, keptEntries } = this.#options
+    // The first time after a start whatever is more than needed goes: an idle cluster would never get to its interval.
+    const isStart = this.#isStart && this.#appliedIndex >= this.#logStore.hardState.commit
+    const point = compactionPoint(this.#logStore, this.#appliedIndex, { entries: compactionEntries, kept: keptEntries, isStart })
+    if (isStart) this.#isStart = false
+    if (point === undefined) return
+    const flushed = await this.#options.machine.flush()
+    const index = Math.min(point, flushed)
+    const table = this.#tables.findLast(([from]) => from <= index)
+    if (table === undefined || index <= (this.#logStore.base?.index ?? 0)) return
+    await this.#logStore.compact(index, table[1])
+    this.#tables = [table, ...this.#tables.filter(([from]) => from > index)]
+  }
+}

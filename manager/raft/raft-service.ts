@@ -1,0 +1,75 @@
+import { RAFT_MEMBERSHIP_RPC, RAFT_RPC } from '../../src/api/codec/methods.ts'
+import type { RaftEnvelope, RaftEnvelopeAck, SnapshotChunk } from '../../src/api/swarm/raft.ts'
+import { ShoalError } from '../../src/base/errors.ts'
+import { unaryHandler, type RpcContext, type RpcServer } from '../../src/base/rpc.ts'
+import type { Membership } from './membership.ts'
+import type { RaftNode } from './raft-node.ts'
+
+/** The first message is acknowledged (so the sender knows that it is let in), then one of as many. */
+const MESSAGES_PER_ACK = 64
+
+/** Serves the other managers. Register before the node is started: a joining node must already answer. */
+export function registerRaftService(server: RpcServer, raft: RaftNode, membership: Membership): void {
+  server.handle(RAFT_RPC.messages, (requests, context) => receiveMessages(raft, requests, context))
+  server.handle(RAFT_RPC.snapshot, (requests, context) => receiveSnapshot(raft, requests, context))
+  server.handle(RAFT_MEMBERSHIP_RPC.join, unaryHandler(async ({ addr, raftId }, context) => {
+    const nodeId = managerOf(raft, context)
+    return membership.join({ nodeId, addr: dialable(addr, context.remoteAddress), raftId })
+  }))
+  server.handle(RAFT_MEMBERSHIP_RPC.leave, unaryHandler(async ({ nodeId }, context) => {
+    managerOf(raft, context)
+    await membership.remove(nodeId)
+    return {}
+  }))
+  server.handle(RAFT_MEMBERSHIP_RPC.members, unaryHandler(async (_, context) => {
+    managerOf(raft, context)
+    const { leaderId, leaderAddr } = raft.leadership
+    return { members: raft.table.members, leaderId, selfId: raft.raftId, leaderAddr }
+  }))
+}
+
+async function* receiveMessages(raft: RaftNode, envelopes: AsyncIterable<RaftEnvelope>, context: RpcContext): AsyncGenerator<RaftEnvelopeAck, void, undefined> {
+  const nodeId = managerOf(raft, context)
+  let received = 0
+  for await (const envelope of envelopes) {
+    checkSender(raft, envelope, nodeId)
+    raft.receive(envelope)
+    if (received++ % MESSAGES_PER_ACK === 0) yield { received }
+  }
+}
+
+async function* receiveSnapshot(raft: RaftNode, chunks: AsyncIterable<SnapshotChunk>, context: RpcContext): AsyncGenerator<RaftEnvelopeAck, void, undefined> {
+  const nodeId = managerOf(raft, context)
+  const iterator = chunks[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  const envelope = first.done === true ? undefined : first.value.envelope
+  if (envelope === undefined) throw new ShoalError('invalid-argument', 'snapshot-malformed', 'a snapshot stream does not begin with its message')
+  checkSender(raft, envelope, nodeId)
+  await raft.receiveSnapshot(envelope, iterator)
+  yield { received: 1 }
+}
+
+/** @returns the caller's node id @throws ShoalError `not-a-manager` (permission-denied) unless it is a manager of this cluster */
+function managerOf(raft: RaftNode, { identity, isLocal }: RpcContext): string {
+  if (isLocal) return raft.nodeId
+  if (identity === undefined || identity.role !== 'manager' || identity.clusterId !== raft.clusterId) {
+    throw new ShoalError('permission-denied', 'not-a-manager', 'only managers of this cluster may call this; the caller\'s certificate does not say that it is one')
+  }
+  return identity.nodeId
+}
+
+/** A member speaks for itself only. */
+function checkSender(raft: RaftNode, envelope: RaftEnvelope, nodeId: string): void {
+  const member = raft.table.members.find(candidate => candidate.raftId === envelope.from)
+  if (member !== undefined && member.nodeId !== nodeId) {
+    throw new ShoalError('permission-denied', 'member-mismatch', `node ${nodeId} sent a message of raft member ${envelope.from}, which is node ${member.nodeId}`)
+  }
+}
+
+/** "0.0.0.0" and "[::]" stand for the address the caller was seen at (F10). */
+function dialable(addr: string, remoteAddress: string): string {
+  const colon = addr.lastIndexOf(':')
+  const host = addr.slice(0, colon)
+  if (host !== '' && host !== '0.0.0.0' && host !== '[::]') return addr
+  return `${remoteAddress.includes(':') ? `[${remoteAddress}]` : remoteAddress}${addr.slice(colon)}`
+}
