@@ -40,7 +40,7 @@ export class MembershipClient {
 
   async members(via: string, signal?: AbortSignal): Promise<MembersResponse> {
     await using client = this.#options.dialer.dial(via)
-    return client.unary(RAFT_MEMBERSHIP_RPC.members, {}, { signal })
+    return await client.unary(RAFT_MEMBERSHIP_RPC.members, {}, { signal })
   }
 
   async #atLeader<T>(via: string, call: (client: RpcClient) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -7,7 +7,7 @@ import type { Random } from '../../src/base/random.ts'
 import type { RpcDialer } from '../../src/base/rpc.ts'
 import { TaskGroup } from '../../src/base/task-group.ts'
 import { encodeMember } from './member-table.ts'
-import type { RaftNode } from './raft-node.ts'
+import { NO_LEADER_MESSAGE, type RaftNode } from './raft-node.ts'
 import { createRaftId } from './start-state.ts'
 
 /** A joiner must answer at its address within this (F10). */
@@ -18,6 +18,8 @@ const REVIEW_MS = 500
 const PROMOTION_LAG_MAX = 100
 /** A member not heard for this long does not count as reachable: two election timeouts. */
 const REACHABLE_SILENCE_MS = 2000
+/** How often reachability is looked at again before a removal is refused. */
+const RECHECK_MS = 100
 /** How long a transfer may take before it has failed: the core gives it one election timeout. */
 const TRANSFER_TIMEOUT_MS = 3000
 
@@ -63,6 +65,7 @@ export class Membership implements AsyncDisposable {
    * @throws ShoalError `member-unreachable` (failed-precondition) when it does not answer at `addr`, `quorum-loss`
    */
   async join(request: { readonly nodeId: string; readonly addr: string; readonly raftId: number }): Promise<JoinRaftResponse> {
+    this.#checkLeads()
     await this.#dialBack(request.addr)
     return this.#oneAtATime(async () => {
       const raftId = await this.#admit(request)
@@ -77,9 +80,10 @@ export class Membership implements AsyncDisposable {
    */
   async remove(nodeId: string): Promise<void> {
     await this.#oneAtATime(async () => {
+      this.#checkLeads()
       const member = this.#raft.table.members.find(candidate => candidate.nodeId === nodeId)
       if (member === undefined) throw new ShoalError('not-found', 'no-such-member', `node ${nodeId} is not a raft member`)
-      this.#checkRemovable(member)
+      await this.#checkRemovable(member)
       if (member.raftId === this.#raft.raftId) {
         await this.transferLeadership()
         throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader any more; the leader is at ${this.#raft.leadership.leaderAddr}`)
@@ -99,8 +103,8 @@ export class Membership implements AsyncDisposable {
    * @throws ShoalError `transfer-failed` (unavailable) when nobody took over in time
    */
   async transferLeadership(toNodeId?: string): Promise<void> {
+    this.#checkLeads()
     const raft = this.#raft
-    if (!raft.isLeader) throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader; the leader is at ${raft.leadership.leaderAddr}`)
     const successor = this.#successor(toNodeId)
     if (successor === undefined) throw new ShoalError('unavailable', 'transfer-failed', 'no other manager can take over the leadership; bring another one up first')
     const timeout = new AbortController()
@@ -125,13 +129,20 @@ export class Membership implements AsyncDisposable {
     }
     if (raftId !== 0) throw new ShoalError('not-found', 'member-removed', 'this manager was removed from the cluster: leave it and join again')
     if (known !== undefined) {
-      this.#checkRemovable(known)
+      await this.#checkRemovable(known)
       await this.#change('remove-node', known)
     }
     const { members, removed } = this.#raft.table
     const id = createRaftId(this.#options.random, [...removed, ...members.map(member => member.raftId)])
     await this.#change('add-learner-node', { raftId: id, nodeId, addr, learner: true })
     return id
+  }
+
+  #checkLeads(): void {
+    const { isLeader, leaderId, leaderAddr } = this.#raft.leadership
+    if (isLeader) return
+    if (leaderId === 0 || leaderId === this.#raft.raftId) throw new ShoalError('unavailable', 'no-leader', NO_LEADER_MESSAGE)
+    throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader; the leader is at ${leaderAddr}`)
   }
 
   async #dialBack(addr: string): Promise<void> {
@@ -148,8 +159,13 @@ export class Membership implements AsyncDisposable {
     this.#options.logger.info('raft members changed', { change: type, raftId: member.raftId, nodeId: member.nodeId, addr: member.addr })
   }
 
-  #checkRemovable(member: RaftMember): void {
-    if (!this.#isRemovable(member)) throw new ShoalError('failed-precondition', 'quorum-loss', "can't remove member from the raft: this would result in a loss of quorum")
+  /** Looks for a while: a new leader has to hear from the others first. */
+  async #checkRemovable(member: RaftMember): Promise<void> {
+    for (let passedMs = 0; passedMs < REACHABLE_SILENCE_MS; passedMs += RECHECK_MS) {
+      if (this.#isRemovable(member)) return
+      await this.#options.clock.sleep(RECHECK_MS, this.#raft.signal)
+    }
+    throw new ShoalError('failed-precondition', 'quorum-loss', "can't remove member from the raft: this would result in a loss of quorum")
   }
 
   #isRemovable(member: RaftMember): boolean {
