@@ -13,7 +13,7 @@ const CTA = { original: 1, reply: 2, zone: 18, id: 12 }
 const TUPLE = { ip: 1, protocol: 2 }
 const IP_SOURCE = 1
 const PROTOCOL = { number: 1, destinationPort: 3 }
-const UDP = 17
+const NUMBERS = { tcp: 6, udp: 17 }
 const NLA_F_NESTED = 0x8000
 
 /** ctnetlink (linux/netfilter/nfnetlink_conntrack.h): lists the table and deletes the entries that match, each by its tuple and id. */
@@ -22,11 +22,11 @@ export class LinuxConntrack implements Conntrack {
 
   constructor(libc: NetworkLibc) { this.#libc = libc }
 
-  deleteByReplySource(netns: NetnsPath, addresses: ReadonlySet<string>): number {
+  deleteByReplySource(netns: NetnsPath, addresses: ReadonlySet<string>, protocol: 'tcp' | 'udp'): number {
     if (addresses.size === 0) return 0
     return this.#deleteWhere(netns, entry => {
       const source = tuplePart(entry.get(CTA.reply), TUPLE.ip).get(IP_SOURCE)
-      return source !== undefined && addresses.has(readIpv4(source))
+      return source !== undefined && addresses.has(readIpv4(source)) && protocolOf(entry) === NUMBERS[protocol]
     })
   }
 
@@ -35,7 +35,7 @@ export class LinuxConntrack implements Conntrack {
     return this.#deleteWhere(netns, entry => {
       const protocol = tuplePart(entry.get(CTA.original), TUPLE.protocol)
       const port = protocol.get(PROTOCOL.destinationPort)
-      return protocol.get(PROTOCOL.number)?.[0] === UDP && port !== undefined && ports.has(port.readUInt16BE(0))
+      return protocolOf(entry) === NUMBERS.udp && port !== undefined && ports.has(port.readUInt16BE(0))
     })
   }
 
@@ -54,6 +54,10 @@ export class LinuxConntrack implements Conntrack {
 
 function tuplePart(tuple: Buffer | undefined, part: number): ReadonlyMap<number, Buffer> {
   return parseAttributes(parseAttributes(tuple ?? Buffer.alloc(0)).get(part) ?? Buffer.alloc(0))
+}
+
+function protocolOf(entry: ReadonlyMap<number, Buffer>): number | undefined {
+  return tuplePart(entry.get(CTA.original), TUPLE.protocol).get(PROTOCOL.number)?.[0]
 }
 
 /** False when it was gone already. */

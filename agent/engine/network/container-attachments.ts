@@ -1,0 +1,263 @@
+import { join } from 'node:path'
+import type { EndpointSettings } from '../../../src/api/engine/engine-json.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { Logger } from '../../../src/base/logger.ts'
+import type { NetworkKernel } from '../../kernel/network-kernel.ts'
+import type { AttachableNetwork } from './attachable-network.ts'
+import { hostsFile, resolvConf, type ResolverSettings } from './container-files.ts'
+import { ContainerNames } from './container-names.ts'
+import type { ContainerSandbox, NetworkedContainer } from './container-networks.ts'
+import type { DnsServer } from './dns-server.ts'
+import { endpointJson, portsJson } from './network-json.ts'
+import type { NetworkRegistry } from './network-registry.ts'
+import type { EndpointRecord, NetworkRecord, SandboxRecord } from './network-records.ts'
+import type { Overlays } from './overlays.ts'
+import { checkPorts, type PortPublisher } from './port-publisher.ts'
+import { LINK_PREFIX, type Joining, type Sandboxes } from './sandboxes.ts'
+
+export interface AttachmentParts {
+  readonly kernel: NetworkKernel
+  readonly registry: NetworkRegistry
+  readonly overlays: Overlays
+  readonly sandboxes: Sandboxes
+  readonly publisher: PortPublisher
+  readonly dns: DnsServer
+  readonly logger: Logger
+  readonly netnsFolder: string
+  /** Read anew each time: the host's resolver may change. */
+  readonly hostResolver: () => ResolverSettings
+  /** Text of the host's /etc/hosts, for containers in its namespace. */
+  readonly hostHosts: () => string
+}
+
+/** Which networks a container gets, and its life on them. Everything is synchronous: no two changes can mix. */
+export class ContainerAttachments implements AsyncDisposable {
+  readonly #parts: AttachmentParts
+  readonly #names: ContainerNames
+
+  constructor(parts: AttachmentParts) {
+    this.#parts = parts
+    this.#names = new ContainerNames({
+      sandboxes: parts.sandboxes, overlayTable: id => parts.overlays.get(id)?.table, isNameless: endpoint => endpoint.isHidden || endpoint.networkName === 'bridge',
+    })
+  }
+
+  members(networkId: string): ReturnType<Sandboxes['members']> { return this.#parts.sandboxes.members(networkId) }
+  endpoints(containerId: string): readonly EndpointRecord[] {
+    return (this.#parts.sandboxes.get(containerId)?.endpoints ?? []).filter(endpoint => !endpoint.isHidden)
+  }
+  namesChanged(networkId: string): void { this.#names.invalidate(networkId) }
+
+  /** @throws `no-such-network` (not-found), `invalid-network-mode`, `invalid-port` */
+  validate(container: NetworkedContainer): void {
+    checkPorts(container)
+    if (isPlain(container)) this.#joinings(container)
+  }
+
+  attach(container: NetworkedContainer): ContainerSandbox {
+    if (container.mode === 'host') return this.#hostSandbox(container)
+    if (container.mode.startsWith('container:')) return this.#sharedSandbox(container)
+    this.detach(container.id)
+    const joinings = container.mode === 'none' ? [] : this.#withGateway(this.#joinings(container))
+    const record = this.#parts.sandboxes.create(container, joinings)
+    for (const endpoint of record.endpoints) this.#names.invalidate(endpoint.networkId)
+    try {
+      this.#openResolver(record)
+      return this.#describe(record)
+    } catch (error) {
+      this.detach(container.id)
+      throw error
+    }
+  }
+
+  detach(containerId: string): void {
+    const record = this.#parts.sandboxes.get(containerId)
+    if (record === undefined) return
+    this.#parts.dns.close(record.netnsPath)
+    this.#parts.sandboxes.remove(containerId, id => this.#network(id))
+    for (const endpoint of record.endpoints) this.#names.invalidate(endpoint.networkId)
+  }
+
+  /** A running container joins one more network. */
+  connect(container: NetworkedContainer, networkId: string, settings: EndpointSettings): ContainerSandbox {
+    const network = this.#network(networkId)
+    const record = this.#parts.sandboxes.get(container.id)
+    if (network === undefined || record === undefined) throw new ShoalError('failed-precondition', 'no-sandbox', `container ${container.name} has no network namespace of its own`)
+    const current = { ...record, container }
+    const joined = this.#parts.sandboxes.join(current, { network, settings, isHidden: false }, this.#networksOf(current, network))
+    const [gateway] = this.#withGateway(joined.endpoints.map(endpoint => this.#joiningOf(endpoint))).slice(joined.endpoints.length)
+    const final = gateway === undefined ? joined : this.#parts.sandboxes.join(joined, gateway, [...this.#networksOf(joined), gateway.network])
+    return this.#changed(final, networkId)
+  }
+
+  /** A running container leaves a network. */
+  disconnect(container: NetworkedContainer, networkId: string): ContainerSandbox {
+    const record = this.#parts.sandboxes.get(container.id)
+    const endpoint = record?.endpoints.find(each => each.networkId === networkId)
+    const network = this.#network(networkId)
+    if (record === undefined || endpoint === undefined || network === undefined) throw new ShoalError('permission-denied', 'not-connected', `container ${container.name} is not connected to network ${networkId}`)
+    const left = this.#parts.sandboxes.leave({ ...record, container }, endpoint, network, this.#networksOf(record))
+    return this.#changed(left, networkId)
+  }
+
+  /** After a restart: what runs goes on, everything else of ours goes. */
+  restore(running: readonly NetworkedContainer[]): void {
+    const ids = new Set(running.map(container => container.id))
+    for (const record of this.#parts.sandboxes.all()) {
+      if (ids.has(record.container.id) && this.#parts.kernel.netns.exists(record.netnsPath)) this.#adopt(record)
+      else this.detach(record.container.id)
+    }
+    this.#removeLeftovers()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.dns[Symbol.asyncDispose]()
+    this.#parts.publisher.releaseAll()
+  }
+
+  #adopt(record: SandboxRecord): void {
+    for (const endpoint of record.endpoints) this.#network(endpoint.networkId)?.claim(endpoint.address)
+    this.#parts.sandboxes.adopt(record)
+    try {
+      this.#openResolver(record)
+    } catch (err) {
+      this.#parts.logger.error('a container has no resolver after the restart', { container: record.container.id, err })
+    }
+  }
+
+  /** Namespaces and interfaces that no record knows: a crash came between making and writing, or the other way round. */
+  #removeLeftovers(): void {
+    const { kernel, netnsFolder, sandboxes, overlays } = this.#parts
+    const kept = new Set([...sandboxes.all().map(record => record.netnsPath), ...overlays.all().map(overlay => overlay.sandboxPath)])
+    for (const name of kernel.netns.list(netnsFolder)) if (!kept.has(join(netnsFolder, name))) this.#removeNamespace(join(netnsFolder, name))
+    const links = new Set(sandboxes.all().flatMap(record => record.endpoints.map(endpoint => endpoint.hostLink)))
+    for (const netns of [undefined, ...overlays.all().map(overlay => overlay.sandboxPath)]) {
+      for (const { name } of kernel.links.list(netns)) {
+        if (name.startsWith(LINK_PREFIX) && name !== `${LINK_PREFIX}ingress` && !links.has(name)) kernel.links.apply(netns, [{ kind: 'delete-link', name }])
+      }
+    }
+  }
+
+  #removeNamespace(path: string): void {
+    try {
+      this.#parts.kernel.netns.remove(path)
+    } catch (err) {
+      this.#parts.logger.warn('a left-over namespace could not be removed', { path, err })
+    }
+  }
+
+  #changed(record: SandboxRecord, networkId: string): ContainerSandbox {
+    this.#names.invalidate(networkId)
+    this.#openResolver(record)
+    return this.#describe(record)
+  }
+
+  /** The networks a container asks for: that of its mode first, then by name. */
+  #joinings(container: NetworkedContainer): readonly Joining[] {
+    const first = container.mode === 'default' || container.mode === '' ? 'bridge' : container.mode
+    const byNetwork = new Map<string, Joining>()
+    const add = (ref: string, settings: EndpointSettings): void => {
+      const network = this.#resolve(ref === 'default' ? 'bridge' : ref)
+      const known = byNetwork.get(network.id)
+      byNetwork.set(network.id, { network, settings: { ...known?.settings, ...settings }, isHidden: false })
+    }
+    add(first, {})
+    for (const [ref, settings] of Object.entries(container.endpoints).sort(([a], [b]) => (a < b ? -1 : 1))) add(ref, settings)
+    return [...byNetwork.values()]
+  }
+
+  /** Whoever is only on overlays gets a way out through the gateway bridge, unless all of them are internal. */
+  #withGateway(joinings: readonly Joining[]): readonly Joining[] {
+    const needsGateway = joinings.every(({ network }) => network.gateway === '') && joinings.some(({ network }) => network.driver === 'overlay' && !network.isInternal)
+    return needsGateway ? [...joinings, { network: this.#parts.registry.gatewayBridge(), settings: {}, isHidden: true }] : joinings
+  }
+
+  #resolve(ref: string): AttachableNetwork {
+    const { registry, overlays } = this.#parts
+    const records = registry.records()
+    const overlay = overlays.all().find(each => each.id === ref) ?? overlays.all().find(each => each.name === ref)
+    const record: NetworkRecord | undefined = registry.byId(ref) ?? registry.byName(ref) ?? (ref.length >= 12 ? records.find(each => each.id.startsWith(ref)) : undefined)
+    const network = overlay ?? (record === undefined ? undefined : registry.bridge(record.id))
+    if (network !== undefined) return network
+    if (record === undefined) throw new ShoalError('not-found', 'no-such-network', `network ${ref} not found`)
+    throw new ShoalError('invalid-argument', 'invalid-network-mode', `container cannot be connected to network ${ref} together with other networks`)
+  }
+
+  #network(id: string): AttachableNetwork | undefined { return this.#parts.overlays.get(id) ?? this.#parts.registry.bridge(id) }
+  #networksOf(record: SandboxRecord, ...more: readonly AttachableNetwork[]): readonly AttachableNetwork[] {
+    return [...record.endpoints.flatMap(endpoint => this.#network(endpoint.networkId) ?? []), ...more]
+  }
+  #joiningOf(endpoint: EndpointRecord): Joining {
+    const network = this.#network(endpoint.networkId)
+    if (network === undefined) throw new ShoalError('not-found', 'no-such-network', `network ${endpoint.networkName} not found`)
+    return { network, settings: {}, isHidden: endpoint.isHidden }
+  }
+
+  #needsResolver(record: SandboxRecord): boolean { return record.endpoints.some(endpoint => !endpoint.isHidden && endpoint.networkName !== 'bridge') }
+
+  #openResolver(record: SandboxRecord): void {
+    if (!this.#needsResolver(record) || this.#parts.dns.isOpen(record.netnsPath)) return
+    const { container } = record
+    this.#parts.dns.open(record.netnsPath, {
+      names: this.#names.of(container.id),
+      upstreams: () => (container.dns.length > 0 ? container.dns : this.#parts.hostResolver().nameservers),
+    })
+  }
+
+  #describe(record: SandboxRecord): ContainerSandbox {
+    const { container } = record
+    const visible = record.endpoints.filter(endpoint => !endpoint.isHidden)
+    const endpoints = container.mode === 'none'
+      ? { none: this.#bareEndpoint('none') }
+      : Object.fromEntries(visible.map(endpoint => [endpoint.networkName, endpointJson({ container, endpoint })]))
+    return {
+      netnsPath: record.netnsPath, endpoints, ports: portsJson(container, record.ports),
+      hosts: hostsFile(container, { endpoints: record.endpoints, hostGateway: this.#hostGateway(), linked: this.#linked(container) }),
+      resolvConf: resolvConf(container, this.#parts.hostResolver(), this.#needsResolver(record)),
+    }
+  }
+
+  #hostSandbox(container: NetworkedContainer): ContainerSandbox {
+    const host = this.#parts.hostResolver()
+    const hasOwn = container.dns.length + container.dnsSearch.length + container.dnsOptions.length > 0
+    const extra = container.extraHosts.flatMap(each => {
+      const at = each.search(/[:=]/)
+      return at > 0 ? [`${each.slice(at + 1).replace('host-gateway', this.#hostGateway())}\t${each.slice(0, at)}\n`] : []
+    })
+    return {
+      endpoints: { host: this.#bareEndpoint('host') }, ports: {}, hosts: this.#parts.hostHosts() + extra.join(''),
+      resolvConf: hasOwn ? resolvConf(container, host, false) : resolvConf({ ...container, dns: host.nameservers }, host, false),
+    }
+  }
+
+  #sharedSandbox(container: NetworkedContainer): ContainerSandbox {
+    const ref = container.mode.slice('container:'.length)
+    const target = this.#parts.sandboxes.all().find(record => record.container.id === ref || record.container.name === ref || (ref.length >= 12 && record.container.id.startsWith(ref)))
+    if (target === undefined) throw new ShoalError('conflict', 'no-sandbox', `cannot join network of a non running container: ${ref}`)
+    const { hosts, resolvConf: resolver, netnsPath } = this.#describe(target)
+    return { ...(netnsPath === undefined ? {} : { netnsPath }), endpoints: {}, ports: {}, hosts, resolvConf: resolver }
+  }
+
+  #bareEndpoint(name: string): EndpointSettings {
+    return { IPAMConfig: null, Links: null, Aliases: null, MacAddress: '', DriverOpts: null, NetworkID: this.#parts.registry.byName(name)?.id ?? '', EndpointID: '', Gateway: '', IPAddress: '', IPPrefixLen: 0 }
+  }
+
+  #hostGateway(): string {
+    const record = this.#parts.registry.byName('bridge')
+    return record?.bridge?.gateway ?? '127.0.0.1'
+  }
+
+  /** Links on the default bridge are lines of the hosts file, as there is no resolver. */
+  #linked(container: NetworkedContainer): readonly { readonly address: string; readonly names: readonly string[] }[] {
+    return container.links.flatMap(link => {
+      const [target = '', alias = target] = link.replace(/^\//, '').split(':')
+      const record = this.#parts.sandboxes.all().find(each => each.container.name === target || each.container.id.startsWith(target))
+      const address = record?.endpoints.find(endpoint => endpoint.networkName === 'bridge')?.address
+      return record === undefined || address === undefined ? [] : [{ address, names: [alias, record.container.id.slice(0, 12), record.container.name] }]
+    })
+  }
+}
+
+function isPlain(container: NetworkedContainer): boolean {
+  return container.mode !== 'host' && container.mode !== 'none' && !container.mode.startsWith('container:')
+}

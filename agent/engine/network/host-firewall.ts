@@ -1,0 +1,41 @@
+import type { NetworkKernel } from '../../kernel/network-kernel.ts'
+import type { BridgeSettings, PublishedPort } from './network-records.ts'
+import { addBridge, addIngressPort, addPort, hostTable, removeBridge, removeIngressPort, removePort, type HostRules, type IngressPort } from './nft-rules.ts'
+
+/** The rules in the daemon's own namespace, changed one element at a time. */
+export class HostFirewall {
+  readonly #kernel: NetworkKernel
+  /** Until the first replace() changes do nothing: it will be given everything, and until then the rules of before a restart stand. */
+  #isReady = false
+
+  constructor(kernel: NetworkKernel) { this.#kernel = kernel }
+
+  /** Replaces the table with exactly this, in one transaction: traffic under way does not notice. */
+  replace(rules: HostRules): void {
+    this.#kernel.netns.writeSysctl(undefined, 'ipv4/ip_forward', '1')
+    this.#kernel.nft.run(undefined, hostTable(rules))
+    this.#isReady = true
+  }
+
+  addBridge(bridge: BridgeSettings): void { this.#run([addBridge(bridge)]) }
+  removeBridge(bridge: BridgeSettings): void { this.#run([removeBridge(bridge)]) }
+
+  changePorts(change: { readonly add: readonly PublishedPort[]; readonly remove: readonly PublishedPort[] }): void {
+    this.#run([...change.remove.map(removePort), ...change.add.map(addPort)])
+    this.#forgetUdp([...change.remove, ...change.add].filter(port => port.protocol === 'udp').map(port => port.hostPort))
+  }
+
+  changeIngress(change: { readonly add: readonly IngressPort[]; readonly remove: readonly IngressPort[] }): void {
+    this.#run([...change.remove.map(removeIngressPort), ...change.add.map(addIngressPort)])
+    this.#forgetUdp([...change.remove, ...change.add].filter(port => port.protocol === 'udp').map(port => port.port))
+  }
+
+  #run(commands: readonly string[]): void {
+    if (this.#isReady && commands.length > 0) this.#kernel.nft.run(undefined, commands.join(''))
+  }
+
+  /** A UDP client that keeps sending would stay with what the port meant when it began. */
+  #forgetUdp(ports: readonly number[]): void {
+    this.#kernel.conntrack.deleteUdpByDestinationPort(undefined, new Set(ports))
+  }
+}

@@ -1,0 +1,92 @@
+import type { Logger } from '../../../src/base/logger.ts'
+import type { NetworkKernel } from '../../kernel/network-kernel.ts'
+import type { AttachableNetwork } from './attachable-network.ts'
+import type { HostFirewall } from './host-firewall.ts'
+import { macOf } from './ipv4.ts'
+import type { EndpointRecord } from './network-records.ts'
+import type { IngressPort } from './nft-rules.ts'
+import type { OverlayNetwork } from './overlay-network.ts'
+import { SANDBOX_GATEWAY } from './overlay-rules.ts'
+import type { PortPublisher } from './port-publisher.ts'
+
+const HOST_LINK = 'shvingress'
+
+/**
+ * Joins the ingress network's sandbox to this host: a published port of any address of the host leads into the sandbox, which balances
+ * it over all backends of the cluster. Replies come back here because the sandbox puts this host's ingress address in as their peer.
+ */
+export class IngressGateway {
+  readonly #kernel: NetworkKernel
+  readonly #firewall: HostFirewall
+  readonly #publisher: PortPublisher
+  readonly #bridge: () => AttachableNetwork
+  readonly #logger: Logger
+  #address: string | undefined
+  #ports: readonly IngressPort[] = []
+
+  /** @param options.bridge the host's gateway bridge, made when first asked for */
+  constructor(options: { readonly kernel: NetworkKernel; readonly firewall: HostFirewall; readonly publisher: PortPublisher; readonly bridge: () => AttachableNetwork; readonly logger: Logger }) {
+    this.#kernel = options.kernel
+    this.#firewall = options.firewall
+    this.#publisher = options.publisher
+    this.#bridge = options.bridge
+    this.#logger = options.logger
+  }
+
+  ports(): readonly IngressPort[] { return this.#ports }
+
+  /** Plugs the sandbox in if need be and publishes exactly the ports of its table. */
+  apply(network: OverlayNetwork): void {
+    const address = this.#address ?? this.#plug(network)
+    const wanted = network.table.services.flatMap(service => service.ports)
+      .filter(port => port.publishedPort > 0 && port.protocol !== 'sctp')
+      .map((port): IngressPort => ({ protocol: port.protocol, port: port.publishedPort, address }))
+    this.#change(uniquePorts(wanted))
+  }
+
+  remove(network: OverlayNetwork): void {
+    this.#change([])
+    const bridge = this.#bridge()
+    bridge.unplug(endpointOf(network, this.#address ?? ''))
+    if (this.#address !== undefined) bridge.release(this.#address)
+    this.#address = undefined
+  }
+
+  /** A sandbox that a restart found keeps its interface, and with it its address: connections go on. */
+  #plug(network: OverlayNetwork): string {
+    const bridge = this.#bridge()
+    const found = this.#kernel.links.addresses(network.sandboxPath).find(({ link }) => link === SANDBOX_GATEWAY)?.cidr.split('/')[0]
+    if (found !== undefined) bridge.claim(found)
+    const address = found ?? bridge.allocate('')
+    if (found === undefined) bridge.plug(network.sandboxPath, { ...endpointOf(network, address), prefix: bridge.prefix })
+    this.#kernel.links.apply(network.sandboxPath, [{ kind: 'add-route', to: 'default', via: bridge.gateway }])
+    this.#address = address
+    return address
+  }
+
+  #change(wanted: readonly IngressPort[]): void {
+    const key = (port: IngressPort): string => `${port.protocol} ${port.port} ${port.address}`
+    const before = new Set(this.#ports.map(key))
+    const after = new Set(wanted.map(key))
+    const add = wanted.filter(port => !before.has(key(port)))
+    const remove = this.#ports.filter(port => !after.has(key(port)))
+    this.#firewall.changeIngress({ add, remove })
+    for (const port of remove) this.#publisher.release(port.protocol, '0.0.0.0', port.port)
+    for (const port of add) {
+      const failure = this.#publisher.hold(port.protocol === 'udp' ? 'udp' : 'tcp', '0.0.0.0', port.port)
+      if (failure !== undefined) this.#logger.warn('a port of the ingress network is used on this host already', { port: port.port, failure })
+    }
+    this.#ports = wanted
+  }
+}
+
+function endpointOf(network: OverlayNetwork, address: string): EndpointRecord {
+  return {
+    id: network.id, networkId: '', networkName: '', driver: 'bridge', isHidden: true, address, prefix: 16, gateway: '', mac: macOf(address === '' ? '0.0.0.0' : address),
+    link: SANDBOX_GATEWAY, hostLink: HOST_LINK, aliases: [], links: [], wantedAddress: '', priority: 0, driverOpts: {},
+  }
+}
+
+function uniquePorts(ports: readonly IngressPort[]): readonly IngressPort[] {
+  return [...new Map(ports.map(port => [`${port.protocol} ${port.port}`, port])).values()]
+}

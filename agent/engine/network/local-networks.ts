@@ -1,0 +1,190 @@
+import type { EndpointSettings, EventMessage, Network, NetworkCreateRequest } from '../../../src/api/engine/engine-json.ts'
+import type { OverlayTable } from '../../../src/api/engine/overlay.ts'
+import type { Clock } from '../../../src/base/clock.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { Networks } from '../engine.ts'
+import type { ConnectableContainers, ContainerNetworks, ContainerSandbox, NetworkedContainer } from './container-networks.ts'
+import type { HostFirewall } from './host-firewall.ts'
+import type { IngressGateway } from './ingress-gateway.ts'
+import { matchesList, matchesPrune, type Filters } from './network-filters.ts'
+import { networkJson, overlayJson } from './network-json.ts'
+import type { NetworkRegistry } from './network-registry.ts'
+import { isPredefined } from './network-registry.ts'
+import type { NetworkRecord } from './network-records.ts'
+import type { OverlayNetwork } from './overlay-network.ts'
+import type { Overlays } from './overlays.ts'
+import type { ContainerAttachments } from './container-attachments.ts'
+
+export interface LocalNetworksParts {
+  readonly registry: NetworkRegistry
+  readonly overlays: Overlays
+  readonly attachments: ContainerAttachments
+  readonly firewall: HostFirewall
+  readonly ingress: IngressGateway
+  readonly clock: Clock
+  readonly containers: () => ConnectableContainers
+  readonly onEvent: (event: EventMessage) => void
+}
+
+type Found = { readonly kind: 'local'; readonly record: NetworkRecord } | { readonly kind: 'overlay'; readonly network: OverlayNetwork }
+
+/** All networking of one host: the Engine API's networks, and what containers need of them. */
+export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposable {
+  readonly #parts: LocalNetworksParts
+
+  constructor(parts: LocalNetworksParts) { this.#parts = parts }
+
+  async create(request: NetworkCreateRequest): Promise<{ readonly Id: string; readonly Warning: string }> {
+    const name = request.Name ?? ''
+    if (this.#parts.overlays.all().some(network => network.name === name)) throw new ShoalError('conflict', 'network-exists', `network with name ${name} already exists`)
+    const record = this.#parts.registry.create(request)
+    this.#emit('create', { id: record.id, name: record.name, type: record.driver })
+    return { Id: record.id, Warning: '' }
+  }
+
+  async inspect(ref: string, _options?: { readonly verbose?: boolean }): Promise<Network> { return this.#json(this.#find(ref)) }
+
+  async list(filters: Filters = {}): Promise<readonly Network[]> {
+    return this.#all().map(found => this.#json(found)).filter(network => matchesList(network, filters))
+  }
+
+  async remove(ref: string): Promise<void> {
+    const found = this.#find(ref)
+    if (found.kind === 'overlay') throw new ShoalError('failed-precondition', 'overlay-network', `network ${found.network.name} belongs to the cluster; remove it on a manager`)
+    const { record } = found
+    const [member] = this.#parts.attachments.members(record.id)
+    if (member !== undefined && !isPredefined(record.name)) throw inUse(record.name, record.id, member.container.name, member.endpoint.id)
+    this.#parts.registry.remove(record)
+    this.#emit('destroy', { id: record.id, name: record.name, type: record.driver })
+  }
+
+  async connect(ref: string, containerRef: string, settings: EndpointSettings = {}): Promise<void> {
+    const network = this.#identity(this.#find(ref))
+    const { container, isRunning } = await this.#parts.containers().find(containerRef)
+    checkConnectable(container, network)
+    const isWanted = Object.keys(container.endpoints).some(key => key === network.name || key === network.id)
+    if (isWanted) throw new ShoalError('permission-denied', 'already-connected', `endpoint with name ${container.name} already exists in network ${network.name}`)
+    const wanted = { ...container.endpoints, [network.name]: settings }
+    const sandbox = isRunning ? this.#parts.attachments.connect({ ...container, endpoints: wanted }, network.id, settings) : undefined
+    await this.#parts.containers().endpointsChanged(container.id, wanted, sandbox)
+    if (isRunning) this.#emit('connect', { ...network, container: container.id })
+  }
+
+  async disconnect(ref: string, containerRef: string, force: boolean): Promise<void> {
+    const network = this.#identity(this.#find(ref))
+    const { container, isRunning } = await this.#findOrForget(network.id, containerRef, force)
+    if (container.mode === 'host') throw new ShoalError('invalid-argument', 'host-network', 'container cannot be disconnected from host network or connected to host network')
+    const wanted = Object.fromEntries(Object.entries(container.endpoints).filter(([key]) => key !== network.name && key !== network.id && !(network.name === 'bridge' && key === 'default')))
+    const isMember = this.#parts.attachments.members(network.id).some(member => member.container.id === container.id)
+    if (!isMember && Object.keys(wanted).length === Object.keys(container.endpoints).length) {
+      throw new ShoalError('permission-denied', 'not-connected', `container ${container.name} is not connected to network ${network.name}`)
+    }
+    const sandbox = isRunning && isMember ? this.#parts.attachments.disconnect({ ...container, endpoints: wanted }, network.id) : undefined
+    await this.#parts.containers().endpointsChanged(container.id, wanted, sandbox)
+    if (isRunning) this.#emit('disconnect', { ...network, container: container.id })
+  }
+
+  async prune(filters: Filters): Promise<{ readonly NetworksDeleted: readonly string[] }> {
+    const nowMs = this.#parts.clock.nowMs()
+    const unused = this.#parts.registry.records().filter(record => !isPredefined(record.name) && this.#parts.attachments.members(record.id).length === 0)
+      .filter(record => matchesPrune(networkJson(record, []), filters, nowMs))
+    for (const record of unused) await this.remove(record.id)
+    return { NetworksDeleted: unused.map(record => record.name) }
+  }
+
+  async applyOverlay(table: OverlayTable): Promise<void> {
+    this.#parts.overlays.apply(table)
+    this.#parts.attachments.namesChanged(table.networkId)
+  }
+
+  async removeOverlay(networkId: string): Promise<void> {
+    const [member] = this.#parts.attachments.members(networkId)
+    if (member !== undefined) {
+      const { code, message } = inUse(member.endpoint.networkName, networkId, member.container.name, member.endpoint.id)
+      throw new ShoalError('conflict', code, message)
+    }
+    this.#parts.overlays.remove(networkId)
+  }
+
+  overlayRevisions(): ReadonlyMap<string, number> {
+    return new Map(this.#parts.overlays.all().map(network => [network.id, network.table.revision]))
+  }
+
+  async attach(container: NetworkedContainer): Promise<ContainerSandbox> {
+    const sandbox = this.#parts.attachments.attach(container)
+    for (const { networkId, networkName, driver } of this.#parts.attachments.endpoints(container.id)) {
+      this.#emit('connect', { id: networkId, name: networkName, type: driver, container: container.id })
+    }
+    return sandbox
+  }
+
+  async detach(containerId: string): Promise<void> {
+    const endpoints = this.#parts.attachments.endpoints(containerId)
+    this.#parts.attachments.detach(containerId)
+    for (const { networkId, networkName, driver } of endpoints) this.#emit('disconnect', { id: networkId, name: networkName, type: driver, container: containerId })
+  }
+
+  async validate(container: NetworkedContainer): Promise<void> { this.#parts.attachments.validate(container) }
+
+  async restore(running: readonly { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox }[]): Promise<void> {
+    this.#parts.attachments.restore(running.map(each => each.container))
+  }
+
+  /** Stops answering names and frees what the process holds; containers keep their networks. */
+  async [Symbol.asyncDispose](): Promise<void> { await this.#parts.attachments[Symbol.asyncDispose]() }
+
+  #all(): readonly Found[] {
+    return [
+      ...this.#parts.registry.records().map((record): Found => ({ kind: 'local', record })),
+      ...this.#parts.overlays.all().map((network): Found => ({ kind: 'overlay', network })),
+    ]
+  }
+
+  /** By full id, then by name, then by a unique beginning of the id. @throws `no-such-network`, `ambiguous-reference` */
+  #find(ref: string): Found {
+    const all = this.#all().map(found => ({ found, ...this.#identity(found) }))
+    const exact = all.find(each => each.id === ref) ?? all.find(each => each.name === ref)
+    if (exact !== undefined) return exact.found
+    const [first, second] = ref === '' ? [] : all.filter(each => each.id.startsWith(ref))
+    if (second !== undefined) throw new ShoalError('invalid-argument', 'ambiguous-reference', `network ${ref} is ambiguous (${all.length} matches found on ID prefix)`)
+    if (first === undefined) throw new ShoalError('not-found', 'no-such-network', `network ${ref} not found`)
+    return first.found
+  }
+
+  #identity(found: Found): { readonly id: string; readonly name: string; readonly type: string } {
+    return found.kind === 'local' ? { id: found.record.id, name: found.record.name, type: found.record.driver } : { id: found.network.id, name: found.network.name, type: 'overlay' }
+  }
+
+  #json(found: Found): Network {
+    const { id } = this.#identity(found)
+    const members = this.#parts.attachments.members(id)
+    return found.kind === 'local' ? networkJson(found.record, members) : overlayJson(found.network.table, this.#parts.overlays.createdAt(id), members)
+  }
+
+  /** With `force`, a member whose container is gone can still be taken off. */
+  async #findOrForget(networkId: string, containerRef: string, force: boolean): Promise<{ readonly container: NetworkedContainer; readonly isRunning: boolean }> {
+    const member = this.#parts.attachments.members(networkId).find(({ container }) => container.id === containerRef || container.name === containerRef)
+    if (force && member !== undefined) return { container: member.container, isRunning: true }
+    return await this.#parts.containers().find(containerRef)
+  }
+
+  #emit(action: string, network: { readonly id: string; readonly name: string; readonly type: string; readonly container?: string }): void {
+    const nowMs = this.#parts.clock.nowMs()
+    this.#parts.onEvent({
+      Type: 'network', Action: action, scope: 'local', time: Math.floor(nowMs / 1000), timeNano: nowMs * 1_000_000,
+      Actor: { ID: network.id, Attributes: { name: network.name, type: network.type, ...(network.container === undefined ? {} : { container: network.container }) } },
+    })
+  }
+}
+
+function checkConnectable(container: NetworkedContainer, network: { readonly name: string }): void {
+  if (container.mode === 'host' || network.name === 'host') throw new ShoalError('invalid-argument', 'host-network', 'container cannot be disconnected from host network or connected to host network')
+  if (container.mode.startsWith('container:')) {
+    throw new ShoalError('invalid-argument', 'shared-namespace', 'container sharing network namespace with another container or host cannot be connected to any other network')
+  }
+  if (container.mode === 'none' || network.name === 'none') throw new ShoalError('invalid-argument', 'none-network', 'container cannot be connected to multiple networks with one of the networks in private (none) mode')
+}
+
+function inUse(name: string, id: string, container: string, endpoint: string): ShoalError {
+  return new ShoalError('permission-denied', 'network-in-use', `error while removing network: network ${name} id ${id} has active endpoints (name:"${container}" id:"${endpoint.slice(0, 12)}")`)
+}

@@ -1,0 +1,138 @@
+import type { OverlayTable } from '../../../src/api/engine/overlay.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { NetworkKernel } from '../../kernel/network-kernel.ts'
+import type { AttachableNetwork } from './attachable-network.ts'
+import { contains, macOf, parseCidr, parseIpv4 } from './ipv4.ts'
+import type { EndpointRecord } from './network-records.ts'
+import { changeLinks, OVERLAY_MTU, overlayLinks } from './overlay-links.ts'
+import { changeRules, ownAddress, removedBackends, SANDBOX_BRIDGE, SANDBOX_TUNNEL, sandboxTable } from './overlay-rules.ts'
+
+/** One overlay network on this host: a namespace with a bridge and a tunnel, that containers are plugged straight into. */
+export class OverlayNetwork implements AttachableNetwork {
+  readonly driver = 'overlay'
+  readonly prefix: number
+  /** Outside traffic leaves by a bridge of the host. */
+  readonly gateway = ''
+  readonly defaultHostIp = '0.0.0.0'
+  readonly sandboxPath: string
+  readonly #kernel: NetworkKernel
+  readonly #used = new Set<string>()
+  #table: OverlayTable
+  #hostAddresses: ReadonlySet<string>
+  /** A change failed half way: the next one writes all rules anew. */
+  #isDirty = false
+
+  /** Builds the sandbox or sets one right that is there. `previous`: a table whose entries may be in the kernel too. */
+  constructor(kernel: NetworkKernel, table: OverlayTable, options: { readonly sandboxPath: string; readonly hostAddresses: ReadonlySet<string>; readonly previous: OverlayTable | undefined }) {
+    this.#kernel = kernel
+    this.#table = table
+    this.#hostAddresses = options.hostAddresses
+    this.sandboxPath = options.sandboxPath
+    this.prefix = parseCidr(table.subnet).prefix
+    this.#build()
+    const old = options.previous === undefined ? undefined : overlayLinks(options.previous, options.hostAddresses)
+    const wanted = overlayLinks(table, options.hostAddresses)
+    kernel.links.apply(this.sandboxPath, [...removals(old, wanted), ...changeLinks(undefined, wanted)])
+    kernel.nft.run(this.sandboxPath, sandboxTable(table))
+  }
+
+  get id(): string { return this.#table.networkId }
+  get name(): string { return this.#table.name }
+  get table(): OverlayTable { return this.#table }
+  get isInternal(): boolean { return this.#table.internal }
+
+  /** Programs what differs. Rules change before the addresses they need go, and after the ones they need came. */
+  change(next: OverlayTable, hostAddresses: ReadonlySet<string>): void {
+    const operations = changeLinks(overlayLinks(this.#table, this.#hostAddresses), overlayLinks(next, hostAddresses))
+    const isRemoval = (operation: { readonly kind: string }): boolean => operation.kind.startsWith('delete-')
+    const isWhole = this.#isDirty || ownAddress(this.#table) !== ownAddress(next)
+    this.#isDirty = true
+    this.#kernel.links.apply(this.sandboxPath, operations.filter(operation => !isRemoval(operation)))
+    const rules = !isWhole ? changeRules(this.#table, next) : sandboxTable(next)
+    if (rules !== '') this.#kernel.nft.run(this.sandboxPath, rules)
+    this.#kernel.links.apply(this.sandboxPath, operations.filter(isRemoval))
+    this.#forgetConnections(next)
+    this.#table = next
+    this.#hostAddresses = hostAddresses
+    this.#isDirty = false
+  }
+
+  /** @throws `overlay-address-missing` (failed-precondition), `address-in-use` (conflict), `address-outside-subnet` */
+  allocate(wanted: string): string {
+    if (wanted === '') throw new ShoalError('failed-precondition', 'overlay-address-missing', `network ${this.name} gives its addresses cluster-wide: the attachment must say which one`)
+    const ip = wanted.split('/')[0] ?? wanted
+    const address = parseIpv4(ip)
+    if (address === undefined || !contains(parseCidr(this.#table.subnet), address)) {
+      throw new ShoalError('invalid-argument', 'address-outside-subnet', `invalid address ${ip}: it does not belong to the network's subnet ${this.#table.subnet}`)
+    }
+    if (this.#used.has(ip)) throw new ShoalError('conflict', 'address-in-use', `address ${ip} of network ${this.name} is in use on this host`)
+    this.#used.add(ip)
+    return ip
+  }
+
+  claim(address: string): void { this.#used.add(address) }
+  release(address: string): void { this.#used.delete(address) }
+
+  plug(netns: string, endpoint: EndpointRecord): void {
+    this.#kernel.links.apply(this.sandboxPath, [
+      { kind: 'add-veth', name: endpoint.hostLink, mtu: this.#mtu, peer: { name: endpoint.link, netns, mac: endpoint.mac } },
+      { kind: 'set-link', name: endpoint.hostLink, master: SANDBOX_BRIDGE, up: true },
+      { kind: 'set-port', name: endpoint.hostLink, hairpin: true },
+    ])
+    this.#kernel.links.apply(netns, [
+      { kind: 'add-address', link: endpoint.link, cidr: `${endpoint.address}/${endpoint.prefix}` },
+      { kind: 'set-link', name: endpoint.link, up: true },
+    ])
+  }
+
+  unplug(endpoint: EndpointRecord): void {
+    if (this.#kernel.netns.exists(this.sandboxPath)) this.#kernel.links.apply(this.sandboxPath, [{ kind: 'delete-link', name: endpoint.hostLink }])
+  }
+
+  /** Ends the sandbox with all that is in it. */
+  down(): void {
+    // The devices first: a namespace is torn down by the kernel at leisure, and its tunnel would block the next one of the same id until then.
+    if (this.#kernel.netns.exists(this.sandboxPath)) {
+      this.#kernel.links.apply(this.sandboxPath, [{ kind: 'delete-link', name: SANDBOX_TUNNEL }, { kind: 'delete-link', name: SANDBOX_BRIDGE }])
+    }
+    this.#kernel.netns.remove(this.sandboxPath)
+  }
+
+  get #mtu(): number { return this.#table.mtu === 0 ? OVERLAY_MTU : this.#table.mtu }
+
+  #build(): void {
+    const { netns, links } = this.#kernel
+    if (!netns.exists(this.sandboxPath)) {
+      netns.remove(this.sandboxPath)
+      netns.create(this.sandboxPath)
+    }
+    // Bridged packets must pass the rules; VIPs are answered by the bridge; nobody is to be told of a better way.
+    const sysctls = { 'ipv6/conf/default/disable_ipv6': '1', 'bridge/bridge-nf-call-iptables': '1', 'ipv4/ip_forward': '1', 'ipv4/conf/all/send_redirects': '0', 'ipv4/conf/default/send_redirects': '0' }
+    for (const [key, value] of Object.entries(sysctls)) netns.writeSysctl(this.sandboxPath, key, value)
+    const there = new Set(links.list(this.sandboxPath).map(link => link.name))
+    const mtu = this.#mtu
+    if (!there.has(SANDBOX_BRIDGE)) links.apply(this.sandboxPath, [{ kind: 'add-bridge', name: SANDBOX_BRIDGE, mac: macOf(ownAddress(this.#table)), mtu }])
+    if (!there.has(SANDBOX_TUNNEL)) links.apply(undefined, [{ kind: 'add-vxlan', name: SANDBOX_TUNNEL, vni: this.#table.vni, port: this.#table.vxlanPort, mtu, into: this.sandboxPath }])
+    links.apply(this.sandboxPath, [
+      { kind: 'set-link', name: SANDBOX_BRIDGE, mac: macOf(ownAddress(this.#table)), up: true },
+      { kind: 'set-link', name: SANDBOX_TUNNEL, master: SANDBOX_BRIDGE, up: true },
+    ])
+  }
+
+  /**
+   * UDP has no end, so its flows leave a removed backend at once. TCP connections may finish while the container winds down; once it is
+   * gone, the next packet of a connection is to be refused by a live backend rather than lost.
+   */
+  #forgetConnections(next: OverlayTable): void {
+    const removed = removedBackends(this.#table, next)
+    this.#kernel.conntrack.deleteByReplySource(this.sandboxPath, removed, 'udp')
+    const here = new Set(next.endpoints.map(endpoint => endpoint.address))
+    const gone = this.#table.endpoints.map(endpoint => endpoint.address).filter(ip => !here.has(ip))
+    this.#kernel.conntrack.deleteByReplySource(this.sandboxPath, new Set([...gone, ...[...removed].filter(ip => !here.has(ip))]), 'tcp')
+  }
+}
+
+/** Deletions only, of what an older table had and the new one has not. */
+function removals(old: ReturnType<typeof overlayLinks> | undefined, wanted: ReturnType<typeof overlayLinks>): ReturnType<typeof changeLinks> {
+  return changeLinks(old, wanted).filter(operation => operation.kind.startsWith('delete-'))
+}
