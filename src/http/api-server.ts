@@ -1,9 +1,26 @@
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
 import type { Backends } from './backends.ts'
+import { configRoutes } from './routes/configs.ts'
+import { containerFileRoutes } from './routes/container-files.ts'
 import { containerRoutes } from './routes/containers.ts'
 import { containerStreamRoutes } from './routes/container-streams.ts'
+import { diskUsageRoutes } from './routes/disk-usage.ts'
+import { distributionRoutes } from './routes/distribution.ts'
+import { eventRoutes } from './routes/events.ts'
+import { execRoutes } from './routes/execs.ts'
+import { imageRoutes } from './routes/images.ts'
+import { networkRoutes } from './routes/networks.ts'
+import { nodeRoutes } from './routes/nodes.ts'
+import { refusalRoutes } from './routes/refusals.ts'
+import { secretRoutes } from './routes/secrets.ts'
+import { serviceRoutes } from './routes/services.ts'
+import { swarmLogRoutes } from './routes/swarm-logs.ts'
+import { swarmRoutes } from './routes/swarm.ts'
 import { systemRoutes } from './routes/system.ts'
+import { taskRoutes } from './routes/tasks.ts'
+import { volumeRoutes } from './routes/volumes.ts'
 import { API_VERSION_MAX, formatApiVersion } from './server/api-version.ts'
 import { HttpServer } from './server/http-server.ts'
 import type { Route } from './server/route.ts'
@@ -15,24 +32,29 @@ export interface ApiServerParts {
   readonly backends: Backends
   readonly logger: Logger
   readonly clock: Clock
+  readonly random: Random
   /** The product's version, for the Server header. */
   readonly version: string
 }
 
 /** The Docker Engine API over these backends. Call listen() for each address; dispose cuts every connection. */
-export function createApiServer({ backends, logger, clock, version }: ApiServerParts): HttpServer {
+export function createApiServer(parts: ApiServerParts): HttpServer {
+  const { logger, clock, version } = parts
   return new HttpServer({
-    router: new Router(routesOf(backends)),
+    router: new Router(routesOf(parts)),
     sender: new ReplySender(clock, new WebSocketUpgrader()),
     logger,
     headers: { 'Api-Version': formatApiVersion(API_VERSION_MAX), 'Docker-Experimental': 'false', 'Ostype': 'linux', 'Server': `Shoal/${version} (linux)` },
   })
 }
 
-function routesOf(backends: Backends): readonly Route[] {
+function routesOf({ backends, clock, random }: ApiServerParts): readonly Route[] {
+  const { system, containers, execs, images, networks, volumes, events, swarm, control } = backends
   return [
-    ...systemRoutes(backends.system),
-    ...containerRoutes(backends.containers),
-    ...containerStreamRoutes(backends.containers),
+    ...systemRoutes(system), ...eventRoutes(events, control, clock), ...diskUsageRoutes({ containers, images, volumes }),
+    ...containerRoutes(containers), ...containerStreamRoutes(containers), ...containerFileRoutes(containers), ...execRoutes(execs),
+    ...imageRoutes(images), ...distributionRoutes(images), ...networkRoutes(networks, control), ...volumeRoutes(volumes),
+    ...swarmRoutes(swarm, control), ...nodeRoutes(control), ...serviceRoutes(control, random), ...taskRoutes(control), ...swarmLogRoutes(control),
+    ...secretRoutes(control), ...configRoutes(control), ...refusalRoutes(),
   ]
 }

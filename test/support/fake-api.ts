@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createApiServer } from '../../src/http/api-server.ts'
 import type { Backends } from '../../src/http/backends.ts'
 import { MemoryLogger } from '../../src/platform/log/memory-logger.ts'
+import { SeededRandom } from '../../src/platform/clock/seeded-random.ts'
 import { SystemClock } from '../../src/platform/clock/system-clock.ts'
 
 export interface Answer { readonly status: number; readonly headers: IncomingMessage['headers']; readonly text: string; readonly body: any }
@@ -20,7 +21,7 @@ export async function startApi(backends: Backends): Promise<TestApi> {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-api-'))
   const socketPath = join(folder, 'api.sock')
   const logger = new MemoryLogger()
-  const server = createApiServer({ backends, logger, clock: new SystemClock(), version: '0.1.0' })
+  const server = createApiServer({ backends, logger, clock: new SystemClock(), random: new SeededRandom(1), version: '0.1.0' })
   await server.listen(`unix://${socketPath}`)
   return {
     socketPath, logger,

@@ -681,11 +681,6 @@ export interface ClusterInfo {
   readonly SubnetSize?: number
 }
 
-export interface NetworkAttachment {
-  readonly Network?: Network | null
-  readonly Addresses?: readonly string[] | null
-}
-
 export interface ImageDeleteResponseItem {
   readonly Untagged?: string
   readonly Deleted?: string

@@ -1,5 +1,5 @@
 /** JSON shapes of the Docker Engine API 1.50 for Swarm objects (its public OpenAPI description, Apache-2.0). */
-import type { ClusterInfo, GenericResources, HealthConfig, Mount, NetworkAttachment, ObjectVersion, Platform, TLSInfo } from './engine-json.ts'
+import type { ClusterInfo, GenericResources, HealthConfig, Mount, ObjectVersion, Platform, SwarmSpec, TLSInfo } from './engine-json.ts'
 
 export interface Limit {
   readonly NanoCPUs?: number
@@ -13,11 +13,6 @@ export interface ResourceObject {
   readonly GenericResources?: GenericResources | null
 }
 
-export interface PluginPrivilege {
-  readonly Name?: string
-  readonly Description?: string
-  readonly Value?: readonly string[] | null
-}
 
 export interface NodeSpec {
   readonly Name?: string
@@ -79,121 +74,133 @@ export type Swarm = ClusterInfo & {
   readonly JoinTokens?: JoinTokens | null
 }
 
-export interface TaskSpec {
-  readonly PluginSpec?: {
-    readonly Name?: string
-    readonly Remote?: string
-    readonly Disabled?: boolean
-    readonly PluginPrivilege?: readonly PluginPrivilege[] | null
-  }
-  readonly ContainerSpec?: {
-    readonly Image?: string
-    readonly Labels?: Readonly<Record<string, string>> | null
-    readonly Command?: readonly string[] | null
-    readonly Args?: readonly string[] | null
-    readonly Hostname?: string
-    readonly Env?: readonly string[] | null
-    readonly Dir?: string
+export interface FileTarget {
+  readonly Name?: string
+  readonly UID?: string
+  readonly GID?: string
+  readonly Mode?: number
+}
+
+export interface SecretReference {
+  readonly File?: FileTarget | null
+  readonly SecretID?: string
+  readonly SecretName?: string
+}
+
+export interface ConfigReference {
+  readonly File?: FileTarget | null
+  readonly Runtime?: Readonly<Record<string, unknown>> | null
+  readonly ConfigID?: string
+  readonly ConfigName?: string
+}
+
+export interface Privileges {
+  readonly CredentialSpec?: {
+    readonly Config?: string
+    readonly File?: string
+    readonly Registry?: string
+  } | null
+  readonly SELinuxContext?: {
+    readonly Disable?: boolean
     readonly User?: string
-    readonly Groups?: readonly string[] | null
-    readonly Privileges?: {
-      readonly CredentialSpec?: {
-        readonly Config?: string
-        readonly File?: string
-        readonly Registry?: string
-      }
-      readonly SELinuxContext?: {
-        readonly Disable?: boolean
-        readonly User?: string
-        readonly Role?: string
-        readonly Type?: string
-        readonly Level?: string
-      }
-      readonly Seccomp?: {
-        readonly Mode?: 'default' | 'unconfined' | 'custom' | null
-        readonly Profile?: string
-      }
-      readonly AppArmor?: {
-        readonly Mode?: 'default' | 'disabled' | null
-      }
-      readonly NoNewPrivileges?: boolean
-    }
-    readonly TTY?: boolean
-    readonly OpenStdin?: boolean
-    readonly ReadOnly?: boolean
-    readonly Mounts?: readonly Mount[] | null
-    readonly StopSignal?: string
-    readonly StopGracePeriod?: number
-    readonly HealthCheck?: HealthConfig | null
-    readonly Hosts?: readonly string[] | null
-    readonly DNSConfig?: {
-      readonly Nameservers?: readonly string[] | null
-      readonly Search?: readonly string[] | null
-      readonly Options?: readonly string[] | null
-    }
-    readonly Secrets?: readonly {
-      readonly File?: {
-        readonly Name?: string
-        readonly UID?: string
-        readonly GID?: string
-        readonly Mode?: number
-      }
-      readonly SecretID?: string
-      readonly SecretName?: string
-    }[] | null
-    readonly OomScoreAdj?: number
-    readonly Configs?: readonly {
-      readonly File?: {
-        readonly Name?: string
-        readonly UID?: string
-        readonly GID?: string
-        readonly Mode?: number
-      }
-      readonly Runtime?: Readonly<Record<string, unknown>> | null
-      readonly ConfigID?: string
-      readonly ConfigName?: string
-    }[] | null
-    readonly Isolation?: 'default' | 'process' | 'hyperv' | '' | null
-    readonly Init?: boolean | null
-    readonly Sysctls?: Readonly<Record<string, string>> | null
-    readonly CapabilityAdd?: readonly string[] | null
-    readonly CapabilityDrop?: readonly string[] | null
-    readonly Ulimits?: readonly {
-      readonly Name?: string
-      readonly Soft?: number
-      readonly Hard?: number
-    }[] | null
-  }
+    readonly Role?: string
+    readonly Type?: string
+    readonly Level?: string
+  } | null
+  readonly Seccomp?: {
+    readonly Mode?: string
+    /** base 64 */
+    readonly Profile?: string
+  } | null
+  readonly AppArmor?: {
+    readonly Mode?: string
+  } | null
+  readonly NoNewPrivileges?: boolean
+}
+
+export interface Ulimit {
+  readonly Name?: string
+  readonly Soft?: number
+  readonly Hard?: number
+}
+
+export interface DnsConfig {
+  readonly Nameservers?: readonly string[] | null
+  readonly Search?: readonly string[] | null
+  readonly Options?: readonly string[] | null
+}
+
+export interface ContainerSpec {
+  readonly Image?: string
+  readonly Labels?: Readonly<Record<string, string>> | null
+  readonly Command?: readonly string[] | null
+  readonly Args?: readonly string[] | null
+  readonly Hostname?: string
+  readonly Env?: readonly string[] | null
+  readonly Dir?: string
+  readonly User?: string
+  readonly Groups?: readonly string[] | null
+  readonly Privileges?: Privileges | null
+  readonly TTY?: boolean
+  readonly OpenStdin?: boolean
+  readonly ReadOnly?: boolean
+  readonly Mounts?: readonly Mount[] | null
+  readonly StopSignal?: string
+  readonly StopGracePeriod?: number
+  /** "Healthcheck" on the wire, whatever the OpenAPI description says. */
+  readonly Healthcheck?: HealthConfig | null
+  readonly Hosts?: readonly string[] | null
+  readonly DNSConfig?: DnsConfig | null
+  readonly Secrets?: readonly SecretReference[] | null
+  readonly OomScoreAdj?: number
+  readonly Configs?: readonly ConfigReference[] | null
+  readonly Isolation?: string
+  readonly Init?: boolean | null
+  readonly Sysctls?: Readonly<Record<string, string>> | null
+  readonly CapabilityAdd?: readonly string[] | null
+  readonly CapabilityDrop?: readonly string[] | null
+  readonly Ulimits?: readonly Ulimit[] | null
+}
+
+export interface ResourceRequirements {
+  readonly Limits?: Limit | null
+  readonly Reservations?: ResourceObject | null
+  /** Newer than API 1.50 (1.52), accepted from any version. */
+  readonly SwapBytes?: number
+  readonly MemorySwappiness?: number
+}
+
+export interface RestartPolicy {
+  readonly Condition?: string
+  readonly Delay?: number
+  readonly MaxAttempts?: number
+  readonly Window?: number
+}
+
+export interface Placement {
+  readonly Constraints?: readonly string[] | null
+  readonly Preferences?: readonly {
+    readonly Spread?: {
+      readonly SpreadDescriptor?: string
+    } | null
+  }[] | null
+  readonly MaxReplicas?: number
+  readonly Platforms?: readonly Platform[] | null
+}
+
+export interface TaskSpec {
+  readonly PluginSpec?: Readonly<Record<string, unknown>> | null
+  readonly ContainerSpec?: ContainerSpec | null
   readonly NetworkAttachmentSpec?: {
     readonly ContainerID?: string
-  }
-  readonly Resources?: {
-    readonly Limits?: Limit | null
-    readonly Reservations?: ResourceObject | null
-  }
-  readonly RestartPolicy?: {
-    readonly Condition?: 'none' | 'on-failure' | 'any' | null
-    readonly Delay?: number
-    readonly MaxAttempts?: number
-    readonly Window?: number
-  }
-  readonly Placement?: {
-    readonly Constraints?: readonly string[] | null
-    readonly Preferences?: readonly {
-      readonly Spread?: {
-        readonly SpreadDescriptor?: string
-      }
-    }[] | null
-    readonly MaxReplicas?: number
-    readonly Platforms?: readonly Platform[] | null
-  }
+  } | null
+  readonly Resources?: ResourceRequirements | null
+  readonly RestartPolicy?: RestartPolicy | null
+  readonly Placement?: Placement | null
   readonly ForceUpdate?: number
   readonly Runtime?: string
   readonly Networks?: readonly NetworkAttachmentConfig[] | null
-  readonly LogDriver?: {
-    readonly Name?: string
-    readonly Options?: Readonly<Record<string, string>> | null
-  }
+  readonly LogDriver?: Driver | null
 }
 
 export type TaskState = 'new' | 'allocated' | 'pending' | 'assigned' | 'accepted' | 'preparing' | 'ready' | 'starting' | 'running' | 'complete' | 'shutdown' | 'failed' | 'rejected' | 'remove' | 'orphaned'
@@ -235,51 +242,48 @@ export interface Task {
   readonly NetworksAttachments?: readonly NetworkAttachment[] | null
 }
 
+export interface ServiceMode {
+  readonly Replicated?: {
+    readonly Replicas?: number
+  } | null
+  readonly Global?: Readonly<Record<string, unknown>> | null
+  readonly ReplicatedJob?: {
+    readonly MaxConcurrent?: number
+    readonly TotalCompletions?: number
+  } | null
+  readonly GlobalJob?: Readonly<Record<string, unknown>> | null
+}
+
+export interface UpdateConfig {
+  readonly Parallelism?: number
+  readonly Delay?: number
+  readonly FailureAction?: string
+  readonly Monitor?: number
+  readonly MaxFailureRatio?: number
+  readonly Order?: string
+}
+
 export interface ServiceSpec {
   readonly Name?: string
   readonly Labels?: Readonly<Record<string, string>> | null
   readonly TaskTemplate?: TaskSpec | null
-  readonly Mode?: {
-    readonly Replicated?: {
-      readonly Replicas?: number
-    }
-    readonly Global?: Readonly<Record<string, unknown>> | null
-    readonly ReplicatedJob?: {
-      readonly MaxConcurrent?: number
-      readonly TotalCompletions?: number
-    }
-    readonly GlobalJob?: Readonly<Record<string, unknown>> | null
-  }
-  readonly UpdateConfig?: {
-    readonly Parallelism?: number
-    readonly Delay?: number
-    readonly FailureAction?: 'continue' | 'pause' | 'rollback' | null
-    readonly Monitor?: number
-    readonly MaxFailureRatio?: number
-    readonly Order?: 'stop-first' | 'start-first' | null
-  }
-  readonly RollbackConfig?: {
-    readonly Parallelism?: number
-    readonly Delay?: number
-    readonly FailureAction?: 'continue' | 'pause' | null
-    readonly Monitor?: number
-    readonly MaxFailureRatio?: number
-    readonly Order?: 'stop-first' | 'start-first' | null
-  }
+  readonly Mode?: ServiceMode | null
+  readonly UpdateConfig?: UpdateConfig | null
+  readonly RollbackConfig?: UpdateConfig | null
   readonly Networks?: readonly NetworkAttachmentConfig[] | null
   readonly EndpointSpec?: EndpointSpec | null
 }
 
 export interface EndpointPortConfig {
   readonly Name?: string
-  readonly Protocol?: 'tcp' | 'udp' | 'sctp' | null
+  readonly Protocol?: string
   readonly TargetPort?: number
   readonly PublishedPort?: number
-  readonly PublishMode?: 'ingress' | 'host' | null
+  readonly PublishMode?: string
 }
 
 export interface EndpointSpec {
-  readonly Mode?: 'vip' | 'dnsrr' | null
+  readonly Mode?: string
   readonly Ports?: readonly EndpointPortConfig[] | null
 }
 
@@ -289,6 +293,7 @@ export interface Service {
   readonly CreatedAt?: string
   readonly UpdatedAt?: string
   readonly Spec?: ServiceSpec | null
+  readonly PreviousSpec?: ServiceSpec | null
   readonly Endpoint?: {
     readonly Spec?: EndpointSpec | null
     readonly Ports?: readonly EndpointPortConfig[] | null
@@ -298,7 +303,7 @@ export interface Service {
     }[] | null
   }
   readonly UpdateStatus?: {
-    readonly State?: 'updating' | 'paused' | 'completed' | null
+    readonly State?: 'updating' | 'paused' | 'completed' | 'rollback_started' | 'rollback_paused' | 'rollback_completed' | null
     readonly StartedAt?: string
     readonly CompletedAt?: string
     readonly Message?: string
@@ -363,4 +368,59 @@ export interface NetworkAttachmentConfig {
   readonly Target?: string
   readonly Aliases?: readonly string[] | null
   readonly DriverOpts?: Readonly<Record<string, string>> | null
+}
+
+/** A swarm network as tasks carry it: not the shape of GET /networks. */
+export interface SwarmNetwork {
+  readonly ID?: string
+  readonly Version?: ObjectVersion | null
+  readonly CreatedAt?: string
+  readonly UpdatedAt?: string
+  readonly Spec?: {
+    readonly Name?: string
+    readonly Labels?: Readonly<Record<string, string>> | null
+    readonly DriverConfiguration?: Driver | null
+    readonly IPv6Enabled?: boolean
+    readonly Internal?: boolean
+    readonly Attachable?: boolean
+    readonly Ingress?: boolean
+    readonly IPAMOptions?: SwarmIpamOptions | null
+    readonly Scope?: string
+  }
+  readonly DriverState?: Driver
+  readonly IPAMOptions?: SwarmIpamOptions | null
+}
+
+export interface SwarmIpamOptions {
+  readonly Driver?: Driver
+  readonly Configs?: readonly { readonly Subnet?: string; readonly Range?: string; readonly Gateway?: string }[] | null
+}
+
+export interface NetworkAttachment {
+  readonly Network?: SwarmNetwork | null
+  readonly Addresses?: readonly string[] | null
+}
+
+/** Body of POST /swarm/init. */
+export interface SwarmInitRequest {
+  readonly ListenAddr?: string
+  readonly AdvertiseAddr?: string
+  readonly DataPathAddr?: string
+  readonly DataPathPort?: number
+  readonly DefaultAddrPool?: readonly string[] | null
+  readonly SubnetSize?: number
+  readonly ForceNewCluster?: boolean
+  readonly Spec?: SwarmSpec | null
+  readonly AutoLockManagers?: boolean
+  readonly Availability?: string
+}
+
+/** Body of POST /swarm/join. */
+export interface SwarmJoinRequest {
+  readonly ListenAddr?: string
+  readonly AdvertiseAddr?: string
+  readonly DataPathAddr?: string
+  readonly RemoteAddrs?: readonly string[] | null
+  readonly JoinToken?: string
+  readonly Availability?: string
 }

@@ -1,0 +1,115 @@
+import type { Readable } from 'node:stream'
+import type { ContainerConfig, ImageInspect, ImageSummary } from '../../api/engine/engine-json.ts'
+import { ShoalError } from '../../base/errors.ts'
+import { filterFlag, parseFilters, type Filters } from '../convert/filters.ts'
+import { CONTAINER_CONFIG } from '../json/container-shapes.ts'
+import type { ApiRequest } from '../server/api-request.ts'
+import { notSupported, supported } from '../server/missing.ts'
+import { empty, json, progress, type Reply } from '../server/reply.ts'
+import { route, type Route } from '../server/route.ts'
+
+type Progress = AsyncIterable<Readonly<Record<string, unknown>>>
+type Removed = readonly { readonly Untagged?: string; readonly Deleted?: string }[]
+
+export interface PullRequest { readonly reference: string; readonly platform?: string; readonly registryAuth?: string; readonly allTags: boolean }
+export interface PushRequest { readonly name: string; readonly tag?: string; readonly registryAuth?: string }
+export interface CommitRequest {
+  readonly container: string; readonly repository?: string; readonly tag?: string; readonly comment?: string; readonly author?: string; readonly pause: boolean
+  readonly changes: readonly string[]; readonly config?: ContainerConfig
+}
+
+/** Structurally the engine's Images. Optional methods answer 501 when they are missing. */
+export interface ImagesBackend {
+  inspect(ref: string): Promise<ImageInspect>
+  list(options: { readonly all?: boolean; readonly filters?: Filters }): Promise<readonly ImageSummary[]>
+  history(ref: string): Promise<readonly Readonly<Record<string, unknown>>[]>
+  import(tar: Readable, options: { readonly repository?: string; readonly tag?: string; readonly message?: string; readonly changes: readonly string[] }): Promise<{ readonly id: string }>
+  load(tar: Readable, options: { readonly quiet: boolean }): Progress
+  save(refs: readonly string[]): Promise<Readable>
+  tag(ref: string, repository: string, tag: string): Promise<void>
+  remove(ref: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<Removed>
+  prune(filters: Filters): Promise<{ readonly ImagesDeleted: Removed; readonly SpaceReclaimed: number }>
+  pull?(request: PullRequest, signal?: AbortSignal): Progress
+  push?(request: PushRequest, signal?: AbortSignal): Progress
+  commit?(request: CommitRequest): Promise<{ readonly Id: string }>
+}
+
+export function imageRoutes(backend: ImagesBackend): readonly Route[] {
+  return [
+    route('GET', '/images/json', async ({ query }) => json(await backend.list({
+      all: query.flag('all'), filters: parseFilters(query.text('filters'), ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until']),
+    }))),
+    route('GET', '/images/search', () => { throw notSupported('searching a registry') }),
+    route('GET', '/images/get', async ({ query }) => tar(await backend.save(query.all('names').flatMap(names => names.split(','))))),
+    route('GET', '/images/{name...}/json', async ({ params }) => json(await backend.inspect(params.name ?? ''))),
+    route('GET', '/images/{name...}/history', async ({ params }) => json(await backend.history(params.name ?? ''))),
+    route('GET', '/images/{name...}/get', async ({ params }) => tar(await backend.save([params.name ?? '']))),
+    route('POST', '/images/create', request => create(backend, request)),
+    route('POST', '/images/load', ({ body, query }) => progress(backend.load(body, { quiet: query.flag('quiet', true) }))),
+    route('POST', '/images/prune', async ({ query }) => {
+      const filters = parseFilters(query.text('filters'), ['dangling', 'label', 'label!', 'until'])
+      filterFlag(filters, 'dangling')
+      return json(await backend.prune(filters))
+    }),
+    route('POST', '/images/{name...}/tag', async ({ params, query }) => {
+      await backend.tag(params.name ?? '', query.text('repo'), query.text('tag') || 'latest')
+      return empty(201)
+    }),
+    route('POST', '/images/{name...}/push', request => {
+      const push = supported(backend.push, 'pushing to a registry')
+      const { params, query, signal } = request
+      return progress(push.call(backend, { name: params.name ?? '', ...given('tag', query.optional('tag')), ...given('registryAuth', request.header('x-registry-auth')) }, signal))
+    }),
+    route('DELETE', '/images/{name...}', async ({ params, query }) => json(await backend.remove(params.name ?? '', { force: query.flag('force'), prune: !query.flag('noprune') }))),
+    route('POST', '/commit', request => commit(backend, request)),
+  ]
+}
+
+/** fromSrc imports a file system, fromImage pulls. */
+async function create(backend: ImagesBackend, request: ApiRequest): Promise<Reply> {
+  const { query, body, signal } = request
+  const source = query.optional('fromSrc')
+  if (source !== undefined) {
+    if (source !== '-') throw notSupported('importing an image from a URL; download it and use "docker import -"')
+    const [repository, tag] = splitTag(query.text('repo'), query.text('tag'))
+    const { id } = await backend.import(body, {
+      ...given('repository', repository), ...given('tag', tag), ...given('message', query.optional('message')), changes: query.all('changes'),
+    })
+    return progress(once({ status: id }))
+  }
+  const image = query.text('fromImage')
+  if (image === '') throw new ShoalError('invalid-argument', 'bad-parameter', 'one of fromImage and fromSrc is required')
+  const pull = supported(backend.pull, 'pulling from a registry; bring images with "docker load" or "docker import", which')
+  const tag = query.text('tag')
+  const reference = tag === '' ? image : `${image}${tag.includes(':') ? '@' : ':'}${tag}`
+  return progress(pull.call(backend, { reference, allTags: false, ...given('platform', query.optional('platform')), ...given('registryAuth', request.header('x-registry-auth')) }, signal))
+}
+
+async function commit(backend: ImagesBackend, request: ApiRequest): Promise<Reply> {
+  const run = supported(backend.commit, 'making an image from a container')
+  const { query } = request
+  const config = await request.optionalJson<ContainerConfig>(CONTAINER_CONFIG)
+  const result = await run.call(backend, {
+    container: query.text('container'), pause: query.flag('pause', true), changes: query.all('changes'), ...given('repository', query.optional('repo')),
+    ...given('tag', query.optional('tag')), ...given('comment', query.optional('comment')), ...given('author', query.optional('author')), ...given('config', config),
+  })
+  return json(result, 201)
+}
+
+/** Clients send "name:tag" in repo, or the tag beside it. */
+function splitTag(repo: string, tag: string): readonly [string | undefined, string | undefined] {
+  if (repo === '') return [undefined, undefined]
+  const colon = repo.lastIndexOf(':')
+  if (tag !== '' || colon < 0 || repo.indexOf('/', colon) >= 0) return [repo, tag || undefined]
+  return [repo.slice(0, colon), repo.slice(colon + 1)]
+}
+
+function tar(stream: Readable): Reply {
+  return { kind: 'stream', contentType: 'application/x-tar', stream }
+}
+
+function given<K extends string, V>(name: K, value: V | undefined): { readonly [P in K]?: V } {
+  return value === undefined ? {} : { [name]: value } as { readonly [P in K]?: V }
+}
+
+async function* once(value: unknown): AsyncIterable<unknown> { yield value }

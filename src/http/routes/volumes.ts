@@ -1,0 +1,33 @@
+import type { Volume, VolumeCreateOptions } from '../../api/engine/engine-json.ts'
+import { parseFilters, type Filters } from '../convert/filters.ts'
+import { VOLUME_CREATE } from '../json/resource-shapes.ts'
+import { notSupported } from '../server/missing.ts'
+import { empty, json } from '../server/reply.ts'
+import { route, type Route } from '../server/route.ts'
+
+/** Structurally the engine's Volumes. */
+export interface VolumesBackend {
+  create(options: VolumeCreateOptions): Promise<Volume>
+  inspect(name: string): Promise<Volume>
+  list(filters?: Filters): Promise<{ readonly Volumes: readonly Volume[]; readonly Warnings: readonly string[] }>
+  remove(name: string, force: boolean): Promise<void>
+  prune(filters: Filters): Promise<{ readonly VolumesDeleted: readonly string[]; readonly SpaceReclaimed: number }>
+}
+
+export function volumeRoutes(backend: VolumesBackend): readonly Route[] {
+  return [
+    route('GET', '/volumes', async ({ query }) => json(await backend.list(parseFilters(query.text('filters'), ['dangling', 'driver', 'label', 'name'])))),
+    route('POST', '/volumes/create', async request => {
+      const options = await request.optionalJson<VolumeCreateOptions>(VOLUME_CREATE) ?? {}
+      if (options.ClusterVolumeSpec !== undefined) throw notSupported('a cluster volume (CSI)')
+      return json(await backend.create(options), 201)
+    }),
+    route('POST', '/volumes/prune', async ({ query }) => json(await backend.prune(parseFilters(query.text('filters'), ['all', 'label', 'label!'])))),
+    route('GET', '/volumes/{name}', async ({ params }) => json(await backend.inspect(params.name ?? ''))),
+    route('PUT', '/volumes/{name}', () => { throw notSupported('a cluster volume (CSI)') }),
+    route('DELETE', '/volumes/{name}', async ({ params, query }) => {
+      await backend.remove(params.name ?? '', query.flag('force'))
+      return empty(204)
+    }),
+  ]
+}
