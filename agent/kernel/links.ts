@@ -13,15 +13,16 @@ export interface Links {
 }
 
 export type LinkOperation =
-  | { readonly kind: 'add-bridge'; readonly name: string; readonly mac?: string; readonly mtu?: number }
+  /** isFiltered: packets between its ports pass the rules of the IP layer, whatever the namespace's default is (needs br_netfilter). */
+  | { readonly kind: 'add-bridge'; readonly name: string; readonly mac?: string; readonly mtu?: number; readonly isFiltered?: boolean }
   /** A pair: `name` here, `peer` in another namespace (or here when absent). */
   | { readonly kind: 'add-veth'; readonly name: string; readonly mtu?: number; readonly peer: { readonly name: string; readonly netns?: string; readonly mac?: string } }
   /** Created in `into` while its UDP socket stays in the namespace of the call. No learning; answers ARP for known neighbours. */
   | { readonly kind: 'add-vxlan'; readonly name: string; readonly vni: number; readonly port: number; readonly mtu: number; readonly into: string }
   | { readonly kind: 'delete-link'; readonly name: string }
   | { readonly kind: 'set-link'; readonly name: string; readonly rename?: string; readonly up?: boolean; readonly mac?: string; readonly mtu?: number; readonly master?: string }
-  /** Flags of a bridge port. hairpin: frames may leave where they came in; isolated: no frames to other isolated ports. */
-  | { readonly kind: 'set-port'; readonly name: string; readonly hairpin?: boolean; readonly isolated?: boolean }
+  /** A bridge port with hairpin lets frames leave where they came in. */
+  | { readonly kind: 'set-port'; readonly name: string; readonly hairpin: boolean }
   | { readonly kind: 'add-address' | 'delete-address'; readonly link: string; readonly cidr: string }
   /** `to` is a CIDR or "default". */
   | { readonly kind: 'add-route' | 'delete-route'; readonly to: string; readonly via?: string; readonly link?: string }

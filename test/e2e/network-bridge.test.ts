@@ -112,6 +112,22 @@ test('user-defined networks give names, keep strangers out, and can be joined an
   await assert.rejects(host.call('inspect', 'nope'), /network nope not found/)
 })
 
+test('containers of a network without icc reach each other by published ports only, with and without br_netfilter', async () => {
+  for (const netfilter of ['0', '1']) {
+    host.exec('sysctl', '-qw', `net.bridge.bridge-nf-call-iptables=${netfilter}`)
+    await host.call('create', { Name: 'apart', Options: { 'com.docker.network.bridge.enable_icc': 'false' } })
+    const web = await host.attach(aContainer('web', { mode: 'apart', portBindings: { '80/tcp': [{ HostPort: '8083' }] } }))
+    serveWeb('web', web)
+    const other = await host.attach(aContainer('other', { mode: 'apart' }))
+    assert.equal(await eventually(() => fetchInside(other, 'http://10.99.0.1:8083')), 'web')
+    assert.equal(fetchInside(web, 'http://10.99.0.1:8083'), 'web')
+    assert.equal(fetchFrom(client, 'http://10.99.0.1:8083'), 'web')
+    assert.throws(() => inside(other, 'curl', '-sS', '--max-time', '1', 'http://172.18.0.2'))
+    for (const name of ['web', 'other']) await host.call('detach', aContainer(name).id)
+    await host.call('remove', 'apart')
+  }
+})
+
 test('a crash of the daemon leaves traffic alone; the next one takes over names and ports and clears the rest', async () => {
   await host.call('create', { Name: 'kept' })
   const container = aContainer('stays', { mode: 'kept', portBindings: { '80/tcp': [{ HostPort: '8090' }] } })

@@ -78,6 +78,23 @@ export class NetworkHost implements AsyncDisposable {
     return child
   }
 
+  /** As serve(), with its output. */
+  serveText(sandbox: ContainerSandbox, ...command: readonly string[]): { text(): string; until(pattern: RegExp, from?: number): Promise<void> } {
+    const child = spawn('nsenter', [`--net=${sandbox.netnsPath ?? ''}`, ...command], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#processes.add(child)
+    let text = ''
+    child.stdout.on('data', (bytes: Buffer) => { text += String(bytes) })
+    return {
+      text: () => text,
+      until: async (pattern, from = 0) => {
+        for (let attempt = 0; !pattern.test(text.slice(from)); attempt += 1) {
+          if (attempt > 100) throw new Error(`never saw ${String(pattern)} in: ${text.slice(-500)}`)
+          await new Promise(resolve => setTimeout(resolve, 100))
+        }
+      },
+    }
+  }
+
   links(): string[] { return this.exec('ip', '-o', 'link').trim().split('\n').map(line => (line.split(': ')[1] ?? '').replace(/@.*/, '')) }
   rules(): string { return this.exec('nft', 'list', 'ruleset') }
   namespaces(): string[] { return readdirSync(join(this.folder, 'run', 'netns')) }

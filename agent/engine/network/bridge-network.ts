@@ -31,11 +31,11 @@ export class BridgeNetwork implements AttachableNetwork {
 
   /** Makes the bridge or sets one right that is there, e.g. after a restart of the daemon. */
   up(): void {
-    const { name, gateway, mtu } = this.settings
+    const { name, gateway, mtu, icc } = this.settings
     const isThere = this.#kernel.links.list(undefined).some(link => link.name === name)
     this.#kernel.links.apply(undefined, [
       // A MAC of its own, or the bridge would change it as ports come and go.
-      ...(isThere ? [] : [{ kind: 'add-bridge', name, mac: macOf(gateway), mtu } as const]),
+      ...(isThere ? [] : [{ kind: 'add-bridge', name, mac: macOf(gateway), mtu, isFiltered: !icc } as const]),
       { kind: 'add-address', link: name, cidr: `${gateway}/${this.prefix}` },
       { kind: 'set-link', name, up: true },
     ])
@@ -48,12 +48,12 @@ export class BridgeNetwork implements AttachableNetwork {
   }
 
   plug(netns: string, endpoint: EndpointRecord): void {
-    const { name, mtu, icc } = this.settings
+    const { name, mtu } = this.settings
     this.#kernel.links.apply(undefined, [
       { kind: 'add-veth', name: endpoint.hostLink, mtu, peer: { name: endpoint.link, netns, mac: endpoint.mac } },
       { kind: 'set-link', name: endpoint.hostLink, master: name, up: true },
       // Hairpin: where the host has br_netfilter, a container's call to its own published port is turned round on the bridge.
-      { kind: 'set-port', name: endpoint.hostLink, hairpin: true, isolated: !icc },
+      { kind: 'set-port', name: endpoint.hostLink, hairpin: true },
     ])
     this.#kernel.links.apply(netns, [
       { kind: 'add-address', link: endpoint.link, cidr: `${endpoint.address}/${endpoint.prefix}` },

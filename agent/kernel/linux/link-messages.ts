@@ -24,8 +24,8 @@ const AF_BRIDGE = 7
 const IFLA = { address: 1, name: 3, mtu: 4, master: 10, portInfo: 12, linkInfo: 18, netnsFd: 28 }
 const INFO = { kind: 1, data: 2 }
 const VETH_INFO_PEER = 1
-const BRIDGE = { multicastSnooping: 23 }
-const PORT = { hairpin: 4, isolated: 33 }
+const BRIDGE = { multicastSnooping: 23, callIptables: 36 }
+const PORT = { hairpin: 4 }
 const VXLAN = { id: 1, learning: 7, proxy: 11, port: 15 }
 const IFF_UP = 1
 const NEW = NLM_F_CREATE | NLM_F_EXCL
@@ -42,7 +42,8 @@ export function linkRequest(operation: LinkOperation, lookups: Lookups): LinkReq
   switch (operation.kind) {
     case 'add-bridge': return newLink([
       attribute(IFLA.name, text(operation.name)), ...common(operation),
-      nested(IFLA.linkInfo, attribute(INFO.kind, text('bridge')), nested(INFO.data, attribute(BRIDGE.multicastSnooping, u8(0)))),
+      nested(IFLA.linkInfo, attribute(INFO.kind, text('bridge')), nested(INFO.data,
+        attribute(BRIDGE.multicastSnooping, u8(0)), ...(operation.isFiltered === true ? [attribute(BRIDGE.callIptables, u8(1))] : []))),
     ])
     case 'add-veth': return newLink([
       attribute(IFLA.name, text(operation.name)), ...common({ mtu: operation.mtu }),
@@ -58,8 +59,7 @@ export function linkRequest(operation: LinkOperation, lookups: Lookups): LinkReq
     case 'set-port': return {
       type: RTM_SETLINK, flags: 0,
       parts: [linkHeader(lookups.index(operation.name), { family: AF_BRIDGE }), nested(IFLA.portInfo,
-        ...(operation.hairpin === undefined ? [] : [attribute(PORT.hairpin, u8(Number(operation.hairpin)))]),
-        ...(operation.isolated === undefined ? [] : [attribute(PORT.isolated, u8(Number(operation.isolated)))]))],
+        attribute(PORT.hairpin, u8(Number(operation.hairpin))))],
     }
     case 'add-address': return { type: RTM_NEWADDR, flags: NEW, parts: addressParts(operation, lookups) }
     case 'delete-address': return { type: RTM_DELADDR, flags: 0, parts: addressParts(operation, lookups) }
