@@ -110,8 +110,9 @@ export class TestWorld {
     await this.put(task, state)
   }
 
-  /** Replaces the service's spec as the control API does. */
+  /** Replaces the service's spec as the control API does, a moment after what was before. */
   async updateService(change: (spec: ServiceSpec) => ServiceSpec, id = 's'): Promise<void> {
+    this.nowMs++
     await this.store.update(tx => {
       const service = tx.get('service', id)
       if (service?.spec === undefined) return
