@@ -4,18 +4,18 @@ import { newTask } from './new-task.ts'
 import { isNodeLost } from './node-fitness.ts'
 import type { ServicePlan } from './service-plan.ts'
 import { slotFate, tendSlot } from './slot-restarts.ts'
-import { groupSlots, type Slot } from './slots.ts'
+import type { Slot } from './slots.ts'
 import { updateSlots } from './updater.ts'
 
 /** A global service: one task on each node that is neither lost nor excluded by constraints; a paused node keeps what it has. */
 export function reconcileGlobal(plan: ServicePlan): void {
   const constraints = plan.service.spec?.task?.placement?.constraints
   const nodes = new Map(plan.nodes().map(node => [node.id, node]))
-  for (const slot of groupSlots(plan.tasks(), 'node')) {
+  for (const slot of plan.slots('node')) {
     if (plan.isFull) return
     tendNodeSlot(plan, slot, nodes.get(slot.nodeId), constraints)
   }
-  const slots = groupSlots(plan.tasks(), 'node')
+  const slots = plan.slots('node')
   const occupied = new Set(slots.filter(slot => slotFate(plan, slot) !== 'dead').map(slot => slot.nodeId))
   const open = [...nodes.values()].filter(node => isOpen(node) && nodeMeetsConstraints(constraints, node))
   for (const node of open) {

@@ -13,7 +13,7 @@ export interface Slot {
 }
 
 /** Slots in order of number, or of node id. */
-export function groupSlots(tasks: readonly Task[], by: 'number' | 'node'): Slot[] {
+export function groupSlots(tasks: Iterable<Task>, by: 'number' | 'node'): Slot[] {
   const groups = new Map<number | string, Task[]>()
   for (const task of tasks) {
     if (task.desiredState === 'remove') continue
@@ -27,7 +27,7 @@ export function groupSlots(tasks: readonly Task[], by: 'number' | 'node'): Slot[
 
 function slotOf(group: Task[], nodeId: string): Slot {
   const tasks = group.length === 1 ? group : group.sort(compareAge)
-  return { number: tasks[0]?.slot ?? 0, nodeId, tasks, live: tasks.filter(occupiesSlot) }
+  return { number: tasks[0]?.slot ?? 0, nodeId, tasks, live: tasks.every(occupiesSlot) ? tasks : tasks.filter(occupiesSlot) }
 }
 
 function compareSlots(a: Slot, b: Slot): number {

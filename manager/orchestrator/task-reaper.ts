@@ -1,6 +1,6 @@
 import { taskHistoryLimitOf } from '../../src/api/swarm/defaults.ts'
 import type { Service, Task } from '../../src/api/swarm/objects.ts'
-import { hasStopped, isAtLeast, isJobMode, isTerminal, serviceMode, stateOf } from '../../src/api/swarm/task-state.ts'
+import { hasStopped, isAtLeast, isJobMode, isTerminal, occupiesSlot, serviceMode, stateOf } from '../../src/api/swarm/task-state.ts'
 import type { StoreChange, StoreView } from '../store/object-store.ts'
 import type { Decision, Reconciler } from '../store/reconciler.ts'
 import { WRITES_PER_DECISION_MAX } from './service-plan.ts'
@@ -51,7 +51,8 @@ function beyondHistory(view: StoreView, service: Service, tasks: readonly Task[]
   const limit = historyLimit(view, service)
   if (isJobMode(mode) || limit < 0) return []
   return groupSlots(tasks, mode === 'global' ? 'node' : 'number').flatMap(slot => {
-    const stopped = slot.tasks.filter(task => task.desiredState !== 'running' && hasStopped(task) && !isWatched(service, task))
+    // The youngest stays whatever the limit: it may be what keeps a finished slot from being filled again.
+    const stopped = slot.tasks.slice(0, -1).filter(task => !occupiesSlot(task) && hasStopped(task) && !isWatched(service, task))
     const excess = slot.tasks.length - limit
     return excess <= 0 ? [] : stopped.slice(0, excess)
   })

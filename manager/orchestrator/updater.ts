@@ -16,6 +16,7 @@ interface UpdateSlot { readonly slot: Slot; readonly clean: readonly Task[]; rea
  * @param isImmediate replaces all slots at once and keeps no status: for nodes that come back after the update
  */
 export function updateSlots(plan: ServicePlan, slots: readonly Slot[], { isImmediate }: { readonly isImmediate: boolean }): void {
+  if (plan.service.updateStatus === undefined && slots.every(slot => isCurrent(plan.service, slot))) return
   const split = slots.map(slot => splitSlot(plan, slot))
   for (const slot of split) retireReplaced(plan, slot)
   const own = ownTasks(plan)
@@ -34,6 +35,11 @@ export function updateSlots(plan: ServicePlan, slots: readonly Slot[], { isImmed
   const config = configOf(plan.service)
   if (isRolling && stopsForFailure(plan, own, config)) return
   rollOn(plan, split, { own, pending, config, isRolling })
+}
+
+/** The common case, told without looking into the tasks. */
+function isCurrent(service: Service, slot: Slot): boolean {
+  return slot.live.length <= 1 && (slot.live[0] ?? youngest(slot))?.specVersion === service.specVersion
 }
 
 /** The rollback has its own config. */
