@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { Draft } from '../../src/api/codec/codec.ts'
-import type { StoreObject, Task } from '../../src/api/swarm/objects.ts'
+import type { Task } from '../../src/api/swarm/objects.ts'
 import type { RestartPolicy } from '../../src/api/swarm/specs.ts'
 import { createTestStore } from '../store/test-store.ts'
 import { TaskReaper } from './task-reaper.ts'
