@@ -10,13 +10,12 @@ import { objectNotFound } from './find-object.ts'
 export interface ClusterSecrets {
   /** @param rootCertPem the root whose digest the token carries */
   joinToken(rootCertPem: string): string
-  unlockKey(): string
 }
 
 const NODE_CERT_EXPIRY_MIN_NS = 3_600_000_000_000
 
 /**
- * Changes the settings, and rotates join tokens or the unlock key when asked to.
+ * Changes the settings, and rotates join tokens when asked to.
  * @throws ShoalError `invalid-spec`, `not-supported`, `out-of-sequence`
  */
 export function updateCluster(tx: StoreTx, request: UpdateObjectRequest, secrets: ClusterSecrets): void {
@@ -29,7 +28,6 @@ export function updateCluster(tx: StoreTx, request: UpdateObjectRequest, secrets
   tx.update('cluster', {
     ...cluster, spec,
     ...rootCa === undefined ? {} : { rootCa: withTokens(rootCa, request, secrets) },
-    unlockKey: unlockKeyOf(cluster, spec, request.rotateUnlockKey, secrets),
     meta: { createdAtMs: 0, updatedAtMs: 0, ...cluster.meta, version: request.version },
   })
 }
@@ -40,6 +38,7 @@ function validate(spec: ClusterSpec, cluster: Cluster): void {
   if (spec.heartbeatPeriodNs < 0) throw invalidSpec('heartbeat period cannot be a negative duration')
   if (spec.nodeCertExpiryNs !== 0 && spec.nodeCertExpiryNs < NODE_CERT_EXPIRY_MIN_NS) throw invalidSpec('minimum certificate expiry time is: 1h0m0s')
   if (spec.externalCas.length > 0) throw notSupported('external certificate authorities are not supported: the managers sign certificates themselves')
+  if (spec.autoLockManagers) throw notSupported('autolock is not supported: the state of managers is not sealed by a key yet')
   if (spec.caForceRotate !== (cluster.spec?.caForceRotate ?? 0)) throw notSupported('rotation of the root certificate is not supported yet')
 }
 
@@ -51,12 +50,6 @@ function withTokens(rootCa: RootCa, request: UpdateObjectRequest, secrets: Clust
     manager: request.rotateManagerToken ? secrets.joinToken(certPem) : held.manager,
   }
   return { ...rootCa, joinTokens }
-}
-
-/** Locked managers have a key, others none; turning the lock on makes one (K01). */
-function unlockKeyOf(cluster: Cluster, spec: ClusterSpec, isRotated: boolean, secrets: ClusterSecrets): string {
-  if (!spec.autoLockManagers) return ''
-  return cluster.unlockKey === '' || isRotated ? secrets.unlockKey() : cluster.unlockKey
 }
 
 function notSupported(message: string): ShoalError { return new ShoalError('not-implemented', 'not-supported', message) }

@@ -230,7 +230,7 @@ async function setUp(objects: readonly Draft<StoreObject>[] = []): Promise<{ con
   const control = new ControlService({
     store, clock: new FakeClock(), random: new SeededRandom(1),
     membership: { isMember: id => id === 'member', canRemove: () => true, managerStatus: () => undefined },
-    secrets: { joinToken: () => 'fresh', unlockKey: () => 'key' },
+    secrets: { joinToken: () => 'fresh' },
   })
   return { control, store }
 }

@@ -1,10 +1,13 @@
 import type { UpdateObjectRequest } from '../../src/api/swarm/control.ts'
-import type { Node, Task, TaskStatus } from '../../src/api/swarm/objects.ts'
+import { nodeCertExpiryMsOf } from '../../src/api/swarm/defaults.ts'
+import type { Cluster, Node, Task, TaskStatus } from '../../src/api/swarm/objects.ts'
 import { invalidSpec } from '../../src/api/swarm/validate-annotations.ts'
 import { isTaskLive } from '../../src/api/swarm/task-state.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { StoreTx } from '../store/object-store.ts'
 import { findObject, objectNotFound } from './find-object.ts'
+
+const REMOVED_MARGIN_MS = 7 * 24 * 3_600_000
 
 /** What consensus tells about managers. */
 export interface ManagerMembership {
@@ -41,10 +44,15 @@ export function removeNode(tx: StoreTx, options: { readonly ref: string; readonl
   }
   const cluster = tx.cluster()
   if (cluster !== undefined) {
-    tx.update('cluster', { ...cluster, removedNodes: [...cluster.removedNodes, { nodeId: node.id, removedAtMs: options.nowMs }] })
+    tx.update('cluster', { ...cluster, removedNodes: [...cluster.removedNodes.filter(removed => !isForgettable(cluster, removed.removedAtMs, options.nowMs)), { nodeId: node.id, removedAtMs: options.nowMs }] })
   }
   for (const task of tx.tasksOfNode(node.id)) if (isTaskLive(task)) tx.update('task', orphaned(task, options.nowMs))
   tx.remove('node', node.id)
+}
+
+/** The certificate of a node removed so long ago has expired by itself. */
+function isForgettable(cluster: Cluster, removedAtMs: number, nowMs: number): boolean {
+  return removedAtMs + nodeCertExpiryMsOf(cluster) + REMOVED_MARGIN_MS < nowMs
 }
 
 function refuseBadDemotion(tx: StoreTx, node: Node, membership: ManagerMembership): void {

@@ -9,7 +9,7 @@ import type { RaftNode } from './raft-node.ts'
 const MESSAGES_PER_ACK = 64
 
 /** Serves the other managers. Register before the node is started: a joining node must already answer. */
-export function registerRaftService(server: RpcServer, raft: RaftNode, membership: Membership): void {
+export function registerRaftService(server: Pick<RpcServer, 'handle'>, raft: RaftNode, membership: Membership): void {
   server.handle(RAFT_RPC.messages, (requests, context) => receiveMessages(raft, requests, context))
   server.handle(RAFT_RPC.snapshot, (requests, context) => receiveSnapshot(raft, requests, context))
   server.handle(RAFT_MEMBERSHIP_RPC.join, unaryHandler(async ({ addr, raftId }, context) => {

@@ -1,0 +1,74 @@
+import { hasCode, ShoalError } from '../src/base/errors.ts'
+import { streamOf, type RpcClient, type RpcContext, type RpcDialer, type RpcHandler, type RpcMethod, type RpcServer } from '../src/base/rpc.ts'
+import { authorize, effectiveContext, forwardingMetadata, isForwarded, type LocalIdentity } from './authorization.ts'
+import type { LeaderGate } from './leader-gate.ts'
+import { policyOf } from './rpc-policy.ts'
+
+/** The longest a caller waits for the leader's answer to a single request; Docker's swarm request timeout (B06). */
+const FORWARD_TIMEOUT_MS = 20_000
+
+export interface LeaderProxyOptions {
+  readonly local: LocalIdentity
+  /** Host part of this manager's address, for calls of its own agent. */
+  readonly localAddress: string
+  readonly gate: LeaderGate
+  readonly dialer: RpcDialer
+  readonly isRemoved: (nodeId: string) => boolean
+}
+
+/**
+ * Stands before the handlers of a manager: finds out who calls, refuses who may not, and passes on to the leader what only it can answer,
+ * with the original caller's identity in metadata (X12).
+ */
+export class LeaderProxy implements AsyncDisposable {
+  readonly #options: LeaderProxyOptions
+  #client: RpcClient | undefined
+
+  constructor(options: LeaderProxyOptions) { this.#options = options }
+
+  /** A server whose handlers are guarded; listening and disposal stay with `server`. */
+  guard(server: RpcServer): Pick<RpcServer, 'handle'> {
+    return { handle: (method, handler) => server.handle(method, this.wrap(method, handler)) }
+  }
+
+  wrap<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>): RpcHandler<Req, Res> {
+    const policy = policyOf(method.path)
+    return (requests, context) => {
+      const caller = effectiveContext(context, this.#options.local)
+      authorize(caller, policy, { clusterId: this.#options.local.clusterId, isRemoved: this.#options.isRemoved })
+      return policy.answeredBy === 'here' ? handler(requests, caller) : this.#answerAtLeader(method, handler, requests, caller)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> { await this.#client?.[Symbol.asyncDispose]() }
+
+  async *#answerAtLeader<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
+    if (method.kind !== 'unary') return yield* this.#answerOnce(method, handler, requests, caller)
+    for await (const request of requests) {
+      try {
+        return yield* this.#answerOnce(method, handler, streamOf(request), caller)
+      } catch (error) {
+        // The leadership moved while we asked, perhaps because we asked for it (a leader that leaves hands over first). It was not done: ask the new one.
+        if (!hasCode(error, 'not-leader') || isForwarded(caller)) throw error
+      }
+      return yield* this.#answerOnce(method, handler, streamOf(request), caller)
+    }
+  }
+
+  async *#answerOnce<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
+    const { gate, localAddress } = this.#options
+    const leader = await gate.leader(caller.signal)
+    if (leader.kind === 'self') return yield* handler(requests, caller)
+    if (isForwarded(caller)) throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader; the leader is at ${leader.address}`)
+    const options = { signal: caller.signal, metadata: forwardingMetadata(caller, localAddress), ...method.kind === 'unary' ? { timeoutMs: FORWARD_TIMEOUT_MS } : {} }
+    yield* (await this.#dial(leader.address)).stream(method, requests, options)
+  }
+
+  async #dial(address: string): Promise<RpcClient> {
+    if (this.#client?.address === address) return this.#client
+    const old = this.#client
+    this.#client = this.#options.dialer.dial(address)
+    await old?.[Symbol.asyncDispose]()
+    return this.#client
+  }
+}

@@ -1,0 +1,61 @@
+import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, LOG_BROKER_RPC, LOGS_RPC, MANAGER_ADMIN_RPC } from '../src/api/codec/methods.ts'
+import type { ManagerStatusResponse } from '../src/api/swarm/control.ts'
+import { ShoalError } from '../src/base/errors.ts'
+import { unaryHandler, type RpcServer } from '../src/base/rpc.ts'
+import type { CertificateService } from './certificate-service.ts'
+import type { ControlService } from './control/control-service.ts'
+import type { LeaderGate } from './leader-gate.ts'
+import type { LeaderWork } from './leader-work.ts'
+import { NO_LEADER_MESSAGE } from './raft/raft-node.ts'
+
+export interface ManagerServices {
+  readonly control: ControlService
+  readonly certificates: CertificateService
+  readonly gate: LeaderGate
+  readonly status: () => ManagerStatusResponse
+  readonly stop: () => void
+}
+
+/** Everything a manager answers, but for raft. @param server guarded (see LeaderProxy): handlers get callers who may call, on the leader if it takes one */
+export function registerServices(server: Pick<RpcServer, 'handle'>, services: ManagerServices): void {
+  const { control, certificates, gate } = services
+  server.handle(CONTROL_RPC.get, unaryHandler(async request => control.get(request)))
+  server.handle(CONTROL_RPC.list, unaryHandler(async request => control.list(request)))
+  server.handle(CONTROL_RPC.create, unaryHandler((request, { signal }) => control.create(request, signal)))
+  server.handle(CONTROL_RPC.update, unaryHandler((request, { signal }) => control.update(request, signal)))
+  server.handle(CONTROL_RPC.remove, unaryHandler((request, { signal }) => control.remove(request, signal)))
+  server.handle(CONTROL_RPC.listServiceStatuses, unaryHandler(async request => control.listServiceStatuses(request)))
+  server.handle(CONTROL_RPC.watchEvents, (_, { signal }) => control.watchEvents(signal))
+
+  server.handle(CA_RPC.getRootCa, unaryHandler(async () => certificates.getRootCa()))
+  server.handle(CA_RPC.issueCertificate, unaryHandler((request, context) => certificates.issue(request, context)))
+
+  server.handle(DISPATCHER_RPC.session, async function* (requests, context) {
+    for await (const request of requests) return yield* work(gate).dispatcher.session(request, context)
+  })
+  server.handle(DISPATCHER_RPC.assignments, async function* (requests, context) {
+    for await (const request of requests) return yield* work(gate).dispatcher.assignments(request, context)
+  })
+  server.handle(DISPATCHER_RPC.heartbeat, unaryHandler((request, context) => work(gate).dispatcher.heartbeat(request, context)))
+  server.handle(DISPATCHER_RPC.updateTaskStatus, unaryHandler((request, context) => work(gate).dispatcher.updateTaskStatus(request, context)))
+
+  server.handle(LOGS_RPC.subscribe, async function* (requests, context) {
+    for await (const request of requests) return yield* work(gate).logBroker.subscribe(request, context)
+  })
+  server.handle(LOG_BROKER_RPC.listenSubscriptions, (_, context) => work(gate).logBroker.listen(context))
+  server.handle(LOG_BROKER_RPC.publishLogs, async function* (requests, context) { yield await work(gate).logBroker.publish(requests, context) })
+
+  server.handle(MANAGER_ADMIN_RPC.status, unaryHandler(async () => services.status()))
+  server.handle(MANAGER_ADMIN_RPC.stop, unaryHandler(async () => {
+    services.stop()
+    return {}
+  }))
+}
+
+function work(gate: LeaderGate): LeaderWork {
+  const leader = gate.current
+  if (leader?.kind === 'self') return leader.work
+  // The leadership went between the guard's look and this one.
+  if (leader === undefined) throw new ShoalError('unavailable', 'no-leader', NO_LEADER_MESSAGE)
+  throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader; the leader is at ${leader.address}`)
+}

@@ -1,0 +1,29 @@
+/** Who may call an RPC, and which manager answers it (X05, X12). */
+export interface RpcPolicy {
+  /**
+   * 'anyone': also without a certificate; 'node': workers and managers; 'manager': managers and this host's own daemon; 'local': only the latter.
+   */
+  readonly callers: 'anyone' | 'node' | 'manager' | 'local'
+  /** 'leader': forwarded there; 'here': each manager answers for itself. */
+  readonly answeredBy: 'leader' | 'here'
+}
+
+const POLICIES: Readonly<Record<string, RpcPolicy>> = {
+  'Ca/GetRootCa': { callers: 'anyone', answeredBy: 'here' },
+  'Ca/IssueCertificate': { callers: 'anyone', answeredBy: 'leader' },
+  'Dispatcher/*': { callers: 'node', answeredBy: 'leader' },
+  'LogBroker/*': { callers: 'node', answeredBy: 'leader' },
+  'Logs/*': { callers: 'manager', answeredBy: 'leader' },
+  'Control/*': { callers: 'manager', answeredBy: 'leader' },
+  'Raft/*': { callers: 'manager', answeredBy: 'here' },
+  'RaftMembership/Members': { callers: 'manager', answeredBy: 'here' },
+  'RaftMembership/*': { callers: 'manager', answeredBy: 'leader' },
+  'ManagerAdmin/*': { callers: 'local', answeredBy: 'here' },
+}
+const NOBODY: RpcPolicy = { callers: 'local', answeredBy: 'here' }
+
+/** @param path "package.Service/Method". What is not listed is for this host alone. */
+export function policyOf(path: string): RpcPolicy {
+  const name = path.slice(path.lastIndexOf('.') + 1)
+  return POLICIES[name] ?? POLICIES[`${name.slice(0, name.indexOf('/'))}/*`] ?? NOBODY
+}
