@@ -13,8 +13,8 @@ export function privilegesToJson(privileges: Privileges | undefined): Privileges
   return {
     CredentialSpec: anySet(credential) ? credential : undefined,
     SELinuxContext: anySet(selinux) ? { ...selinux, Disable: privileges.selinuxDisable } : undefined,
-    Seccomp: privileges.seccompMode === '' ? undefined : {
-      Mode: privileges.seccompMode, Profile: privileges.seccompProfile.length === 0 ? undefined : base64Text(privileges.seccompProfile),
+    Seccomp: privileges.seccompMode === '' && privileges.seccompProfile.length === 0 ? undefined : {
+      Mode: some(privileges.seccompMode), Profile: some(base64Text(privileges.seccompProfile)),
     },
     AppArmor: privileges.apparmorMode === '' ? undefined : { Mode: privileges.apparmorMode },
     NoNewPrivileges: some(privileges.noNewPrivileges),

@@ -14,9 +14,9 @@ const UNKNOWN: SystemInfo = {
   SecurityOptions: [], DefaultAddressPools: [], CDISpecDirs: [], Warnings: null,
 }
 
-/** GET /info: what the host knows over the defaults, with its place in the swarm. */
+/** GET /info: what the host knows over the defaults, with its place in the swarm: `swarm`, and over it what `known` tells in more detail. */
 export function completeInfo(known: SystemInfo, swarm: NonNullable<SystemInfo['Swarm']>, version: ApiVersion): SystemInfo {
-  const Swarm = { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive' as const, ControlAvailable: false, Error: '', RemoteManagers: null, ...swarm }
+  const Swarm = { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive' as const, ControlAvailable: false, Error: '', RemoteManagers: null, ...swarm, ...known.Swarm }
   const info: Record<string, unknown> = { ...UNKNOWN, ...known, Swarm }
   if (!isAtLeast(version, 50)) delete info.DiscoveredDevices
   if (!isAtLeast(version, 49)) delete info.FirewallBackend

@@ -43,7 +43,7 @@ export function containerStreamRoutes(backend: ContainerStreamsBackend): readonl
       return { kind: 'hijack', contentType: outputType(tty, request.version), stream, input: options.stdin && options.stream }
     }),
     route('GET', '/containers/{id}/attach/ws', async (request): Promise<Reply> => {
-      if (request.header('upgrade') === undefined) throw new ShoalError('invalid-argument', 'not-a-websocket', 'this endpoint speaks only WebSocket: send an Upgrade: websocket request')
+      if (request.header('upgrade')?.toLowerCase() !== 'websocket') throw new ShoalError('invalid-argument', 'not-a-websocket', 'this endpoint speaks only WebSocket: send an Upgrade: websocket request')
       const { stream } = await backend.attach(request.params.id ?? '', webSocketOptions(request))
       return { kind: 'websocket', stream }
     }),

@@ -58,15 +58,15 @@ function merged({ local, swarm, clock }: Sources, untilMs: number | undefined, s
     stop.abort(new ShoalError('cancelled', 'client-gone', 'nobody reads these events any more'))
   })
   stop.signal.addEventListener('abort', () => queue.close(), { once: true })
-  void pump(queue, local.subscribe(stop.signal), event => event, stop.signal)
-  void pump(queue, swarm.watch(stop.signal), storeEventToJson, stop.signal)
+  void pump(queue, () => local.subscribe(stop.signal), event => event, stop.signal)
+  void pump(queue, () => swarm.watch(stop.signal), storeEventToJson, stop.signal)
   return queue
 }
 
 /** Never rejects: a failure ends the queue, but a node that is no manager merely has no events of the swarm. */
-async function pump<T>(queue: Channel<EventMessage>, source: AsyncIterable<T>, convert: (value: T) => EventMessage | undefined, signal: AbortSignal): Promise<void> {
+async function pump<T>(queue: Channel<EventMessage>, open: () => AsyncIterable<T>, convert: (value: T) => EventMessage | undefined, signal: AbortSignal): Promise<void> {
   try {
-    for await (const value of source) {
+    for await (const value of open()) {
       const event = convert(value)
       if (event !== undefined && !queue.push(event)) return
     }

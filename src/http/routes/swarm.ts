@@ -34,7 +34,7 @@ export interface SwarmJoin extends SwarmAddresses {
   readonly joinToken: string
 }
 
-/** This node's membership; made in src/daemon. Failures are swarmStateError() or ShoalErrors with Docker's texts. */
+/** This node's membership; made in src/daemon. Failures are ShoalErrors with Docker's texts. */
 export interface SwarmBackend {
   /** @returns the node id */
   init(request: SwarmInit, signal: AbortSignal): Promise<string>
@@ -50,14 +50,14 @@ export type ClusterBackend = Pick<ControlBackend, 'list' | 'update'>
 export function swarmRoutes(backend: SwarmBackend, cluster: ClusterBackend): readonly Route[] {
   return [
     route('GET', '/swarm', async ({ signal }) => json(swarmToJson(await clusterOf(cluster, signal), await backend.tlsInfo()))),
-    route('POST', '/swarm/init', async request => json(await control(backend.init(readInit(await request.json<SwarmInitRequest>(SWARM_INIT)), request.signal)))),
+    route('POST', '/swarm/init', async request => json(await backend.init(readInit(await request.json<SwarmInitRequest>(SWARM_INIT)), request.signal))),
     route('POST', '/swarm/join', async request => {
       const body = await request.json<SwarmJoinRequest>(SWARM_JOIN)
-      await control(backend.join({ ...addressesOf(body), remoteAddrs: body.RemoteAddrs ?? [], joinToken: body.JoinToken ?? '' }, request.signal))
+      await backend.join({ ...addressesOf(body), remoteAddrs: body.RemoteAddrs ?? [], joinToken: body.JoinToken ?? '' }, request.signal)
       return empty(200)
     }),
     route('POST', '/swarm/leave', async ({ query }) => {
-      await control(backend.leave(query.flag('force')))
+      await backend.leave(query.flag('force'))
       return empty(200)
     }),
     route('POST', '/swarm/update', request => update(cluster, request)),
@@ -67,7 +67,7 @@ export function swarmRoutes(backend: SwarmBackend, cluster: ClusterBackend): rea
     }),
     route('POST', '/swarm/unlock', async request => {
       const { UnlockKey = '' } = await request.json<{ readonly UnlockKey?: string }>(SWARM_UNLOCK)
-      await control(backend.unlock(UnlockKey))
+      await backend.unlock(UnlockKey)
       return empty(200)
     }),
   ]

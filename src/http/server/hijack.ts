@@ -27,6 +27,7 @@ export function hijack(incoming: IncomingMessage, reply: Reply & { readonly kind
   // Some clients send input as a chunked request body instead of raw bytes after it.
   const isBodyOpen = !incoming.complete
   const socket = isBodyOpen ? incoming.socket : takeSocket(incoming)
+  if (socket.destroyed) return abandon(reply.stream)
   socket.write(isUpgrade
     ? `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${reply.contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`
     : 'HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n')
@@ -34,6 +35,12 @@ export function hijack(incoming: IncomingMessage, reply: Reply & { readonly kind
   if (reply.input) input.pipe(reply.stream)
   else input.resume()
   joinOutput(reply.stream, socket, clock)
+}
+
+/** Lets go of a stream whose client left before it began. A destroyed stream may still report an error; nobody is left to hear it. */
+export function abandon(stream: Duplex): void {
+  stream.on('error', () => stream.destroy())
+  stream.destroy()
 }
 
 /** Stream to socket, and the end of either is the end of both. */

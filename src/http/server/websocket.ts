@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createWebSocketStream, WebSocketServer } from 'ws'
-import { ShoalError } from '../../base/errors.ts'
-import { takeSocket } from './hijack.ts'
+import { abandon, takeSocket } from './hijack.ts'
 
 /** Input frames larger than this are not keystrokes. */
 const FRAME_BYTES_MAX = 1024 * 1024
@@ -11,19 +10,17 @@ const FRAME_BYTES_MAX = 1024 * 1024
 export class WebSocketUpgrader {
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: FRAME_BYTES_MAX })
 
-  /** Takes ownership of `stream`. @throws ShoalError `not-a-websocket` (invalid-argument) */
+  /** Takes ownership of `stream`. The caller has checked that the client asks for a WebSocket; a broken handshake is refused here. */
   upgrade(incoming: IncomingMessage, stream: Duplex): void {
-    if (incoming.headers.upgrade?.toLowerCase() !== 'websocket') {
-      stream.destroy()
-      throw new ShoalError('invalid-argument', 'not-a-websocket', 'this endpoint speaks only WebSocket: send an Upgrade: websocket request')
-    }
+    // Whoever goes first destroys the other side, and a destroyed stream may still report that as an error.
+    stream.on('error', () => incoming.socket.destroy())
     const socket = takeSocket(incoming)
+    if (socket.destroyed) return abandon(stream)
     socket.on('close', () => stream.destroy())
     socket.on('error', () => stream.destroy())
     this.#server.handleUpgrade(incoming, socket, Buffer.alloc(0), client => {
       const duplex = createWebSocketStream(client)
       duplex.on('error', () => stream.destroy())
-      stream.on('error', () => duplex.destroy())
       duplex.pipe(stream).pipe(duplex)
     })
   }
