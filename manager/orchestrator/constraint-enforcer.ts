@@ -48,6 +48,8 @@ function rejected(task: Task, nowMs: number): Task {
 
 /** A node's capacity while its tasks are counted against it, in order of task id. */
 class NodeRoom {
+  /** A node that has not described itself yet rejects nothing. */
+  readonly #isKnown: boolean
   #nanoCpus: number
   #memoryBytes: number
   readonly #discrete = new Map<string, number>()
@@ -55,6 +57,7 @@ class NodeRoom {
 
   constructor(node: Node) {
     const resources = node.description?.resources
+    this.#isKnown = resources !== undefined
     this.#nanoCpus = resources?.nanoCpus ?? 0
     this.#memoryBytes = resources?.memoryBytes ?? 0
     for (const { kind, discrete, named } of resources?.generic ?? []) {
@@ -64,6 +67,7 @@ class NodeRoom {
   }
 
   takeIfFits(task: Task): boolean {
+    if (!this.#isKnown) return true
     const reserved = task.spec?.resources?.reservations
     const nanoCpus = reserved?.nanoCpus ?? 0
     const memoryBytes = reserved?.memoryBytes ?? 0

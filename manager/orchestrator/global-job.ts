@@ -1,4 +1,4 @@
-import { nodeMeetsConstraints } from '../../src/api/swarm/constraint.ts'
+import { compileConstraints } from '../../src/api/swarm/constraint.ts'
 import type { Task } from '../../src/api/swarm/objects.ts'
 import { isTaskDesired, stateOf } from '../../src/api/swarm/task-state.ts'
 import { retireOldIterations, tendJobTask } from './job-tasks.ts'
@@ -16,10 +16,10 @@ export function reconcileGlobalJob(plan: ServicePlan): void {
     tendNode(plan, slot)
   }
   const ran = new Set(groupSlots(current(), 'node').filter(hasRun).map(slot => slot.nodeId))
-  const constraints = plan.service.spec?.task?.placement?.constraints
+  const isMet = compileConstraints(plan.service.spec?.task?.placement?.constraints)
   for (const node of plan.nodes()) {
     if (plan.isFull) return
-    const isFit = node.status?.state === 'ready' && (node.spec?.availability ?? 'active') === 'active' && nodeMeetsConstraints(constraints, node)
+    const isFit = node.status?.state === 'ready' && (node.spec?.availability ?? 'active') === 'active' && isMet(node)
     if (!isFit || ran.has(node.id)) continue
     plan.create(newTask({
       id: plan.createId(), service: plan.service, cluster: plan.cluster, nowMs: plan.nowMs, slot: 0, nodeId: node.id,

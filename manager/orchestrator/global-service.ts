@@ -1,4 +1,4 @@
-import { nodeMeetsConstraints } from '../../src/api/swarm/constraint.ts'
+import { compileConstraints } from '../../src/api/swarm/constraint.ts'
 import type { Node } from '../../src/api/swarm/objects.ts'
 import { newTask } from './new-task.ts'
 import { isNodeLost } from './node-fitness.ts'
@@ -9,15 +9,15 @@ import { updateSlots } from './updater.ts'
 
 /** A global service: one task on each node that is neither lost nor excluded by constraints; a paused node keeps what it has. */
 export function reconcileGlobal(plan: ServicePlan): void {
-  const constraints = plan.service.spec?.task?.placement?.constraints
+  const isMet = compileConstraints(plan.service.spec?.task?.placement?.constraints)
   const nodes = new Map(plan.nodes().map(node => [node.id, node]))
   for (const slot of plan.slots('node')) {
     if (plan.isFull) return
-    tendNodeSlot(plan, slot, nodes.get(slot.nodeId), constraints)
+    tendNodeSlot(plan, slot, nodes.get(slot.nodeId), isMet)
   }
   const slots = plan.slots('node')
   const occupied = new Set(slots.filter(slot => slotFate(plan, slot) !== 'dead').map(slot => slot.nodeId))
-  const open = [...nodes.values()].filter(node => isOpen(node) && nodeMeetsConstraints(constraints, node))
+  const open = [...nodes.values()].filter(node => isOpen(node) && isMet(node))
   for (const node of open) {
     if (plan.isFull) return
     if (!occupied.has(node.id)) addTask(plan, node)
@@ -30,9 +30,9 @@ export function reconcileGlobal(plan: ServicePlan): void {
 
 function isOpen(node: Node): boolean { return !isNodeLost(node) && node.spec?.availability !== 'pause' }
 
-function tendNodeSlot(plan: ServicePlan, slot: Slot, node: Node | undefined, constraints: readonly string[] | undefined): void {
+function tendNodeSlot(plan: ServicePlan, slot: Slot, node: Node | undefined, isMet: (node: Node) => boolean): void {
   if (node === undefined) for (const task of slot.tasks) plan.remove(task)
-  else if (isNodeLost(node) || !nodeMeetsConstraints(constraints, node)) for (const task of slot.live) plan.desire(task, 'shutdown')
+  else if (isNodeLost(node) || !isMet(node)) for (const task of slot.live) plan.desire(task, 'shutdown')
   else if (isOpen(node)) tendSlot(plan, slot)
 }
 

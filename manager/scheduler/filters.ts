@@ -1,4 +1,4 @@
-import { nodeMeetsConstraints } from '../../src/api/swarm/constraint.ts'
+import { compileConstraints } from '../../src/api/swarm/constraint.ts'
 import type { Task } from '../../src/api/swarm/objects.ts'
 import type { Platform } from '../../src/api/swarm/specs.ts'
 import type { StoreView } from '../store/object-store.ts'
@@ -55,7 +55,8 @@ function pluginFilter(task: Task, view: StoreView): Filter | undefined {
 function constraintFilter(task: Task): Filter | undefined {
   const constraints = task.spec?.placement?.constraints ?? []
   if (constraints.length === 0) return undefined
-  return { isFit: ({ node }) => nodeMeetsConstraints(constraints, node), explain: onNodes('scheduling constraints not satisfied on') }
+  const isMet = compileConstraints(constraints)
+  return { isFit: ({ node }) => isMet(node), explain: onNodes('scheduling constraints not satisfied on') }
 }
 
 function platformFilter(task: Task): Filter | undefined {

@@ -37,15 +37,21 @@ export function matchesConstraints(constraints: readonly Constraint[], node: Nod
   return constraints.every(constraint => matches(constraint, node))
 }
 
-/** As matchesConstraints, from the text in a spec; a malformed constraint is never met. */
-export function nodeMeetsConstraints(expressions: readonly string[] | undefined, node: Node): boolean {
-  if (expressions === undefined || expressions.length === 0) return true
+/** As matchesConstraints, from the text in a spec, parsed once for many nodes; a malformed constraint is never met. */
+export function compileConstraints(expressions: readonly string[] | undefined): (node: Node) => boolean {
+  if (expressions === undefined || expressions.length === 0) return () => true
   try {
-    return matchesConstraints(parseConstraints(expressions), node)
+    const constraints = parseConstraints(expressions)
+    return node => matchesConstraints(constraints, node)
   } catch (error) {
-    if (error instanceof ShoalError && error.code === 'constraint-malformed') return false
+    if (error instanceof ShoalError && error.code === 'constraint-malformed') return () => false
     throw error
   }
+}
+
+/** For a single node; see compileConstraints. */
+export function nodeMeetsConstraints(expressions: readonly string[] | undefined, node: Node): boolean {
+  return compileConstraints(expressions)(node)
 }
 
 function matches({ key, operator, value }: Constraint, node: Node): boolean {
