@@ -1,0 +1,123 @@
+import { mkdir, stat } from 'node:fs/promises'
+import type { Volume } from '../../../src/api/engine/engine-json.ts'
+import type { Clock } from '../../../src/base/clock.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+import { createHexId } from '../../../src/base/ids.ts'
+import type { Random } from '../../../src/base/random.ts'
+import type { CreateContainerRequest } from '../engine.ts'
+import type { ImageStore } from '../image/image-store.ts'
+import type { ContainerNetworks } from '../network/container-networks.ts'
+import type { Snapshotter } from '../snapshot/snapshotter.ts'
+import type { LocalVolumes } from '../volume/local-volumes.ts'
+import type { Container } from './container.ts'
+import { checkName, completeHostConfig, mergeConfig, validateCreate, type HostFacts } from './container-create.ts'
+import { mountRequests, type MountRequest } from './container-mounts.ts'
+import { generateName } from './container-names.ts'
+import { NEW_STATE, type ContainerMount, type ContainerRecord } from './container-record.ts'
+import type { ContainerTable } from './container-table.ts'
+import { isoTime } from './container-runner.ts'
+import { logLimits } from './log-config.ts'
+import { networkedContainer } from './networked-container.ts'
+import { securityOptions } from './start-plan.ts'
+
+export interface CreatorOptions {
+  readonly table: ContainerTable
+  readonly images: ImageStore
+  readonly volumes: LocalVolumes
+  readonly snapshotter: Snapshotter
+  readonly networks: ContainerNetworks
+  readonly clock: Clock
+  readonly random: Random
+  readonly facts: HostFacts
+  readonly hostname: string
+}
+
+/** Turns a request into a container on disk. Nothing is left behind when it fails. */
+export class ContainerCreator {
+  readonly #options: CreatorOptions
+
+  constructor(options: CreatorOptions) { this.#options = options }
+
+  async create(request: CreateContainerRequest): Promise<{ readonly container: Container; readonly warnings: readonly string[] }> {
+    const { table, images, facts, random } = this.#options
+    const name = request.name === undefined || request.name === '' ? undefined : checkName(request.name)
+    const image = images.get(request.config.Image ?? '')
+    const hostConfig = completeHostConfig(request.hostConfig ?? {}, facts)
+    const merged = mergeConfig(request.config, image.file.config ?? {})
+    const warnings = validateCreate(merged, hostConfig, facts)
+    logLimits(hostConfig)
+    securityOptions(hostConfig.SecurityOpt ?? [])
+    const id = createHexId(random)
+    const config = { ...merged, Hostname: this.#hostname(merged.Hostname, hostConfig.NetworkMode, hostConfig.UTSMode, id) }
+    const chosen = name ?? generateName(random, taken => table.hasName(taken))
+    table.reserve(chosen, id)
+    const made: string[] = []
+    try {
+      const base = { id, name: chosen, config, hostConfig, endpoints: request.networkingConfig?.EndpointsConfig ?? {} }
+      await this.#options.networks.validate(networkedContainer(base))
+      const mounts = await this.#mounts([...mountRequests(hostConfig, Object.keys(config.Volumes ?? {}))], hostConfig.VolumesFrom ?? [], made)
+      const record: ContainerRecord = {
+        ...base, created: isoTime(this.#options.clock.nowMs()), imageId: image.id, diffIds: image.diffIds, mounts, state: NEW_STATE, restartCount: 0, stoppedByUser: false,
+      }
+      await this.#options.snapshotter.prepare(id, image.diffIds.map(diffId => images.layers.directory(diffId)))
+      return { container: await table.add(record), warnings }
+    } catch (error) {
+      table.release(chosen)
+      await this.#options.snapshotter.remove(id)
+      for (const volume of made) await this.#options.volumes.remove(volume, true)
+      throw error
+    }
+  }
+
+  #hostname(asked: string | undefined, network: string | undefined, uts: string | undefined, id: string): string {
+    if (asked !== undefined && asked !== '') return asked
+    return network === 'host' || uts === 'host' ? this.#options.hostname : id.slice(0, 12)
+  }
+
+  async #mounts(requests: readonly MountRequest[], from: readonly string[], made: string[]): Promise<readonly ContainerMount[]> {
+    const mounts: ContainerMount[] = []
+    for (const request of requests) mounts.push(await this.#mount(request, made))
+    const targets = new Set(mounts.map(mount => mount.Destination))
+    return [...mounts, ...from.flatMap(ref => this.#mountsOf(ref)).filter(mount => !targets.has(mount.Destination))]
+  }
+
+  /** --volumes-from NAME[:ro] */
+  #mountsOf(ref: string): readonly ContainerMount[] {
+    const [name = '', mode = 'rw'] = ref.split(':')
+    return this.#options.table.get(name).record.mounts.filter(mount => mount.Type !== 'tmpfs').map(mount => ({ ...mount, RW: mount.RW && mode !== 'ro', copyUp: false, anonymous: false }))
+  }
+
+  async #mount(request: MountRequest, made: string[]): Promise<ContainerMount> {
+    const RW = !request.readOnly
+    switch (request.kind) {
+      case 'tmpfs':
+        return { Type: 'tmpfs', Source: '', Destination: request.target, Mode: '', RW, Propagation: '', copyUp: false, anonymous: false, recursive: false, tmpfsOptions: request.options }
+      case 'bind':
+        await prepareSource(request.source, request.createSource)
+        return { Type: 'bind', Source: request.source, Destination: request.target, Mode: request.mode, RW, Propagation: request.propagation, copyUp: false, anonymous: false, recursive: request.recursive }
+      case 'volume': {
+        const volume = await this.#volume(request)
+        if (request.name === undefined) made.push(volume.Name ?? '')
+        return {
+          Type: 'volume', Name: volume.Name, Source: volume.Mountpoint ?? '', Destination: request.target, Driver: 'local', Mode: request.mode, RW, Propagation: '',
+          copyUp: !request.noCopy, anonymous: request.name === undefined, recursive: true, ...(request.subpath === undefined ? {} : { subpath: request.subpath }),
+        }
+      }
+    }
+  }
+
+  #volume(request: Extract<MountRequest, { readonly kind: 'volume' }>): Promise<Volume> {
+    return this.#options.volumes.create({ Name: request.name, Driver: request.driver, DriverOpts: request.options, Labels: request.labels })
+  }
+}
+
+/** -v makes a missing source directory, --mount refuses it. */
+async function prepareSource(path: string, create: boolean): Promise<void> {
+  if (create) {
+    await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EEXIST') throw error })
+    return
+  }
+  await stat(path).catch((cause: unknown) => {
+    throw new ShoalError('invalid-argument', 'invalid-mount', `invalid mount config for type "bind": bind source path does not exist: ${path}`, { cause })
+  })
+}

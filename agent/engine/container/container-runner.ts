@@ -1,0 +1,173 @@
+import { writeFileSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../../../src/base/clock.ts'
+import { messageOf, ShoalError } from '../../../src/base/errors.ts'
+import type { Logger } from '../../../src/base/logger.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import type { EventLog } from '../event-log.ts'
+import type { ImageStore } from '../image/image-store.ts'
+import type { ContainerNetworks, ContainerSandbox } from '../network/container-networks.ts'
+import { RuntimeFailed, type Launched, type Launcher } from '../runtime/launcher.ts'
+import type { ExitStatus } from '../runtime/monitor-process.ts'
+import { buildSpec, type OciMount } from '../runtime/oci-spec.ts'
+import { resolveInRoot } from '../runtime/path-in-root.ts'
+import type { Snapshotter } from '../snapshot/snapshotter.ts'
+import type { LocalVolumes } from '../volume/local-volumes.ts'
+import type { Container } from './container.ts'
+import { eventAttributes } from './container-events.ts'
+import { ociMount } from './container-mounts.ts'
+import { isUp, ZERO_TIME } from './container-record.ts'
+import type { ContainerTable } from './container-table.ts'
+import { logLimits } from './log-config.ts'
+import { networkedContainer } from './networked-container.ts'
+import { planStart } from './start-plan.ts'
+
+export interface RunnerOptions {
+  readonly table: ContainerTable
+  readonly images: ImageStore
+  readonly volumes: LocalVolumes
+  readonly snapshotter: Snapshotter
+  readonly launcher: Launcher
+  readonly networks: ContainerNetworks
+  readonly kernel: Kernel
+  readonly events: EventLog
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Absolute cgroup path below which each container gets its own. */
+  readonly cgroupParent: string
+  readonly architecture: string
+  /** The monitor's program, which is also `--init`. */
+  readonly monitorPath: string
+}
+
+/** Brings one container up and takes it down. The caller holds the container's lock. */
+export class ContainerRunner {
+  readonly #options: RunnerOptions
+
+  constructor(options: RunnerOptions) { this.#options = options }
+
+  get cgroupParent(): string { return this.#options.cgroupParent }
+
+  cgroupPath(container: Container): string {
+    const parent = container.record.hostConfig.CgroupParent
+    return join('/', parent === undefined || parent === '' ? this.#options.cgroupParent : parent, container.id)
+  }
+
+  layers(container: Container): readonly string[] { return container.record.diffIds.map(diffId => this.#options.images.layers.directory(diffId)) }
+  logPath(container: Container): string { return join(this.#options.table.directory(container.id), 'container.log') }
+
+  /** Resolves when the process runs and the record says so. A failure leaves nothing up, and its reason in the record. */
+  async start(container: Container): Promise<Launched> {
+    const { clock } = this.#options
+    try {
+      const launched = await this.#bringUp(container)
+      container.launched = launched
+      container.startedAtMs = clock.monotonicMs()
+      await container.update({
+        stoppedByUser: false,
+        state: { status: 'running', pid: launched.pid, exitCode: 0, error: '', oomKilled: false, startedAt: isoTime(clock.nowMs()), finishedAt: container.state.finishedAt },
+      })
+      this.publish(container, 'start')
+      return launched
+    } catch (error) {
+      await this.takeDown(container)
+      const failed = error instanceof RuntimeFailed
+      const reason = failed ? error.failure : error
+      const exitCode = failed ? error.exitCode : 128
+      const finished = container.state.startedAt === ZERO_TIME && container.state.status === 'created' ? {} : { finishedAt: isoTime(clock.nowMs()) }
+      await container.updateState({ status: container.state.status === 'created' ? 'created' : 'exited', pid: 0, exitCode, error: messageOf(reason), ...finished })
+      this.publish(container, 'die', { exitCode: String(exitCode) })
+      throw reason
+    }
+  }
+
+  /** Records an exit after everything that the run had in the kernel is gone. */
+  async finish(container: Container, exit: ExitStatus): Promise<void> {
+    const { clock, logger } = this.#options
+    const endMs = exit.lost === true ? clock.nowMs() : exit.atMs
+    const startMs = Date.parse(container.state.startedAt)
+    await this.takeDown(container).catch((err: unknown) => { logger.error('a container was not cleaned up', { container: container.id, err }) })
+    if (exit.oomKilled) this.publish(container, 'oom')
+    const error = exit.lost === true ? 'the container monitor went away' : ''
+    const health = container.state.health === undefined ? {} : { health: { ...container.state.health, Status: 'unhealthy' as const } }
+    await container.updateState({ status: 'exited', pid: 0, exitCode: exit.code, oomKilled: exit.oomKilled, error, finishedAt: isoTime(endMs), ...health })
+    this.publish(container, 'die', { exitCode: String(exit.code), execDuration: String(Math.max(0, Math.floor((endMs - startMs) / 1000))) })
+  }
+
+  /** Takes away all that a run had in the kernel and on the network; idempotent. */
+  async takeDown(container: Container): Promise<void> {
+    const { launcher, networks, snapshotter, volumes } = this.#options
+    container.launched?.monitor.disconnect()
+    container.launched = undefined
+    await launcher.cleanUp(container.id, this.cgroupPath(container))
+    await networks.detach(container.id)
+    await snapshotter.unmount(container.id)
+    for (const mount of container.record.mounts) if (mount.Type === 'volume' && mount.Name !== undefined) await volumes.release(mount.Name, container.id)
+    if (container.record.sandbox !== undefined) await container.update({ sandbox: undefined })
+  }
+
+  publish(container: Container, action: string, more: Readonly<Record<string, string>> = {}): void {
+    this.#options.events.publish('container', action, container.id, { ...eventAttributes(container.record), ...more })
+  }
+
+  async #bringUp(container: Container): Promise<Launched> {
+    const { launcher, networks, snapshotter, kernel } = this.#options
+    const { record } = container
+    const rootfs = await snapshotter.mount(container.id, this.layers(container))
+    const sandbox = await networks.attach(networkedContainer(record))
+    // The sandbox is on disk before the process starts, so that a daemon that comes back knows it.
+    await container.update({ sandbox })
+    const mounts = [...await this.#userMounts(container, rootfs), ...this.#ownFiles(container, sandbox)]
+    const input = await planStart(container.record, {
+      kernel, rootfs, sandbox, mounts, cgroupPath: this.cgroupPath(container), architecture: this.#options.architecture, initPath: this.#options.monitorPath,
+      pidOf: ref => this.#runningPid(ref),
+    })
+    const limits = logLimits(record.hostConfig)
+    const attachments = [...container.waitingAttachments]
+    container.waitingAttachments.clear()
+    try {
+      return await launcher.launch({
+        id: container.id, spec: buildSpec(input), cgroupPath: input.cgroupPath, attachments,
+        tty: record.config.Tty === true, openStdin: record.config.OpenStdin === true, stdinOnce: record.config.StdinOnce === true,
+        log: limits === undefined ? undefined : { path: this.logPath(container), ...limits },
+      })
+    } catch (error) {
+      for (const attachment of attachments) attachment.endOutput()
+      throw error
+    }
+  }
+
+  #runningPid(ref: string): number {
+    const other = this.#options.table.get(ref)
+    if (!isUp(other.state)) throw new ShoalError('conflict', 'not-running', `cannot join the namespace of a container that is not running: ${ref}`)
+    return other.state.pid
+  }
+
+  async #userMounts(container: Container, rootfs: string): Promise<readonly OciMount[]> {
+    const { volumes } = this.#options
+    const result: OciMount[] = []
+    for (const mount of container.record.mounts) {
+      if (mount.Type !== 'volume' || mount.Name === undefined) { result.push(ociMount(mount, mount.Source)); continue }
+      const data = await volumes.acquire(mount.Name, container.id)
+      if (mount.copyUp) await volumes.copyUp(mount.Name, await resolveInRoot(rootfs, mount.Destination))
+      const source = mount.subpath === undefined ? data : await resolveInRoot(data, mount.subpath)
+      result.push(ociMount(mount, source))
+    }
+    return result
+  }
+
+  /** /etc/hosts, /etc/hostname and /etc/resolv.conf, unless the user mounts something there. */
+  #ownFiles(container: Container, sandbox: ContainerSandbox): readonly OciMount[] {
+    const directory = this.#options.table.directory(container.id)
+    mkdirSync(directory, { recursive: true })
+    const files = { hosts: sandbox.hosts, hostname: `${container.record.config.Hostname ?? ''}\n`, 'resolv.conf': sandbox.resolvConf }
+    const taken = new Set(container.record.mounts.map(mount => mount.Destination))
+    const access = container.record.hostConfig.ReadonlyRootfs === true ? 'ro' : 'rw'
+    return Object.entries(files).filter(([name]) => !taken.has(`/etc/${name}`)).map(([name, text]) => {
+      writeFileSync(join(directory, name), text, { mode: 0o644 })
+      return { destination: `/etc/${name}`, type: 'bind', source: join(directory, name), options: ['rbind', access, 'rprivate'] }
+    })
+  }
+}
+
+export function isoTime(atMs: number): string { return new Date(atMs).toISOString().replace('Z', '000000Z') }

@@ -1,0 +1,243 @@
+import type { Clock } from '../../../src/base/clock.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { Logger } from '../../../src/base/logger.ts'
+import type { TaskGroup } from '../../../src/base/task-group.ts'
+import type { EventLog } from '../event-log.ts'
+import type { Launched } from '../runtime/launcher.ts'
+import type { ExitStatus } from '../runtime/monitor-process.ts'
+import type { Container } from './container.ts'
+import { isActive, isUp } from './container-record.ts'
+import type { ContainerRunner, RunnerOptions } from './container-runner.ts'
+import { freeze, thaw } from './freezer.ts'
+import type { HealthMonitor } from './health-monitor.ts'
+import { restartDelay } from './restart-policy.ts'
+import { parseSignal } from './signals.ts'
+
+const SIGKILL = 9
+const STOP_TIMEOUT_SECONDS = 10
+/** A killed process that has not gone by then is stuck in the kernel. */
+const KILL_WAIT_MS = 30_000
+
+export interface LifecycleOptions extends Pick<RunnerOptions, 'table' | 'volumes' | 'snapshotter' | 'kernel'> {
+  readonly runner: ContainerRunner
+  readonly health: HealthMonitor
+  readonly events: EventLog
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly tasks: TaskGroup
+  readonly onRemoved: (container: Container) => void
+}
+
+/** What happens to containers over time, whoever asks: users, exits, restart policies, health checks, the daemon's own start. */
+export class Lifecycle {
+  readonly runner: ContainerRunner
+  readonly #options: LifecycleOptions
+  #stopping = false
+
+  constructor(options: LifecycleOptions) {
+    this.runner = options.runner
+    this.#options = options
+  }
+
+  publish(container: Container, action: string, more: Readonly<Record<string, string>> = {}): void { this.runner.publish(container, action, more) }
+  publishPrune(bytes: number): void { this.#options.events.publish('container', 'prune', '', { reclaimed: String(bytes) }) }
+
+  /** No more restarts and no more exits handled: the daemon goes, its containers stay. */
+  stopWatching(): void {
+    this.#stopping = true
+    for (const container of this.#options.table.all()) {
+      container.cancelRestart?.()
+      container.runAbort?.abort(new Error('the daemon stops'))
+      container.launched?.monitor.disconnect()
+    }
+  }
+
+  async start(container: Container): Promise<void> {
+    await container.lock.run(async () => {
+      const { status } = container.state
+      if (status === 'paused') throw new ShoalError('conflict', 'paused', 'cannot start a paused container, try unpause instead')
+      if (isUp(container.state)) throw new ShoalError('not-modified', 'already-started', `container ${container.record.name} is already running`)
+      if (status === 'removing' || status === 'dead') throw new ShoalError('conflict', 'being-removed', 'container is marked for removal and cannot be started')
+      container.cancelRestart?.()
+      container.restartDelayMs = 0
+      if (container.record.restartCount > 0) await container.update({ restartCount: 0 })
+      await this.#startLocked(container)
+    })
+  }
+
+  async stop(container: Container, options: { readonly signal?: string; readonly timeoutSeconds?: number }): Promise<void> {
+    if (!isActive(container.state)) throw new ShoalError('not-modified', 'already-stopped', `container ${container.record.name} is already stopped`)
+    await this.#stop(container, options)
+    this.publish(container, 'stop')
+  }
+
+  async restart(container: Container, options: { readonly signal?: string; readonly timeoutSeconds?: number }): Promise<void> {
+    if (isActive(container.state)) await this.#stop(container, options)
+    await this.start(container)
+    this.publish(container, 'restart')
+  }
+
+  async kill(container: Container, signal: number): Promise<void> {
+    if (!isUp(container.state) || container.launched === undefined) {
+      throw new ShoalError('conflict', 'not-running', `cannot kill container: ${container.record.name}: container ${container.id} is not running`)
+    }
+    // Whoever kills for good does not want it back; other signals are for the program.
+    if (signal === SIGKILL || signal === parseSignal(stopSignal(container))) await container.lock.run(() => container.update({ stoppedByUser: true }))
+    container.launched?.monitor.signal(signal)
+    if (signal === SIGKILL && container.state.status === 'paused') thaw(this.#options.kernel, this.runner.cgroupPath(container))
+    this.publish(container, 'kill', { signal: String(signal) })
+    if (signal === SIGKILL) await this.#settled(container, KILL_WAIT_MS)
+  }
+
+  async pause(container: Container): Promise<void> {
+    await container.lock.run(async () => {
+      if (container.state.status === 'paused') throw new ShoalError('conflict', 'already-paused', `container ${container.record.name} is already paused`)
+      if (container.state.status !== 'running') throw new ShoalError('conflict', 'not-running', `container ${container.record.name} is not running`)
+      await freeze(this.#options.kernel, this.runner.cgroupPath(container), this.#options.clock)
+      await container.updateState({ status: 'paused' })
+      this.publish(container, 'pause')
+    })
+  }
+
+  async unpause(container: Container): Promise<void> {
+    await container.lock.run(async () => {
+      if (container.state.status !== 'paused') throw new ShoalError('conflict', 'not-paused', `container ${container.record.name} is not paused`)
+      thaw(this.#options.kernel, this.runner.cgroupPath(container))
+      await container.updateState({ status: 'running' })
+      this.publish(container, 'unpause')
+    })
+  }
+
+  async remove(container: Container, options: { readonly force?: boolean; readonly volumes?: boolean }): Promise<void> {
+    if (isActive(container.state)) {
+      const what = container.state.status === 'paused' ? 'container is paused and must be unpaused first' : 'container is running: stop the container before removing or force remove'
+      if (options.force !== true) throw new ShoalError('conflict', 'container-running', `cannot remove container "${container.record.name}": ${what}`)
+      await this.#stop(container, { timeoutSeconds: 0 })
+    }
+    await container.lock.run(() => this.#removeLocked(container, options.volumes === true))
+  }
+
+  /** Takes over a container that was found running. */
+  adopt(container: Container, launched: Launched): void {
+    container.launched = launched
+    container.startedAtMs = this.#options.clock.monotonicMs()
+    this.#watch(container, launched)
+  }
+
+  /** What follows from an exit, whether it was seen or found out later. */
+  async exited(container: Container, exit: ExitStatus): Promise<void> {
+    await container.lock.run(async () => {
+      await this.runner.finish(container, exit)
+      if (container.record.hostConfig.AutoRemove === true) {
+        container.notifyExit()
+        await this.#removeLocked(container, true)
+        return
+      }
+      await this.#maybeRestart(container, exit.code)
+      container.notifyExit()
+    })
+  }
+
+  async #startLocked(container: Container): Promise<void> {
+    try {
+      const launched = await this.runner.start(container)
+      this.#watch(container, launched)
+    } catch (error) {
+      container.notifyExit()
+      if (container.record.hostConfig.AutoRemove === true) await this.#removeLocked(container, true)
+      throw error
+    }
+  }
+
+  #watch(container: Container, launched: Launched): void {
+    container.runAbort = new AbortController()
+    const { signal } = container.runAbort
+    const { tasks, health } = this.#options
+    tasks.run('health check', () => health.run(container, signal))
+    tasks.run('container exit', async () => {
+      const exit = await launched.exit
+      if (this.#stopping) return
+      container.runAbort?.abort(new Error('the container has ended'))
+      await this.exited(container, exit)
+    })
+  }
+
+  async #maybeRestart(container: Container, exitCode: number): Promise<void> {
+    const { clock, logger, tasks } = this.#options
+    const delayMs = restartDelay(container.record, { exitCode, ranMs: clock.monotonicMs() - container.startedAtMs, lastDelayMs: container.restartDelayMs })
+    if (delayMs === undefined || this.#stopping) return
+    container.restartDelayMs = delayMs
+    await container.update({ restartCount: container.record.restartCount + 1, state: { ...container.state, status: 'restarting' } })
+    const timer = clock.after(delayMs, () => {
+      container.cancelRestart = undefined
+      tasks.run('restart', () => container.lock.run(async () => {
+        if (container.state.status !== 'restarting' || this.#stopping) return
+        await container.updateState({ status: 'exited' })
+        await this.#startLocked(container).catch(async (err: unknown) => {
+          logger.warn('a container could not be restarted', { container: container.id, err })
+          await this.#maybeRestart(container, container.state.exitCode)
+          container.notifyExit()
+        })
+      }))
+    })
+    container.cancelRestart = () => timer.cancel()
+  }
+
+  async #stop(container: Container, options: { readonly signal?: string; readonly timeoutSeconds?: number }): Promise<void> {
+    const { clock } = this.#options
+    const signal = parseSignal(options.signal === undefined || options.signal === '' ? stopSignal(container) : options.signal)
+    const timeoutSeconds = options.timeoutSeconds ?? container.record.config.StopTimeout ?? STOP_TIMEOUT_SECONDS
+    await container.lock.run(async () => {
+      container.cancelRestart?.()
+      await container.update({ stoppedByUser: true, ...(container.state.status === 'restarting' ? { state: { ...container.state, status: 'exited' as const } } : {}) })
+    })
+    if (!isUp(container.state)) { container.notifyExit(); return }
+    const gentle = timeoutSeconds !== 0
+    if (gentle) {
+      container.launched?.monitor.signal(signal)
+      if (container.state.status === 'paused') thaw(this.#options.kernel, this.runner.cgroupPath(container))
+      this.publish(container, 'kill', { signal: String(signal) })
+      if (await this.#settled(container, timeoutSeconds < 0 ? Infinity : timeoutSeconds * 1000)) return
+    }
+    container.launched?.monitor.signal(SIGKILL)
+    if (container.state.status === 'paused') thaw(this.#options.kernel, this.runner.cgroupPath(container))
+    this.publish(container, 'kill', { signal: String(SIGKILL) })
+    if (await this.#settled(container, KILL_WAIT_MS)) return
+    throw new ShoalError('deadline-exceeded', 'stop-timeout', `container ${container.record.name} did not end ${KILL_WAIT_MS / 1000} s after SIGKILL (at ${new Date(clock.nowMs()).toISOString()}); a process of it is stuck in the kernel`)
+  }
+
+  /** Whether it ended within the time. */
+  async #settled(container: Container, withinMs: number): Promise<boolean> {
+    const exited = container.inactive().then(() => true)
+    if (withinMs === Infinity) return exited
+    const timer = new AbortController()
+    const timeout = this.#options.clock.sleep(withinMs, timer.signal).then(() => false, () => false)
+    const result = await Promise.race([exited, timeout])
+    timer.abort(new Error('settled'))
+    return result
+  }
+
+  /** `removing` is on disk first: a crash in between is finished at the next start. */
+  async #removeLocked(container: Container, volumes: boolean): Promise<void> {
+    const { table, snapshotter, volumes: store } = this.#options
+    if (table.find(container.id) !== container) return
+    if (isActive(container.state)) throw new ShoalError('conflict', 'container-running', `cannot remove container "${container.record.name}": container is running: stop the container before removing or force remove`)
+    await container.updateState({ status: 'removing' })
+    await this.runner.takeDown(container)
+    await snapshotter.remove(container.id)
+    await table.remove(container)
+    this.#options.onRemoved(container)
+    this.publish(container, 'destroy')
+    container.notifyRemoved()
+    const anonymous = volumes ? container.record.mounts.filter(mount => mount.anonymous) : []
+    for (const mount of anonymous) {
+      const shared = table.all().some(other => other.record.mounts.some(theirs => theirs.Name === mount.Name))
+      if (!shared && mount.Name !== undefined) await store.remove(mount.Name, true)
+    }
+  }
+}
+
+function stopSignal(container: Container): string {
+  const own = container.record.config.StopSignal
+  return own === undefined || own === null || own === '' ? 'SIGTERM' : own
+}

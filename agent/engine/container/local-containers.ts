@@ -1,0 +1,206 @@
+import { Readable } from 'node:stream'
+import type { ContainerInspectResponse, ContainerSummary, ContainerWaitResponse } from '../../../src/api/engine/engine-json.ts'
+import { abortable } from '../../../src/base/abort.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { TaskGroup } from '../../../src/base/task-group.ts'
+import type { Attachment, AttachOptions, Containers, CreateContainerRequest, Filters, LogOptions, WaitCondition } from '../engine.ts'
+import { checkFilters, matchesPruneLabels, untilMs } from '../filters.ts'
+import { openLog } from '../log/log-reader.ts'
+import { LogWatch } from '../log/log-watch.ts'
+import { AttachStream } from '../runtime/attach-stream.ts'
+import type { Container, ExitNotice } from './container.ts'
+import { checkName, detachKeysOf } from './container-create.ts'
+import type { ContainerCreator } from './container-creator.ts'
+import { checkContainerFilters, matchesFilters } from './container-filters.ts'
+import { inspectContainer, summarizeContainer } from './container-json.ts'
+import { isActive, isUp } from './container-record.ts'
+import type { RunnerOptions } from './container-runner.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import { logLimits } from './log-config.ts'
+import { parseSignal } from './signals.ts'
+import { containerStats } from './stats.ts'
+import { topProcesses } from './top.ts'
+
+export interface LocalContainersOptions extends Pick<RunnerOptions, 'table' | 'images' | 'snapshotter' | 'launcher' | 'kernel' | 'clock'> {
+  readonly lifecycle: Lifecycle
+  readonly creator: ContainerCreator
+  readonly tasks: TaskGroup
+}
+
+/** The engine's containers: finds the one that is meant and has the lifecycle do it; reading is done here. */
+export class LocalContainers implements Containers {
+  readonly #options: LocalContainersOptions
+
+  constructor(options: LocalContainersOptions) { this.#options = options }
+
+  async create(request: CreateContainerRequest): Promise<{ readonly Id: string; readonly Warnings: readonly string[] }> {
+    const { container, warnings } = await this.#options.creator.create(request)
+    this.#options.lifecycle.publish(container, 'create')
+    return { Id: container.id, Warnings: warnings }
+  }
+
+  async start(ref: string): Promise<void> { await this.#options.lifecycle.start(this.#get(ref)) }
+
+  async stop(ref: string, options: { readonly signal?: string; readonly timeoutSeconds?: number } = {}): Promise<void> {
+    await this.#options.lifecycle.stop(this.#get(ref), options)
+  }
+
+  async restart(ref: string, options: { readonly signal?: string; readonly timeoutSeconds?: number } = {}): Promise<void> {
+    await this.#options.lifecycle.restart(this.#get(ref), options)
+  }
+
+  async kill(ref: string, signal?: string): Promise<void> {
+    const number = parseSignal(signal === undefined || signal === '' ? 'KILL' : signal)
+    await this.#options.lifecycle.kill(this.#get(ref), number)
+  }
+
+  async pause(ref: string): Promise<void> { await this.#options.lifecycle.pause(this.#get(ref)) }
+  async unpause(ref: string): Promise<void> { await this.#options.lifecycle.unpause(this.#get(ref)) }
+
+  async rename(ref: string, name: string): Promise<void> {
+    const container = this.#get(ref)
+    const next = checkName(name)
+    const { table } = this.#options
+    await container.lock.run(async () => {
+      const before = container.record.name
+      if (next === before) throw new ShoalError('invalid-argument', 'same-name', 'Renaming a container with the same name as its current name')
+      table.reserve(next, container.id)
+      try {
+        await container.update({ name: next }, { sync: true })
+      } catch (error) {
+        table.release(next)
+        throw error
+      }
+      table.release(before)
+      this.#options.lifecycle.publish(container, 'rename', { oldName: `/${before}` })
+    })
+  }
+
+  async resize(ref: string, size: { readonly height: number; readonly width: number }): Promise<void> {
+    const container = this.#get(ref)
+    if (container.launched === undefined) throw notRunning(ref)
+    container.launched.monitor.resize(size.height, size.width)
+    this.#options.lifecycle.publish(container, 'resize', { height: String(size.height), width: String(size.width) })
+  }
+
+  async remove(ref: string, options: { readonly force?: boolean; readonly volumes?: boolean } = {}): Promise<void> {
+    await this.#options.lifecycle.remove(this.#get(ref), options)
+  }
+
+  async inspect(ref: string, options: { readonly size?: boolean } = {}): Promise<ContainerInspectResponse> {
+    const { table, snapshotter, lifecycle } = this.#options
+    const container = this.#get(ref)
+    const json = inspectContainer(container.record, {
+      directory: table.directory(container.id), logPath: lifecycle.runner.logPath(container), driver: snapshotter.driver,
+      graphData: snapshotter.directories(container.id, lifecycle.runner.layers(container)), execIds: [...container.execIds],
+    })
+    return options.size === true ? { ...json, ...await this.#sizes(container) } : json
+  }
+
+  async list(options: { readonly all?: boolean; readonly limit?: number; readonly size?: boolean; readonly filters?: Filters }): Promise<readonly ContainerSummary[]> {
+    const { table, images, clock } = this.#options
+    const filters = options.filters ?? {}
+    checkContainerFilters(filters)
+    const createdMs = (key: 'before' | 'since'): number | undefined => {
+      const ref = filters[key]?.[0]
+      return ref === undefined ? undefined : Date.parse(this.#get(ref).record.created)
+    }
+    const ancestors = filters['ancestor'] === undefined ? undefined : new Set(filters['ancestor'].map(ref => images.find(ref)?.id ?? ''))
+    const facts = { ancestors, beforeMs: createdMs('before'), sinceMs: createdMs('since') }
+    const limit = options.limit !== undefined && options.limit > 0 ? options.limit : Infinity
+    const all = options.all === true || limit !== Infinity || ['status', 'exited', 'before', 'since'].some(key => filters[key] !== undefined)
+    const found = table.all().filter(container => (all || isActive(container.state)) && matchesFilters(container.record, filters, facts))
+      .sort((a, b) => Date.parse(b.record.created) - Date.parse(a.record.created)).slice(0, limit)
+    return Promise.all(found.map(async container => {
+      const given = container.record.config.Image ?? ''
+      const summary = summarizeContainer(container.record, images.find(given)?.id === container.record.imageId ? given : container.record.imageId, clock.nowMs())
+      return options.size === true ? { ...summary, ...await this.#sizes(container) } : summary
+    }))
+  }
+
+  async wait(ref: string, condition: WaitCondition, signal?: AbortSignal): Promise<{ readonly result: Promise<ContainerWaitResponse> }> {
+    const container = this.#get(ref)
+    const notice = condition === 'next-exit' ? container.nextExit() : condition === 'removed' ? container.removed() : container.inactive()
+    const answer = (exit: ExitNotice): ContainerWaitResponse => ({ StatusCode: exit.exitCode, ...(exit.error === '' ? {} : { Error: { Message: exit.error } }) })
+    const result = abortable(notice, signal).then(answer)
+    result.catch(() => undefined)
+    return { result }
+  }
+
+  async logs(ref: string, options: LogOptions): Promise<{ readonly tty: boolean; readonly stream: Readable }> {
+    const container = this.#get(ref)
+    const tty = container.record.config.Tty === true
+    if (!options.stdout && !options.stderr) throw new ShoalError('invalid-argument', 'no-stream', 'Bad parameters: you must choose at least one stream')
+    return { tty, stream: await this.#log(container, options) }
+  }
+
+  async attach(ref: string, options: AttachOptions): Promise<Attachment> {
+    const container = this.#get(ref)
+    const { config, state } = container.record
+    const tty = config.Tty === true
+    if (state.status === 'paused') throw new ShoalError('conflict', 'paused', `container ${ref} is paused, unpause the container before attach`)
+    if (state.status === 'restarting') throw new ShoalError('conflict', 'restarting', `container ${ref} is restarting, wait until the container is running`)
+    const detachKeys = tty || options.detachKeys !== undefined ? detachKeysOf(options.detachKeys) : []
+    const stream = new AttachStream({ stdin: options.stdin && config.OpenStdin === true, stdout: options.stdout, stderr: options.stderr, tty, endClosesStdin: config.StdinOnce === true && !tty, detachKeys })
+    stream.once('close', () => container.waitingAttachments.delete(stream))
+    if (options.logs) for await (const chunk of await this.#log(container, { stdout: options.stdout, stderr: options.stderr })) stream.replay(chunk as Buffer)
+    this.#options.lifecycle.publish(container, 'attach')
+    if (!options.stream) stream.endOutput()
+    else if (container.launched !== undefined) await this.#options.launcher.attach(container.launched.socketPath, stream)
+    else container.waitingAttachments.add(stream)
+    return { tty, stream }
+  }
+
+  async top(ref: string, psArgs?: string): Promise<{ readonly Titles: readonly string[]; readonly Processes: readonly (readonly string[])[] }> {
+    const container = this.#get(ref)
+    if (!isUp(container.state)) throw notRunning(ref)
+    return topProcesses(this.#options.kernel, this.#options.kernel.cgroups.pids(this.#options.lifecycle.runner.cgroupPath(container)), psArgs)
+  }
+
+  async *stats(ref: string, options: { readonly stream: boolean; readonly oneShot: boolean }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>> {
+    const container = this.#get(ref)
+    const { kernel, clock, lifecycle } = this.#options
+    yield* containerStats({ kernel, clock, container, cgroup: lifecycle.runner.cgroupPath(container) }, options, signal)
+  }
+
+  async prune(filters: Filters): Promise<{ readonly ContainersDeleted: readonly string[]; readonly SpaceReclaimed: number }> {
+    checkFilters(filters, ['label', 'label!', 'until'])
+    const { table, snapshotter, clock, lifecycle } = this.#options
+    const until = filters['until']?.[0]
+    const beforeMs = until === undefined ? Infinity : untilMs(until, clock.nowMs())
+    const deleted: string[] = []
+    let bytes = 0
+    for (const container of table.all()) {
+      if (isActive(container.state) || Date.parse(container.record.created) > beforeMs || !matchesPruneLabels(filters, container.record.config.Labels)) continue
+      bytes += await snapshotter.sizeBytes(container.id)
+      await lifecycle.remove(container, {})
+      deleted.push(container.id)
+    }
+    lifecycle.publishPrune(bytes)
+    return { ContainersDeleted: deleted, SpaceReclaimed: bytes }
+  }
+
+  async #log(container: Container, options: LogOptions): Promise<Readable> {
+    const limits = logLimits(container.record.hostConfig)
+    if (limits === undefined) throw new ShoalError('invalid-argument', 'log-not-readable', 'configured logging driver does not support reading')
+    const { launcher, kernel, lifecycle } = this.#options
+    const follow = options.follow === true && container.launched !== undefined
+    const watch = follow && container.launched !== undefined ? new LogWatch(await kernel.processes.connect(`${launcher.directory(container.id)}/s`)) : undefined
+    const labels = Object.entries(container.record.config.Labels ?? {}).map(pair => pair.join('=')).join(',')
+    const stream = openLog({
+      path: lifecycle.runner.logPath(container), filesMax: limits.filesMax, tty: container.record.config.Tty === true, labels,
+      changed: watch === undefined ? undefined : signal => watch.changed(signal),
+    }, options)
+    stream.once('close', () => watch?.close())
+    return stream
+  }
+
+  async #sizes(container: Container): Promise<{ readonly SizeRw: number; readonly SizeRootFs: number }> {
+    const written = await this.#options.snapshotter.sizeBytes(container.id)
+    return { SizeRw: written, SizeRootFs: written + (this.#options.images.find(container.record.imageId)?.sizeBytes ?? 0) }
+  }
+
+  #get(ref: string): Container { return this.#options.table.get(ref) }
+}
+
+function notRunning(ref: string): ShoalError { return new ShoalError('conflict', 'not-running', `container ${ref} is not running`) }

@@ -1,0 +1,186 @@
+import { createHexId } from '../../../src/base/ids.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { Random } from '../../../src/base/random.ts'
+import type { TaskGroup } from '../../../src/base/task-group.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import type { Attachment, ExecConfig, Execs } from '../engine.ts'
+import { AttachStream } from '../runtime/attach-stream.ts'
+import { RuntimeFailed, type Launched, type Launcher } from '../runtime/launcher.ts'
+import { FrameParser } from '../runtime/monitor-frames.ts'
+import type { Container } from './container.ts'
+import { detachKeysOf } from './container-create.ts'
+import type { ContainerTable } from './container-table.ts'
+import { HEALTH_OUTPUT_MAX } from './health.ts'
+import { planExec, processRoot } from './start-plan.ts'
+
+const SIGKILL = 9
+/** Ended execs that can still be inspected; the oldest are forgotten. */
+const ENDED_MAX = 1000
+
+interface Exec {
+  readonly id: string
+  readonly container: Container
+  readonly config: ExecConfig
+  state: 'created' | 'running' | 'ended'
+  launched: Launched | undefined
+  exitCode: number | null
+  pid: number
+}
+
+export interface LocalExecsOptions {
+  readonly table: ContainerTable
+  readonly launcher: Launcher
+  readonly kernel: Kernel
+  readonly random: Random
+  readonly tasks: TaskGroup
+  readonly publish: (container: Container, action: string, more: Readonly<Record<string, string>>) => void
+}
+
+/** Further processes in running containers. Known to this daemon only: they go on without it, but are forgotten at its restart. */
+export class LocalExecs implements Execs {
+  readonly #options: LocalExecsOptions
+  readonly #execs = new Map<string, Exec>()
+  #ended: readonly string[] = []
+
+  constructor(options: LocalExecsOptions) { this.#options = options }
+
+  async create(containerRef: string, config: ExecConfig): Promise<{ readonly Id: string }> {
+    const container = this.#options.table.get(containerRef)
+    requireRunning(container)
+    if (config.cmd.length === 0) throw new ShoalError('invalid-argument', 'no-command', 'No exec command specified')
+    if (config.detachKeys !== undefined) detachKeysOf(config.detachKeys)
+    const exec: Exec = { id: createHexId(this.#options.random), container, config, state: 'created', launched: undefined, exitCode: null, pid: 0 }
+    this.#execs.set(exec.id, exec)
+    container.execIds.add(exec.id)
+    this.#publish(exec, 'create', `: ${config.cmd.join(' ')}`)
+    return { Id: exec.id }
+  }
+
+  async start(id: string, options: { readonly detach: boolean; readonly tty: boolean; readonly size?: { readonly height: number; readonly width: number } }): Promise<Attachment | undefined> {
+    const exec = this.#get(id)
+    requireRunning(exec.container)
+    if (exec.state === 'running') throw new ShoalError('conflict', 'exec-running', `Error: Exec command ${id} is already running`)
+    if (exec.state === 'ended') throw new ShoalError('conflict', 'exec-ended', `Error: Exec command ${id} has already run`)
+    const { config } = exec
+    const stream = options.detach ? undefined : new AttachStream({
+      stdin: config.attachStdin, stdout: config.attachStdout, stderr: config.attachStderr, tty: config.tty, endClosesStdin: !config.tty,
+      detachKeys: config.tty || config.detachKeys !== undefined ? detachKeysOf(config.detachKeys) : [],
+    })
+    await this.#launch(exec, stream, options.size)
+    return stream === undefined ? undefined : { tty: config.tty, stream }
+  }
+
+  async inspect(id: string): Promise<Readonly<Record<string, unknown>>> {
+    const { config, container, state, exitCode, pid } = this.#get(id)
+    const [entrypoint = '', ...args] = config.cmd
+    return {
+      ID: id, Running: state === 'running', ExitCode: exitCode, ContainerID: container.id, Pid: pid, CanRemove: state === 'ended', DetachKeys: config.detachKeys ?? '',
+      OpenStdin: config.attachStdin, OpenStdout: config.attachStdout, OpenStderr: config.attachStderr,
+      ProcessConfig: { tty: config.tty, entrypoint, arguments: args, privileged: config.privileged, ...(config.user === undefined ? {} : { user: config.user }) },
+    }
+  }
+
+  async resize(id: string, size: { readonly height: number; readonly width: number }): Promise<void> {
+    const { launched } = this.#get(id)
+    if (launched === undefined) throw new ShoalError('conflict', 'exec-not-running', `exec ${id} is not running`)
+    launched.monitor.resize(size.height, size.width)
+  }
+
+  /** Runs a command to its end and gives its output; kills it when the signal aborts. */
+  async run(container: Container, cmd: readonly string[], signal: AbortSignal): Promise<{ readonly exitCode: number; readonly output: string }> {
+    const { Id } = await this.create(container.id, { cmd, attachStdin: false, attachStdout: true, attachStderr: true, tty: false, env: [], privileged: false })
+    const exec = this.#get(Id)
+    const stream = new AttachStream({ stdin: false, stdout: true, stderr: true, tty: false, endClosesStdin: false, detachKeys: [] })
+    const output = collect(stream)
+    const launched = await this.#launch(exec, stream)
+    const onAbort = (): void => launched.monitor.signal(SIGKILL)
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+    try {
+      const { code } = await launched.exit
+      stream.endOutput()
+      signal.throwIfAborted()
+      return { exitCode: code, output: await output }
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      stream.destroy()
+    }
+  }
+
+  /** Forgets what belongs to a container that is gone. */
+  forget(container: Container): void {
+    for (const id of container.execIds) this.#execs.delete(id)
+    container.execIds.clear()
+  }
+
+  async #launch(exec: Exec, stream: AttachStream | undefined, size?: { readonly height: number; readonly width: number }): Promise<Launched> {
+    const { launcher, kernel, tasks } = this.#options
+    const { container, config } = exec
+    exec.state = 'running'
+    try {
+      const process = await planExec(container.record, processRoot(container.state.pid), kernel.host.capabilities(), config)
+      const launched = await launcher.exec({
+        containerId: container.id, execId: exec.id, process: size === undefined || size.height === 0 ? process : { ...process, consoleSize: size },
+        tty: config.tty, openStdin: config.attachStdin && stream !== undefined, stdinOnce: true, attachments: stream === undefined ? [] : [stream],
+      })
+      exec.launched = launched
+      exec.pid = launched.pid
+      this.#publish(exec, 'start', `: ${config.cmd.join(' ')}`)
+      tasks.run('exec', () => this.#watch(exec, launched))
+      return launched
+    } catch (error) {
+      this.#end(exec, error instanceof RuntimeFailed ? error.exitCode : 126)
+      stream?.endOutput()
+      throw error instanceof RuntimeFailed ? error.failure : error
+    }
+  }
+
+  async #watch(exec: Exec, launched: Launched): Promise<void> {
+    const { code, lost } = await launched.exit
+    if (lost === true && this.#options.tasks.signal.aborted) return
+    this.#end(exec, code)
+    this.#publish(exec, 'die', '', { exitCode: String(code) })
+    await launched.monitor.closed
+    this.#options.launcher.removeExec(exec.container.id, exec.id)
+  }
+
+  #end(exec: Exec, code: number): void {
+    exec.state = 'ended'
+    exec.exitCode = code
+    exec.pid = 0
+    exec.launched = undefined
+    exec.container.execIds.delete(exec.id)
+    this.#ended = [...this.#ended, exec.id]
+    for (const id of this.#ended.slice(0, -ENDED_MAX)) this.#execs.delete(id)
+    this.#ended = this.#ended.slice(-ENDED_MAX)
+  }
+
+  #publish(exec: Exec, action: string, detail: string, more: Readonly<Record<string, string>> = {}): void {
+    this.#options.publish(exec.container, `exec_${action}${detail}`, { execID: exec.id, ...more })
+  }
+
+  /** @throws `no-such-exec` (not-found) */
+  #get(id: string): Exec {
+    const exec = this.#execs.get(id)
+    if (exec === undefined) throw new ShoalError('not-found', 'no-such-exec', `No such exec instance: ${id}`)
+    return exec
+  }
+}
+
+function requireRunning(container: Container): void {
+  if (container.state.status === 'paused') throw new ShoalError('conflict', 'paused', `container ${container.record.name} is paused, unpause the container before exec`)
+  if (container.state.status !== 'running') throw new ShoalError('conflict', 'not-running', `container ${container.id} is not running`)
+}
+
+async function collect(stream: AttachStream): Promise<string> {
+  const parser = new FrameParser()
+  let text = ''
+  try {
+    for await (const chunk of stream) {
+      for (const frame of parser.push(chunk as Buffer)) if (text.length < HEALTH_OUTPUT_MAX) text += frame.body.toString()
+    }
+  } catch {
+    return text.slice(0, HEALTH_OUTPUT_MAX)
+  }
+  return text.slice(0, HEALTH_OUTPUT_MAX)
+}

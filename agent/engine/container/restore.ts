@@ -1,0 +1,87 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from '../../../src/base/logger.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import type { ContainerNetworks, ContainerSandbox, NetworkedContainer } from '../network/container-networks.ts'
+import type { Adopted, Launcher } from '../runtime/launcher.ts'
+import type { Snapshotter } from '../snapshot/snapshotter.ts'
+import type { LocalVolumes } from '../volume/local-volumes.ts'
+import type { Container } from './container.ts'
+import { isUp } from './container-record.ts'
+import type { ContainerTable } from './container-table.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import { networkedContainer } from './networked-container.ts'
+import { startsWithDaemon } from './restart-policy.ts'
+
+export interface RestoreOptions {
+  readonly table: ContainerTable
+  readonly launcher: Launcher
+  readonly lifecycle: Lifecycle
+  readonly networks: ContainerNetworks
+  readonly snapshotter: Snapshotter
+  readonly volumes: LocalVolumes
+  readonly kernel: Kernel
+  readonly logger: Logger
+  readonly execRoot: string
+}
+
+const LOST = { code: 255, oomKilled: false, atMs: 0, lost: true }
+
+/**
+ * After a start of the daemon, whatever ended the one before: containers that run are taken over with their process, exits that nobody saw are recorded,
+ * half-done starts and removals are undone or finished, and what restart policies want is started.
+ */
+export async function restoreContainers(options: RestoreOptions): Promise<void> {
+  const { table, launcher, lifecycle, networks, snapshotter, volumes, logger } = options
+  const found = await Promise.all(table.all().map(async container => ({ container, adopted: await launcher.adopt(container.id) })))
+  const running = found.filter(({ container, adopted }) => isUp(container.state) && adopted.kind === 'running').map(({ container }) => container)
+  const runningIds = new Set(running.map(container => container.id))
+  await networks.restore(running.map(sandboxed))
+  await snapshotter.retain(new Set(table.all().map(container => container.id)), runningIds)
+  for (const { container, adopted } of found) {
+    await settle(options, container, adopted).catch((err: unknown) => { logger.error('a container could not be restored', { container: container.id, err }) })
+  }
+  for (const container of running) for (const mount of container.record.mounts) if (mount.Type === 'volume' && mount.Name !== undefined) volumes.adopt(mount.Name, container.id)
+  await removeStrays(options)
+  for (const container of table.all()) {
+    if (isUp(container.state) || !startsWithDaemon(container.record)) continue
+    await lifecycle.start(container).catch((err: unknown) => { logger.warn('a container could not be started with the daemon', { container: container.id, err }) })
+  }
+}
+
+function sandboxed(container: Container): { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox } {
+  return { container: networkedContainer(container.record), sandbox: container.record.sandbox ?? { endpoints: {}, ports: {}, hosts: '', resolvConf: '' } }
+}
+
+async function settle({ lifecycle, launcher, kernel }: RestoreOptions, container: Container, adopted: Adopted): Promise<void> {
+  const { status } = container.state
+  if (isUp(container.state)) {
+    if (adopted.kind === 'running') return lifecycle.adopt(container, adopted.launched)
+    return lifecycle.exited(container, adopted.kind === 'exited' ? adopted.exit : LOST)
+  }
+  // A start that was never acknowledged: the process came up, the record did not.
+  if (adopted.kind === 'running') {
+    adopted.launched.monitor.signal(9)
+    await adopted.launched.exit
+  }
+  await lifecycle.runner.takeDown(container)
+  await launcher.cleanUp(container.id, lifecycle.runner.cgroupPath(container))
+  kernel.cgroups.remove(lifecycle.runner.cgroupPath(container))
+  if (status === 'removing') await lifecycle.remove(container, { volumes: container.record.hostConfig.AutoRemove === true })
+  else if (status === 'restarting') await container.updateState({ status: 'exited' })
+}
+
+/** Run-time folders of containers that no longer exist. */
+async function removeStrays({ table, launcher, execRoot, lifecycle }: RestoreOptions): Promise<void> {
+  const known = new Set(table.all().map(container => launcher.directory(container.id)))
+  const names = await readdir(join(execRoot, 'c')).catch(() => [])
+  for (const name of names) {
+    if (known.has(join(execRoot, 'c', name))) continue
+    const adopted = await launcher.adopt(name)
+    if (adopted.kind === 'running') {
+      adopted.launched.monitor.signal(9)
+      await adopted.launched.exit
+    }
+    await launcher.cleanUpStray(name, lifecycle.runner.cgroupParent)
+  }
+}

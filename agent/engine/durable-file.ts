@@ -1,0 +1,34 @@
+import { open, readFile, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/**
+ * Replaces a file so that a crash leaves the old contents or the new. With `sync` the new ones also outlive a power failure;
+ * without it they outlive a crash of this process only, which is enough for what a reboot makes untrue anyway (D-214).
+ */
+export async function writeDurably(path: string, text: string | Uint8Array, options: { readonly sync: boolean }): Promise<void> {
+  const fresh = `${path}.new`
+  const file = await open(fresh, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    if (options.sync) await file.datasync()
+  } finally {
+    await file.close()
+  }
+  await rename(fresh, path)
+  if (options.sync) await syncDirectory(dirname(path))
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+/** A JSON file, or undefined when there is none. */
+export async function readJson<T>(path: string): Promise<T | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => { if (error.code === 'ENOENT') return undefined; throw error })
+  return text === undefined ? undefined : JSON.parse(text) as T
+}

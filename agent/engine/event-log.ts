@@ -1,0 +1,47 @@
+import type { EventMessage } from '../../src/api/engine/engine-json.ts'
+import { Channel } from '../../src/base/channel.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import type { EngineEvents } from './engine.ts'
+
+/** Docker keeps as many. */
+const RECENT_MAX = 256
+const SUBSCRIBER_QUEUE_MAX = 4096
+export type EventType = 'container' | 'image' | 'network' | 'volume' | 'daemon'
+
+/** Publishes what happened, and remembers the last of it. */
+export class EventLog implements EngineEvents {
+  readonly #clock: Clock
+  readonly #recent: EventMessage[] = []
+  readonly #subscribers = new Set<Channel<EventMessage>>()
+  #lastNanos = 0n
+
+  constructor(clock: Clock) { this.#clock = clock }
+
+  publish(type: EventType, action: string, id: string, attributes: Readonly<Record<string, string>>): void {
+    const nowMs = this.#clock.nowMs()
+    // Two events never carry the same time, so that a client may resume after the last it saw.
+    const nanos = BigInt(Math.floor(nowMs)) * 1_000_000n
+    this.#lastNanos = nanos > this.#lastNanos ? nanos : this.#lastNanos + 1n
+    const event = {
+      status: action, id, from: attributes['image'], Type: type, Action: action, Actor: { ID: id, Attributes: attributes }, scope: 'local' as const,
+      time: Math.floor(nowMs / 1000), timeNano: Number(this.#lastNanos),
+    }
+    this.#recent.push(event)
+    if (this.#recent.length > RECENT_MAX) this.#recent.shift()
+    for (const subscriber of this.#subscribers) subscriber.push(event)
+  }
+
+  subscribe(signal: AbortSignal): AsyncIterable<EventMessage> {
+    const onAbort = (): void => channel.close()
+    const channel: Channel<EventMessage> = new Channel(SUBSCRIBER_QUEUE_MAX, () => {
+      this.#subscribers.delete(channel)
+      signal.removeEventListener('abort', onAbort)
+    })
+    if (signal.aborted) { channel.close(); return channel }
+    this.#subscribers.add(channel)
+    signal.addEventListener('abort', onAbort, { once: true })
+    return channel
+  }
+
+  recent(): readonly EventMessage[] { return [...this.#recent] }
+}

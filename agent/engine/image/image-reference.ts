@@ -1,0 +1,33 @@
+import { ShoalError } from '../../../src/base/errors.ts'
+
+/** A name of an image. `familiar` is what people see ("busybox:latest"), `canonical` what is stored ("docker.io/library/busybox:latest"). */
+export interface ImageReference { readonly repository: string; readonly tag: string | undefined; readonly digest: string | undefined }
+
+const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'
+const DOMAIN = '(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?'
+const REFERENCE = new RegExp(`^(?:(${DOMAIN})/)?(${COMPONENT}(?:/${COMPONENT})*)(?::([\\w][\\w.-]{0,127}))?(?:@(sha256:[a-f0-9]{64}))?$`)
+
+/** @throws `invalid-reference` (invalid-argument) */
+export function parseReference(text: string): ImageReference {
+  const parts = REFERENCE.exec(text)
+  if (parts === null) throw new ShoalError('invalid-argument', 'invalid-reference', `invalid reference format: ${JSON.stringify(text)}`)
+  const [, domain, path = '', tag, digest] = parts
+  const isDomain = domain !== undefined && (/[.:]/.test(domain) || domain === 'localhost' || domain !== domain.toLowerCase())
+  const full = isDomain ? path : domain === undefined ? path : `${domain}/${path}`
+  const host = isDomain ? domain : 'docker.io'
+  const named = host === 'docker.io' && !full.includes('/') ? `library/${full}` : full
+  return { repository: `${host === 'index.docker.io' ? 'docker.io' : host}/${named}`, tag, digest }
+}
+
+/** "docker.io/library/busybox" to "busybox". */
+export function familiarRepository(repository: string): string {
+  return repository.replace(/^docker\.io\/library\//, '').replace(/^docker\.io\//, '')
+}
+
+/** The stored key "repository:tag" for a name as typed; latest when there is no tag. */
+export function referenceKey(reference: ImageReference): string {
+  return `${reference.repository}:${reference.tag ?? 'latest'}`
+}
+
+/** A stored key as people see it. */
+export function familiarKey(key: string): string { return familiarRepository(key) }

@@ -1,0 +1,204 @@
+import { rm } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import type { ImageInspect, ImageSummary } from '../../../src/api/engine/engine-json.ts'
+import type { Clock } from '../../../src/base/clock.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { Filters, Images } from '../engine.ts'
+import type { EventLog } from '../event-log.ts'
+import { applyChanges } from './dockerfile-changes.ts'
+import { readImageArchive, type ArchivedImage } from './image-archive.ts'
+import { imageHistory, imageInspect, imageMatches, imageSummary, IMAGE_FILTERS, type ImageUse } from './image-json.ts'
+import { familiarKey, parseReference, referenceKey } from './image-reference.ts'
+import type { ImageStore, StoredImage } from './image-store.ts'
+import { saveArchive, type SavedImage } from './save-archive.ts'
+import { checkFilters, matchesPruneLabels, untilMs } from '../filters.ts'
+
+type Deleted = { readonly Untagged?: string; readonly Deleted?: string }
+
+export interface LocalImagesOptions {
+  readonly store: ImageStore
+  readonly events: EventLog
+  readonly clock: Clock
+  /** Containers that use an image, running or not. */
+  readonly usesOf: (imageId: string) => ImageUse
+  /** "amd64" or "arm64". */
+  readonly architecture: string
+  readonly graphDriver: (image: StoredImage) => ImageInspect['GraphDriver']
+}
+
+/** The engine's images. */
+export class LocalImages implements Images {
+  readonly #options: LocalImagesOptions
+  get #store(): ImageStore { return this.#options.store }
+
+  constructor(options: LocalImagesOptions) { this.#options = options }
+
+  async inspect(ref: string): Promise<ImageInspect> {
+    const image = this.#store.get(ref)
+    return imageInspect(image, this.#store.namesOf(image.id), this.#options.graphDriver(image))
+  }
+
+  async list(options: { readonly all?: boolean; readonly filters?: Filters }): Promise<readonly ImageSummary[]> {
+    const filters = options.filters ?? {}
+    checkFilters(filters, IMAGE_FILTERS)
+    const bound = (key: 'before' | 'since'): number | undefined => {
+      const ref = filters[key]?.[0]
+      return ref === undefined ? undefined : Date.parse(this.#store.get(ref).file.created ?? '')
+    }
+    const limits = { beforeMs: bound('before'), sinceMs: bound('since'), nowMs: this.#options.clock.nowMs() }
+    return this.#store.all()
+      .map(image => ({ image, names: this.#store.namesOf(image.id) }))
+      .filter(({ image, names }) => imageMatches(image, names, filters, limits))
+      .map(({ image, names }) => imageSummary(image, names, this.#options.usesOf(image.id)))
+      .sort((a, b) => (b.Created ?? 0) - (a.Created ?? 0))
+  }
+
+  async history(ref: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const image = this.#store.get(ref)
+    const sizes = await Promise.all(image.diffIds.map(async diffId => (await this.#store.layers.get(diffId))?.sizeBytes ?? 0))
+    return imageHistory(image, this.#store.namesOf(image.id), sizes)
+  }
+
+  async import(tar: Readable, options: { readonly repository?: string; readonly tag?: string; readonly message?: string; readonly changes: readonly string[] }): Promise<{ readonly id: string }> {
+    const key = options.repository === undefined || options.repository === '' ? undefined : keyOf(options.repository, options.tag)
+    const config = applyChanges({}, options.changes)
+    const layer = await this.#store.layers.add(tar)
+    const created = new Date(this.#options.clock.nowMs()).toISOString()
+    const comment = options.message === undefined || options.message === '' ? 'Imported from -' : options.message
+    const image = await this.#store.add(Buffer.from(JSON.stringify({
+      architecture: this.#options.architecture, os: 'linux', created, comment, config,
+      rootfs: { type: 'layers', diff_ids: [layer.diffId] }, history: [{ created, comment }],
+    })))
+    if (key !== undefined) await this.#store.name(key, image.id)
+    this.#publish('import', image.id, key === undefined ? image.id : familiarKey(key))
+    return { id: image.id }
+  }
+
+  async *load(tar: Readable, options: { readonly quiet: boolean }): AsyncIterable<Readonly<Record<string, unknown>>> {
+    const directory = await this.#store.layers.temporaryDirectory()
+    try {
+      for (const archived of await readImageArchive(tar, directory)) {
+        const image = await this.#loadOne(archived)
+        const keys = archived.names.map(name => referenceKey(parseReference(name)))
+        for (const key of keys) await this.#store.name(key, image.id)
+        this.#publish('load', image.id, keys[0] === undefined ? image.id : familiarKey(keys[0]))
+        if (keys.length === 0) yield { stream: `Loaded image ID: ${image.id}\n` }
+        for (const key of keys) yield { stream: `Loaded image: ${familiarKey(key)}\n` }
+      }
+      if (!options.quiet) return
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  }
+
+  async save(refs: readonly string[]): Promise<Readable> {
+    const images: SavedImage[] = []
+    for (const ref of refs) for (const image of this.#saved(ref)) images.push(image)
+    const scratch = await this.#store.layers.temporaryDirectory()
+    const stream = saveArchive(images, this.#store, scratch, image => this.#store.configBytes(image.id))
+    stream.once('close', () => { rm(scratch, { recursive: true, force: true }).catch(() => undefined) })
+    return stream
+  }
+
+  async tag(ref: string, repository: string, tag: string): Promise<void> {
+    const image = this.#store.get(ref)
+    const key = keyOf(repository, tag)
+    await this.#store.name(key, image.id)
+    this.#publish('tag', image.id, familiarKey(key))
+  }
+
+  async remove(ref: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly Deleted[]> {
+    const image = this.#store.get(ref)
+    const names = this.#store.namesOf(image.id)
+    const byId = /^(sha256:)?[0-9a-f]{4,64}$/.test(ref) && image.id.replace('sha256:', '').startsWith(ref.replace('sha256:', ''))
+    const use = this.#options.usesOf(image.id)
+    if (!byId && names.length > 1) return this.#untag(image, keyOf(ref, undefined))
+    if (byId && names.length > 1 && !options.force) throw conflict(image, `must be forced) - image is referenced in multiple repositories`)
+    if (use.running !== undefined) throw conflict(image, `cannot be forced) - image is being used by running container ${use.running.slice(0, 12)}`)
+    if (use.stopped !== undefined && !options.force) throw conflict(image, `must be forced) - image is being used by stopped container ${use.stopped.slice(0, 12)}`)
+    const deleted: Deleted[] = []
+    for (const key of names) deleted.push(...await this.#untag(image, key))
+    // A container keeps its layers: the image is then only nameless, and goes with prune later.
+    if (use.stopped !== undefined) return deleted
+    return [...deleted, ...await this.#delete(image)]
+  }
+
+  async prune(filters: Filters): Promise<{ readonly ImagesDeleted: readonly Deleted[]; readonly SpaceReclaimed: number }> {
+    checkFilters(filters, ['dangling', 'label', 'label!', 'until'])
+    const danglingOnly = !['false', '0'].includes(filters['dangling']?.[0] ?? 'true')
+    const until = filters['until']?.[0]
+    const beforeMs = until === undefined ? Infinity : untilMs(until, this.#options.clock.nowMs())
+    const deleted: Deleted[] = []
+    let bytes = 0
+    for (const image of this.#store.all()) {
+      const use = this.#options.usesOf(image.id)
+      const named = this.#store.namesOf(image.id)
+      if (use.running !== undefined || use.stopped !== undefined || (danglingOnly && named.length > 0)) continue
+      if (Date.parse(image.file.created ?? '') > beforeMs || !matchesPruneLabels(filters, image.file.config?.Labels)) continue
+      for (const key of named) deleted.push(...await this.#untag(image, key))
+      deleted.push(...await this.#delete(image))
+      bytes += image.sizeBytes
+    }
+    this.#options.events.publish('image', 'prune', '', { reclaimed: String(bytes) })
+    return { ImagesDeleted: deleted, SpaceReclaimed: bytes }
+  }
+
+  /** Layers first, then the configuration that makes the image exist; a failure takes back what was added. */
+  async #loadOne(archived: ArchivedImage): Promise<StoredImage> {
+    const added: string[] = []
+    try {
+      const config = JSON.parse(archived.config.toString()) as { readonly rootfs?: { readonly diff_ids?: readonly string[] } }
+      const wanted = config.rootfs?.diff_ids ?? []
+      if (wanted.length !== archived.layers.length) throw new ShoalError('invalid-argument', 'malformed-image', `the image archive cannot be read: ${archived.layers.length} layers, but its configuration names ${wanted.length}`)
+      for (const [at, diffId] of wanted.entries()) {
+        if (await this.#store.layers.get(diffId) !== undefined) continue
+        const layer = await this.#store.layers.add(archived.layers[at]?.() ?? Readable.from([]))
+        added.push(layer.diffId)
+        if (layer.diffId !== diffId) throw new ShoalError('invalid-argument', 'malformed-image', `the image archive cannot be read: layer ${at + 1} has digest ${layer.diffId}, not ${diffId}`)
+      }
+      return await this.#store.add(archived.config)
+    } catch (error) {
+      await this.#store.dropLayers(added)
+      throw error instanceof SyntaxError ? new ShoalError('invalid-argument', 'malformed-image', 'the image archive cannot be read: its configuration is not JSON', { cause: error }) : error
+    }
+  }
+
+  /** A repository without a tag means all of its tags. */
+  #saved(ref: string): readonly SavedImage[] {
+    const image = this.#store.get(ref)
+    const byId = /^(sha256:)?[0-9a-f]{4,64}$/.test(ref)
+    return [{ image, keys: byId && !this.#store.namesOf(image.id).includes(safeKey(ref) ?? '') ? [] : [safeKey(ref) ?? ''].filter(key => key !== '') }]
+  }
+
+  async #untag(image: StoredImage, key: string): Promise<readonly Deleted[]> {
+    await this.#store.unname(key)
+    this.#publish('untag', image.id, familiarKey(key))
+    return [{ Untagged: familiarKey(key) }]
+  }
+
+  async #delete(image: StoredImage): Promise<readonly Deleted[]> {
+    const layers = await this.#store.remove(image.id)
+    this.#publish('delete', image.id, image.id)
+    return [{ Deleted: image.id }, ...layers.map(diffId => ({ Deleted: diffId }))]
+  }
+
+  #publish(action: string, id: string, name: string): void {
+    this.#options.events.publish('image', action, id, { ...this.#store.find(id)?.file.config?.Labels, name })
+  }
+}
+
+function keyOf(repository: string, tag: string | undefined): string {
+  return referenceKey(parseReference(tag === undefined || tag === '' ? repository : `${repository}:${tag}`))
+}
+
+function safeKey(ref: string): string | undefined {
+  try {
+    return keyOf(ref, undefined)
+  } catch {
+    return undefined
+  }
+}
+
+function conflict(image: StoredImage, reason: string): ShoalError {
+  return new ShoalError('conflict', 'image-in-use', `conflict: unable to delete ${image.id.slice(7, 19)} (${reason}`)
+}

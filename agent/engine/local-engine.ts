@@ -1,0 +1,127 @@
+import { mkdir } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import type { Clock } from '../../src/base/clock.ts'
+import type { Logger } from '../../src/base/logger.ts'
+import type { Random } from '../../src/base/random.ts'
+import { TaskGroup } from '../../src/base/task-group.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import { Container } from './container/container.ts'
+import { ContainerCreator } from './container/container-creator.ts'
+import { isUp } from './container/container-record.ts'
+import { ContainerRunner } from './container/container-runner.ts'
+import { ContainerTable } from './container/container-table.ts'
+import { HealthMonitor } from './container/health-monitor.ts'
+import { Lifecycle } from './container/lifecycle.ts'
+import { LocalContainers } from './container/local-containers.ts'
+import { LocalExecs } from './container/local-execs.ts'
+import { restoreContainers } from './container/restore.ts'
+import type { Engine, Networks } from './engine.ts'
+import { EventLog } from './event-log.ts'
+import { ImageStore, type StoredImage } from './image/image-store.ts'
+import { LayerStore } from './image/layer-store.ts'
+import type { ImageUse } from './image/image-json.ts'
+import { LocalImages } from './image/local-images.ts'
+import type { ContainerNetworks } from './network/container-networks.ts'
+import { NoneNetworks } from './network/none-networks.ts'
+import { Launcher } from './runtime/launcher.ts'
+import { chooseRuntime, type OciRuntime } from './runtime/oci-runtime.ts'
+import { CopySnapshotter } from './snapshot/copy-snapshotter.ts'
+import { OverlaySnapshotter } from './snapshot/overlay-snapshotter.ts'
+import { LocalVolumes } from './volume/local-volumes.ts'
+
+export interface LocalEngineOptions {
+  /** Everything that lasts: images, containers, volumes. */
+  readonly dataRoot: string
+  /** Bundles, sockets and exit files of what runs; at most 50 characters. Lost with a reboot, and may be. */
+  readonly execRoot: string
+  /** Absolute cgroup path, e.g. "/shoal". */
+  readonly cgroupParent: string
+  /** The program built in agent/monitor. */
+  readonly monitorPath: string
+  readonly kernel: Kernel
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** Both sides of networking; without it only the modes none and host work. */
+  readonly networks?: (parts: NetworkParts) => Promise<EngineNetworking> | EngineNetworking
+  /** Default overlay. */
+  readonly snapshotter?: 'overlay' | 'copy'
+  /** Tried in this order; default crun, runc. */
+  readonly runtimes?: readonly ('crun' | 'runc')[]
+  /** "amd64", "arm64". Default: this machine's. */
+  readonly architecture?: string
+}
+
+/** What the engine offers to its network side. */
+export interface NetworkParts {
+  readonly events: EventLog
+  /** Containers that are up, with the name and process that network inspect and connect need. */
+  readonly findContainer: (ref: string) => { readonly id: string; readonly name: string; readonly pid: number } | undefined
+}
+
+export interface EngineNetworking { readonly containers: ContainerNetworks; readonly networks: Networks }
+
+/** The engine of this host, and what its composition root needs of it besides. */
+export interface LocalEngine extends Engine {
+  readonly runtime: OciRuntime
+  readonly storageDriver: string
+  readonly eventLog: EventLog
+  readonly imageStore: ImageStore
+  /** Takes over what ran before, finishes what was half done, starts what restart policies want. Once, before the first request. */
+  restore(): Promise<void>
+}
+
+/** Opens the engine's state on disk. Disposing leaves containers running. */
+export async function createLocalEngine(options: LocalEngineOptions): Promise<LocalEngine> {
+  const { kernel, clock, random, logger, dataRoot } = options
+  const architecture = options.architecture ?? (process.arch === 'x64' ? 'amd64' : process.arch)
+  await mkdir(dataRoot, { recursive: true, mode: 0o711 })
+  await mkdir(options.execRoot, { recursive: true, mode: 0o711 })
+  const runtime = await chooseRuntime(kernel, options.runtimes)
+  const launcher = new Launcher({ kernel, runtime, monitorPath: options.monitorPath, execRoot: options.execRoot })
+  const events = new EventLog(clock)
+  const tasks = new TaskGroup(logger)
+  const images = new ImageStore(join(dataRoot, 'images'), new LayerStore(join(dataRoot, 'layers'), kernel, random))
+  const table = new ContainerTable(join(dataRoot, 'containers'))
+  const snapshotRoot = join(dataRoot, 'snapshots')
+  const snapshotter = options.snapshotter === 'copy' ? new CopySnapshotter(snapshotRoot) : new OverlaySnapshotter(snapshotRoot, kernel.mounts)
+  const usersOf = (volume: string): readonly string[] => table.all().filter(container => container.record.mounts.some(mount => mount.Name === volume)).map(container => container.id)
+  const volumes = new LocalVolumes({ root: join(dataRoot, 'volumes'), mounts: kernel.mounts, events, clock, random, usersOf })
+  await Promise.all([images.open(), table.open(), volumes.open()])
+
+  const findContainer: NetworkParts['findContainer'] = ref => {
+    const container = table.find(ref)
+    return container === undefined ? undefined : { id: container.id, name: container.record.name, pid: container.state.pid }
+  }
+  const none = new NoneNetworks()
+  const networking = await options.networks?.({ events, findContainer }) ?? { containers: none, networks: none }
+  const runner = new ContainerRunner({
+    table, images, volumes, snapshotter, launcher, networks: networking.containers, kernel, events, clock, logger, cgroupParent: options.cgroupParent, architecture, monitorPath: options.monitorPath,
+  })
+  const publish = (container: Container, action: string, more: Readonly<Record<string, string>> = {}): void => runner.publish(container, action, more)
+  const execs = new LocalExecs({ table, launcher, kernel, random, tasks, publish })
+  const health = new HealthMonitor({ clock, publish, probe: (container, command, signal) => execs.run(container, command, signal) })
+  const lifecycle = new Lifecycle({ runner, health, table, volumes, snapshotter, kernel, events, clock, logger, tasks, onRemoved: container => execs.forget(container) })
+  const facts = { cpuCount: kernel.host.cpuCount, memoryBytes: kernel.host.memoryBytes, cgroupVersion: kernel.cgroups.version, capabilities: kernel.host.capabilities() }
+  const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname() })
+  const containers = new LocalContainers({ table, images, snapshotter, launcher, kernel, clock, lifecycle, creator, tasks })
+  const graphDriver = (image: StoredImage): { readonly Name: string; readonly Data: Readonly<Record<string, string>> } => ({
+    Name: snapshotter.driver, Data: { LowerDir: image.diffIds.slice(0, -1).reverse().map(diffId => images.layers.directory(diffId)).join(':'), UpperDir: image.diffIds.length === 0 ? '' : images.layers.directory(image.diffIds.at(-1) ?? '') },
+  })
+  return {
+    runtime, storageDriver: snapshotter.driver, eventLog: events, imageStore: images,
+    containers, execs, volumes, events, networks: networking.networks,
+    images: new LocalImages({ store: images, events, clock, architecture, graphDriver, usesOf: id => usesOf(table, id) }),
+    restore: () => restoreContainers({ table, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, kernel, logger, execRoot: options.execRoot }),
+    [Symbol.asyncDispose]: async () => {
+      lifecycle.stopWatching()
+      await tasks[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function usesOf(table: ContainerTable, imageId: string): ImageUse {
+  const users = table.all().filter(container => container.record.imageId === imageId)
+  return { running: users.find(user => isUp(user.state))?.id, stopped: users.find(user => !isUp(user.state))?.id, count: users.length }
+}

@@ -1,0 +1,225 @@
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { LogOptions } from '../engine.ts'
+
+/** A record of the monitor's log: {u64 little-endian ns}{stream, 0, 0, 0, big-endian length}{bytes}. The last 8 bytes of the head are Docker's frame header. */
+const RECORD_HEAD = 16
+const READ_BYTES = 1 << 18
+/** Reads between two looks at the rest of the program. */
+const ROTATIONS_MAX = 1000
+
+export interface LogSource {
+  readonly path: string
+  readonly filesMax: number
+  readonly tty: boolean
+  /** Resolves at the next write, false at the end of the container. */
+  readonly changed: ((signal: AbortSignal) => Promise<boolean>) | undefined
+  readonly labels: string
+}
+
+/** A container's log as the API streams it: framed unless `tty`. Destroying the stream ends following. */
+export function openLog(source: LogSource, options: LogOptions): Readable {
+  const abort = new AbortController()
+  const stream = Readable.from(read(source, options, abort.signal), { objectMode: false, highWaterMark: READ_BYTES })
+  stream.once('close', () => abort.abort(new Error('closed')))
+  return stream
+}
+
+async function* read(source: LogSource, options: LogOptions, signal: AbortSignal): AsyncIterable<Buffer> {
+  const window = { sinceNs: parseTime(options.since), untilNs: parseTime(options.until) }
+  const byLine = options.timestamps === true || options.tail !== undefined && options.tail >= 0 || window.sinceNs !== undefined || window.untilNs !== undefined || options.details === true
+  const lines = new LineSplitter(options, source)
+  const cursor = new LogCursor(source)
+  try {
+    let held: Buffer[] = []
+    const wantedLines = options.tail !== undefined && options.tail >= 0 ? options.tail : undefined
+    for (;;) {
+      const chunk = cursor.next()
+      if (chunk !== undefined) {
+        if (!byLine) { yield* plain(chunk, options, source.tty); continue }
+        const out = lines.split(chunk, window)
+        if (wantedLines === undefined || lines.live) { if (out.length > 0) yield Buffer.concat(out) }
+        else held = [...held, ...out].slice(-wantedLines || Infinity).slice(0, wantedLines === 0 ? 0 : undefined)
+        if (lines.pastUntil) return
+        continue
+      }
+      if (held.length > 0) yield Buffer.concat(held)
+      held = []
+      lines.live = true
+      if (options.follow !== true || source.changed === undefined || !await source.changed(signal)) {
+        for (const last of drain(cursor)) yield* byLine ? lines.split(last, window) : plain(last, options, source.tty)
+        const rest = lines.rest(window)
+        if (rest.length > 0) yield Buffer.concat(rest)
+        return
+      }
+    }
+  } finally {
+    cursor.close()
+  }
+}
+
+function* drain(cursor: LogCursor): Iterable<Buffer> {
+  for (let chunk = cursor.next(); chunk !== undefined; chunk = cursor.next()) yield chunk
+}
+
+/** Whole records, heads stripped down to Docker's. */
+function* plain(chunk: Buffer, options: LogOptions, tty: boolean): Iterable<Buffer> {
+  const parts: Buffer[] = []
+  for (let at = 0; at < chunk.length;) {
+    const end = at + RECORD_HEAD + chunk.readUInt32BE(at + 12)
+    if (wants(chunk[at + 8] ?? 0, options)) parts.push(chunk.subarray(tty ? at + RECORD_HEAD : at + 8, end))
+    at = end
+  }
+  if (parts.length > 0) yield parts.length === 1 ? parts[0] as Buffer : Buffer.concat(parts)
+}
+
+function wants(stream: number, options: LogOptions): boolean { return stream === 2 ? options.stderr : options.stdout }
+
+interface TimeWindow { readonly sinceNs: bigint | undefined; readonly untilNs: bigint | undefined }
+
+/** Puts lines together across records; a line has the time of its first byte. */
+class LineSplitter {
+  /** Past the end of what was there at the start: lines are given out as they come. */
+  live = false
+  pastUntil = false
+  readonly #options: LogOptions
+  readonly #source: LogSource
+  readonly #open = new Map<number, { readonly atNs: bigint; bytes: Buffer }>()
+
+  constructor(options: LogOptions, source: LogSource) {
+    this.#options = options
+    this.#source = source
+  }
+
+  split(chunk: Buffer, window: TimeWindow): Buffer[] {
+    const out: Buffer[] = []
+    for (let at = 0; at < chunk.length;) {
+      const end = at + RECORD_HEAD + chunk.readUInt32BE(at + 12)
+      const stream = chunk[at + 8] ?? 1
+      if (wants(stream, this.#options)) this.#record(stream, chunk.readBigUInt64LE(at), chunk.subarray(at + RECORD_HEAD, end), window, out)
+      at = end
+    }
+    return out
+  }
+
+  /** The last line may have no end. */
+  rest(window: TimeWindow): Buffer[] {
+    const out: Buffer[] = []
+    for (const [stream, { atNs, bytes }] of this.#open) this.#emit(stream, atNs, bytes, window, out)
+    this.#open.clear()
+    return out
+  }
+
+  #record(stream: number, atNs: bigint, bytes: Buffer, window: TimeWindow, out: Buffer[]): void {
+    let rest = bytes
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+      const open = this.#open.get(stream)
+      const line = rest.subarray(0, end + 1)
+      this.#open.delete(stream)
+      this.#emit(stream, open?.atNs ?? atNs, open === undefined ? line : Buffer.concat([open.bytes, line]), window, out)
+      rest = rest.subarray(end + 1)
+    }
+    if (rest.length === 0) return
+    const open = this.#open.get(stream)
+    if (open === undefined) this.#open.set(stream, { atNs, bytes: Buffer.from(rest) })
+    else open.bytes = Buffer.concat([open.bytes, rest])
+  }
+
+  #emit(stream: number, atNs: bigint, line: Buffer, window: TimeWindow, out: Buffer[]): void {
+    if (window.sinceNs !== undefined && atNs < window.sinceNs) return
+    if (window.untilNs !== undefined && atNs > window.untilNs) { this.pastUntil = true; return }
+    const prefix = Buffer.from(`${this.#options.timestamps === true ? `${formatTime(atNs)} ` : ''}${this.#options.details === true ? `${this.#source.labels} ` : ''}`)
+    const body = prefix.length === 0 ? line : Buffer.concat([prefix, line])
+    if (this.#source.tty) { out.push(body); return }
+    const head = Buffer.alloc(8)
+    head[0] = stream
+    head.writeUInt32BE(body.length, 4)
+    out.push(Buffer.concat([head, body]))
+  }
+}
+
+/** Walks from the oldest file to the newest and stays on the right one while they are rotated. */
+class LogCursor {
+  readonly #source: LogSource
+  #fd: number | undefined
+  #inode = 0
+  #offset = 0
+
+  constructor(source: LogSource) {
+    this.#source = source
+    const oldest = this.#paths().find(path => inodeOf(path) !== undefined)
+    if (oldest !== undefined) this.#open(oldest)
+  }
+
+  /** Whole records, or undefined when there are none now. */
+  next(): Buffer | undefined {
+    for (let rotations = 0; rotations < ROTATIONS_MAX; rotations++) {
+      if (this.#fd === undefined && inodeOf(this.#source.path) !== undefined) this.#open(this.#source.path)
+      if (this.#fd === undefined) return undefined
+      const chunk = this.#read(this.#fd)
+      if (chunk !== undefined) return chunk
+      if (!this.#advance()) return undefined
+    }
+    return undefined
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd)
+    this.#fd = undefined
+  }
+
+  #read(fd: number): Buffer | undefined {
+    const left = fstatSync(fd).size - this.#offset
+    if (left < RECORD_HEAD) return undefined
+    const buffer = Buffer.allocUnsafe(Math.min(left, READ_BYTES))
+    const bytes = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, this.#offset))
+    let end = 0
+    while (end + RECORD_HEAD <= bytes.length && end + RECORD_HEAD + bytes.readUInt32BE(end + 12) <= bytes.length) end += RECORD_HEAD + bytes.readUInt32BE(end + 12)
+    this.#offset += end
+    return end === 0 ? undefined : bytes.subarray(0, end)
+  }
+
+  /** To the file that followed this one, if there is one. */
+  #advance(): boolean {
+    const paths = this.#paths()
+    const at = paths.findIndex(path => inodeOf(path) === this.#inode)
+    // Rotated away altogether: what is oldest now comes next.
+    const next = paths.slice(at + 1).find(path => inodeOf(path) !== undefined)
+    if (next === undefined) return false
+    this.close()
+    this.#open(next)
+    return true
+  }
+
+  #open(path: string): void {
+    this.#fd = openSync(path, 'r')
+    this.#inode = fstatSync(this.#fd).ino
+    this.#offset = 0
+  }
+
+  /** Oldest first. */
+  #paths(): readonly string[] {
+    const rotated = Array.from({ length: this.#source.filesMax - 1 }, (_, index) => `${this.#source.path}.${this.#source.filesMax - 1 - index}`)
+    return [...rotated, this.#source.path]
+  }
+}
+
+function inodeOf(path: string): number | undefined { return statSync(path, { throwIfNoEntry: false })?.ino }
+
+/** "1700000000.123456789" or RFC 3339. @throws `invalid-time` (invalid-argument) */
+export function parseTime(text: string | undefined): bigint | undefined {
+  if (text === undefined || text === '' || text === '0') return undefined
+  const seconds = /^(\d+)(?:\.(\d{1,9}))?$/.exec(text)
+  if (seconds !== null) return BigInt(seconds[1] ?? '0') * 1_000_000_000n + BigInt((seconds[2] ?? '').padEnd(9, '0'))
+  const rfc = /^(.*?T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9})\d*)?(Z|[+-]\d{2}:?\d{2})?$/.exec(text)
+  const wholeMs = Date.parse(rfc === null ? text : `${rfc[1]}${rfc[3] ?? 'Z'}`)
+  if (Number.isNaN(wholeMs)) throw new ShoalError('invalid-argument', 'invalid-time', `invalid time ${JSON.stringify(text)}: give seconds since the epoch or RFC 3339`)
+  return BigInt(wholeMs) * 1_000_000n + BigInt((rfc?.[2] ?? '').padEnd(9, '0'))
+}
+
+/** RFC 3339 with nanoseconds. */
+export function formatTime(atNs: bigint): string {
+  const base = new Date(Number(atNs / 1_000_000_000n) * 1000).toISOString().slice(0, 19)
+  return `${base}.${String(atNs % 1_000_000_000n).padStart(9, '0')}Z`
+}

@@ -1,0 +1,222 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import type { AttachStream } from './attach-stream.ts'
+import { exitStatusOf, MonitorProcess, parseState, type ExitStatus, type MonitorState } from './monitor-process.ts'
+import { serializeSpec, type OciProcess, type OciSpec } from './oci-spec.ts'
+import type { OciRuntime } from './oci-runtime.ts'
+import { runtimeFailure } from './runtime-error.ts'
+
+export interface StdioOptions {
+  readonly tty: boolean
+  readonly openStdin: boolean
+  readonly stdinOnce: boolean
+  /** Clients that must miss nothing: connected before the process starts. */
+  readonly attachments: readonly AttachStream[]
+}
+
+export interface LogTarget { readonly path: string; readonly bytesMax: number; readonly filesMax: number }
+
+export interface LaunchOptions extends StdioOptions {
+  readonly id: string
+  readonly spec: OciSpec
+  readonly cgroupPath: string
+  readonly log: LogTarget | undefined
+}
+
+export interface ExecOptions extends StdioOptions {
+  readonly containerId: string
+  readonly execId: string
+  readonly process: OciProcess
+}
+
+/** A process that a monitor watches. */
+export interface Launched { readonly pid: number; readonly monitor: MonitorProcess; readonly socketPath: string; readonly exit: Promise<ExitStatus> }
+
+export type Adopted = { readonly kind: 'running'; readonly launched: Launched } | { readonly kind: 'exited'; readonly exit: ExitStatus } | { readonly kind: 'lost' }
+
+export interface LauncherOptions {
+  readonly kernel: Kernel
+  readonly runtime: OciRuntime
+  readonly monitorPath: string
+  readonly execRoot: string
+}
+
+/** sockaddr_un holds 108 bytes; the path of a monitor's socket is this much longer than the run-time directory. */
+const EXEC_ROOT_MAX = 50
+/** Containers and execs by this much of their ids: the full 64 characters would not leave room in a socket's path. */
+const ID_LENGTH = 24
+const LOST_CODE = 137
+
+/**
+ * Starts containers and execs through a monitor, and finds them again. Each has a directory below the run-time root: bundle, socket `s`, exit file, pid.
+ */
+export class Launcher {
+  readonly #kernel: Kernel
+  readonly #runtime: OciRuntime
+  readonly #monitorPath: string
+  readonly #execRoot: string
+  /** Compiled filters by the hash of the rules. */
+  readonly #filters = new Map<string, string>()
+
+  constructor(options: LauncherOptions) {
+    if (options.execRoot.length > EXEC_ROOT_MAX) throw new ShoalError('invalid-argument', 'exec-root-too-long', `the run-time directory ${options.execRoot} is longer than ${EXEC_ROOT_MAX} characters, too long for Unix sockets in it`)
+    if (!existsSync(options.monitorPath)) throw new ShoalError('failed-precondition', 'no-monitor', `${options.monitorPath} is missing; build it with "make -C agent/monitor"`)
+    this.#kernel = options.kernel
+    this.#runtime = options.runtime
+    this.#monitorPath = options.monitorPath
+    this.#execRoot = options.execRoot
+  }
+
+  directory(id: string): string { return join(this.#execRoot, 'c', id.slice(0, ID_LENGTH)) }
+  get #runtimeRoot(): string { return join(this.#execRoot, this.#runtime.name) }
+
+  /** @throws `runtime-failed` with the runtime's reason; `exitCode` of the cause is the container's */
+  async launch(options: LaunchOptions): Promise<Launched> {
+    const directory = this.directory(options.id)
+    rmSync(directory, { recursive: true, force: true })
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const { spec, remember } = this.#withCachedFilter(options.spec, options.id)
+    writeFileSync(join(directory, 'config.json'), serializeSpec(spec))
+    const { log } = options
+    const oom = this.#kernel.cgroups.filePath(options.cgroupPath, 'memory', this.#kernel.cgroups.version === 1 ? 'memory.oom_control' : 'memory.events')
+    const launched = await this.#spawn(directory, options, [
+      ...(log === undefined ? [] : ['-l', log.path, '-m', String(log.bytesMax), '-n', String(log.filesMax)]), '-o', oom,
+    ], ['run', '--detach', '--bundle', '.', ...(options.tty ? ['--console-socket', 'console'] : []), '--pid-file', 'pid', options.id], options.spec.process.args[0] ?? '')
+    remember()
+    return launched
+  }
+
+  /** @throws `runtime-failed` */
+  async exec(options: ExecOptions): Promise<Launched> {
+    const directory = join(this.directory(options.containerId), options.execId.slice(0, ID_LENGTH))
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    writeFileSync(join(directory, 'process.json'), serializeSpec(options.process))
+    const args = ['exec', '--detach', '--process', 'process.json', ...(options.tty ? ['--console-socket', 'console'] : []), '--pid-file', 'pid', options.containerId]
+    return this.#spawn(directory, options, [], args, options.process.args[0] ?? '')
+  }
+
+  /** Forgets an exec's files. */
+  removeExec(containerId: string, execId: string): void { rmSync(join(this.directory(containerId), execId.slice(0, ID_LENGTH)), { recursive: true, force: true }) }
+
+  /** Finds out about a container that was running when the daemon last knew. */
+  async adopt(id: string): Promise<Adopted> {
+    const directory = this.directory(id)
+    const socketPath = join(directory, 's')
+    const stream = await this.#kernel.processes.connect(socketPath).catch(() => undefined)
+    if (stream !== undefined) {
+      const monitor = new MonitorProcess(stream)
+      monitor.greet()
+      const state = await monitor.started
+      if (state.pid !== undefined && state.code === undefined) return { kind: 'running', launched: this.#launched(directory, monitor, state.pid) }
+      monitor.disconnect()
+    }
+    const exit = this.#exitFile(directory)
+    return exit === undefined ? { kind: 'lost' } : { kind: 'exited', exit }
+  }
+
+  /** Takes down what is left of a container in the kernel, whatever state it is in; then its files here. Idempotent. */
+  async cleanUp(id: string, cgroupPath: string): Promise<void> {
+    const state = join(this.#runtimeRoot, id)
+    // The ordinary case: everything in it died with its first process, so removing the empty cgroup is all that the runtime's own delete would do.
+    if (existsSync(state) && (this.#kernel.cgroups.pids(cgroupPath).length > 0 || !this.#kernel.cgroups.remove(cgroupPath))) {
+      const { stderr, code } = await this.#kernel.processes.run([this.#runtime.path, '--root', this.#runtimeRoot, 'delete', '--force', id])
+      if (code !== 0 && existsSync(state)) throw new ShoalError('internal', 'cleanup-failed', `cannot clean up container ${id}: ${stderr.toString().trim()}`)
+    }
+    rmSync(state, { recursive: true, force: true })
+    rmSync(this.directory(id), { recursive: true, force: true })
+  }
+
+  /** The same for a folder whose container is not known any more; the runtime's own folder tells its full id. */
+  async cleanUpStray(directoryName: string, cgroupParent: string): Promise<void> {
+    const states = existsSync(this.#runtimeRoot) ? readdirSync(this.#runtimeRoot) : []
+    const id = states.find(state => state.startsWith(directoryName)) ?? directoryName
+    await this.cleanUp(id, join(cgroupParent, id))
+  }
+
+  async #spawn(directory: string, stdio: StdioOptions, monitorArgs: readonly string[], runtimeArgs: readonly string[], command: string): Promise<Launched> {
+    const waits = stdio.attachments.length > 0
+    const hidden = this.#runtime.hiddenMount
+    const { control } = this.#kernel.processes.spawnMonitor([
+      this.#monitorPath, '-d', directory, ...monitorArgs,
+      ...(stdio.tty ? ['-t'] : []), ...(stdio.openStdin ? ['-i'] : []), ...(stdio.stdinOnce ? ['-1'] : []), ...(waits ? ['-w'] : []), ...(hidden === undefined ? [] : ['-u', hidden]),
+      '--', this.#runtime.path, '--root', this.#runtimeRoot, '--log', join(directory, 'runtime.log'), '--log-format', 'json', ...runtimeArgs,
+    ], { stderrPath: join(directory, 'monitor.err') })
+    const monitor = new MonitorProcess(control)
+    if (waits) {
+      await monitor.ready
+      await Promise.all(stdio.attachments.map(attachment => this.attach(join(directory, 's'), attachment)))
+      monitor.go()
+    }
+    const state = await monitor.started
+    if (state.pid !== undefined) return this.#launched(directory, monitor, state.pid)
+    throw this.#failure(directory, state, command)
+  }
+
+  /** Connects a client; resolves when it misses nothing any more. */
+  async attach(socketPath: string, attachment: AttachStream): Promise<void> {
+    attachment.connect(await this.#kernel.processes.connect(socketPath))
+    await attachment.attached
+  }
+
+  #launched(directory: string, monitor: MonitorProcess, pid: number): Launched {
+    return { pid, monitor, socketPath: join(directory, 's'), exit: this.#exit(directory, monitor, pid) }
+  }
+
+  /** A monitor that ends without a word was killed: its process must not go on unwatched. */
+  async #exit(directory: string, monitor: MonitorProcess, pid: number): Promise<ExitStatus> {
+    const startedAt = this.#kernel.processes.startTicks(pid)
+    const exit = await monitor.exited ?? this.#exitFile(directory)
+    if (exit !== undefined) return exit
+    if (startedAt !== undefined && this.#kernel.processes.startTicks(pid) === startedAt) this.#kernel.processes.kill(pid, 9)
+    return { code: LOST_CODE, oomKilled: false, atMs: 0, lost: true }
+  }
+
+  #exitFile(directory: string): ExitStatus | undefined {
+    try {
+      return exitStatusOf(parseState(readFileSync(join(directory, 'exit'))))
+    } catch {
+      return undefined
+    }
+  }
+
+  #failure(directory: string, state: MonitorState, command: string): RuntimeFailed {
+    const text = readText(join(directory, 'runtime.log'))
+    const { error, exitCode } = runtimeFailure(text, command)
+    if (text !== '') return new RuntimeFailed(error, exitCode)
+    const own = readText(join(directory, 'monitor.err')).trim()
+    return new RuntimeFailed(new ShoalError('internal', 'runtime-failed', `the container monitor failed (${state.failed}): ${own}`), exitCode)
+  }
+
+  /** crun spends half of its time compiling the filter (D-213). What it compiled once is handed back from then on. */
+  #withCachedFilter(spec: OciSpec, id: string): { readonly spec: OciSpec; remember(): void } {
+    const rules = spec.linux['seccomp']
+    if (!this.#runtime.cachesSeccomp || rules === undefined) return { spec, remember: () => undefined }
+    const key = createHash('sha256').update(JSON.stringify(rules)).digest('hex')
+    const filter = this.#filters.get(key)
+    if (filter !== undefined) {
+      return { spec: { ...spec, annotations: { ...spec.annotations, 'run.oci.seccomp_bpf_data': filter } }, remember: () => undefined }
+    }
+    return { spec, remember: () => {
+      const path = join(this.#runtimeRoot, id, 'seccomp.bpf')
+      if (existsSync(path)) this.#filters.set(key, readFileSync(path).toString('base64'))
+    } }
+  }
+}
+
+/** A start that the runtime refused, with the exit code that the container gets for it. */
+export class RuntimeFailed extends Error {
+  readonly failure: ShoalError
+  readonly exitCode: number
+  constructor(failure: ShoalError, exitCode: number) {
+    super(failure.message, { cause: failure })
+    this.failure = failure
+    this.exitCode = exitCode
+  }
+}
+
+function readText(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : ''
+}

@@ -1,0 +1,168 @@
+import type { HostConfig } from '../../../src/api/engine/engine-json.ts'
+import type { OciSeccomp } from './seccomp.ts'
+import { buildDevices, buildResources, type OciDevice, type OciResources } from './oci-resources.ts'
+
+/** The parts of the OCI runtime specification that are used. */
+export interface OciSpec {
+  readonly ociVersion: string
+  readonly process: OciProcess
+  readonly root: { readonly path: string; readonly readonly: boolean }
+  readonly hostname?: string
+  readonly mounts: readonly OciMount[]
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly linux: Readonly<Record<string, unknown>>
+}
+
+export interface OciProcess {
+  readonly terminal: boolean
+  readonly consoleSize?: { readonly height: number; readonly width: number }
+  readonly user: OciUser
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  readonly cwd: string
+  readonly capabilities: Readonly<Record<string, readonly string[]>>
+  readonly rlimits?: readonly { readonly type: string; readonly hard: number; readonly soft: number }[]
+  readonly noNewPrivileges: boolean
+  readonly oomScoreAdj?: number
+  readonly apparmorProfile?: string
+}
+
+export interface OciUser { readonly uid: number; readonly gid: number; readonly additionalGids?: readonly number[] }
+export interface OciMount { readonly destination: string; readonly type: string; readonly source: string; readonly options: readonly string[] }
+
+/** Everything about one start of a container, looked up and decided; building the specification from it is pure. */
+export interface SpecInput {
+  readonly hostConfig: HostConfig
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  readonly cwd: string
+  readonly user: OciUser
+  readonly tty: boolean
+  readonly rootfs: string
+  readonly hostname: string
+  readonly capabilities: readonly string[]
+  readonly seccomp: OciSeccomp | undefined
+  readonly noNewPrivileges: boolean
+  /** Binds, volumes and tmpfs of the user, and the engine's own (/etc/hosts, …). */
+  readonly mounts: readonly OciMount[]
+  readonly netnsPath: string | undefined
+  /** "" for a namespace of its own, a path to join one; undefined for the host's. */
+  readonly pidNamespace: string | undefined
+  readonly ipcNamespace: string | undefined
+  readonly utsNamespace: string | undefined
+  readonly cgroupNamespace: boolean
+  readonly cgroupPath: string
+  readonly cgroupVersion: 1 | 2
+  /** For privileged containers: every device of the host. For others: those asked for. */
+  readonly devices: readonly OciDevice[]
+  readonly cpuCount: number
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+const MASKED_PATHS: readonly string[] = [
+  '/proc/asound', '/proc/acpi', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/timer_list', '/proc/timer_stats',
+  '/proc/sched_debug', '/proc/scsi', '/sys/firmware', '/sys/devices/virtual/powercap',
+]
+const READONLY_PATHS: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+const SHM_BYTES_DEFAULT = 67_108_864
+
+export function buildSpec(input: SpecInput): OciSpec {
+  const { hostConfig } = input
+  const privileged = hostConfig.Privileged === true
+  return {
+    ociVersion: '1.0.2',
+    process: buildProcess(input),
+    root: { path: input.rootfs, readonly: hostConfig.ReadonlyRootfs === true },
+    ...(input.utsNamespace === undefined ? {} : { hostname: input.hostname }),
+    mounts: buildMounts(input, privileged),
+    annotations: { ...input.annotations, ...hostConfig.Annotations },
+    linux: {
+      cgroupsPath: input.cgroupPath,
+      namespaces: buildNamespaces(input),
+      sysctl: hostConfig.Sysctls ?? {},
+      devices: buildDevices(input.devices),
+      resources: buildResources(input) satisfies OciResources,
+      rootfsPropagation: propagation(input.mounts),
+      ...(input.seccomp === undefined ? {} : { seccomp: input.seccomp }),
+      ...(privileged ? {} : { maskedPaths: hostConfig.MaskedPaths ?? MASKED_PATHS, readonlyPaths: hostConfig.ReadonlyPaths ?? READONLY_PATHS }),
+    },
+  }
+}
+
+export function buildProcess(input: Pick<SpecInput, 'hostConfig' | 'args' | 'env' | 'cwd' | 'user' | 'tty' | 'capabilities' | 'noNewPrivileges'>): OciProcess {
+  const { hostConfig } = input
+  const [height = 0, width = 0] = hostConfig.ConsoleSize ?? []
+  const rlimits = (hostConfig.Ulimits ?? []).map(limit => ({
+    type: `RLIMIT_${(limit.Name ?? '').toUpperCase()}`, hard: unlimited(limit.Hard ?? 0), soft: unlimited(limit.Soft ?? 0),
+  }))
+  return {
+    terminal: input.tty,
+    ...(input.tty && height > 0 ? { consoleSize: { height, width } } : {}),
+    user: input.user, args: input.args, env: input.env, cwd: input.cwd,
+    capabilities: capabilitySets(input.capabilities, input.user.uid),
+    ...(rlimits.length === 0 ? {} : { rlimits }),
+    noNewPrivileges: input.noNewPrivileges,
+    ...(hostConfig.OomScoreAdj === undefined || hostConfig.OomScoreAdj === 0 ? {} : { oomScoreAdj: hostConfig.OomScoreAdj }),
+  }
+}
+
+const RLIM_INFINITY = 18_446_744_073_709_551_615
+function unlimited(value: number): number { return value < 0 ? RLIM_INFINITY : value }
+
+/** JSON as the runtimes read it: RLIM_INFINITY is above what a double holds exactly, so its digits are put back. */
+export function serializeSpec(spec: OciSpec | OciProcess): string {
+  return JSON.stringify(spec).replaceAll(String(RLIM_INFINITY), '18446744073709551615')
+}
+
+/** A user other than root keeps nothing by itself, only what set-uid programs may gain. */
+export function capabilitySets(names: readonly string[], uid: number): Readonly<Record<string, readonly string[]>> {
+  return uid === 0 ? { bounding: names, effective: names, permitted: names } : { bounding: names }
+}
+
+function buildNamespaces(input: SpecInput): readonly { readonly type: string; readonly path?: string }[] {
+  const namespaces: { readonly type: string; readonly path?: string }[] = [{ type: 'mount' }]
+  const add = (type: string, path: string | undefined): void => {
+    if (path !== undefined) namespaces.push(path === '' ? { type } : { type, path })
+  }
+  add('network', input.netnsPath)
+  add('pid', input.pidNamespace)
+  add('ipc', input.ipcNamespace)
+  add('uts', input.utsNamespace)
+  if (input.cgroupNamespace) namespaces.push({ type: 'cgroup' })
+  return namespaces
+}
+
+function buildMounts(input: SpecInput, privileged: boolean): readonly OciMount[] {
+  const { hostConfig } = input
+  const writable = privileged ? 'rw' : 'ro'
+  const hostIpc = input.ipcNamespace === undefined
+  const base: OciMount[] = [
+    { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+    { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
+    { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'] },
+    sysMount(input, writable),
+    { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [writable, 'nosuid', 'noexec', 'nodev', 'relatime'] },
+    hostIpc ? rbind('/dev/mqueue', '/dev/mqueue') : { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+  ]
+  const shm: OciMount = hostIpc ? rbind('/dev/shm', '/dev/shm')
+    : { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${hostConfig.ShmSize !== undefined && hostConfig.ShmSize > 0 ? hostConfig.ShmSize : SHM_BYTES_DEFAULT}`] }
+  const overridden = new Set(input.mounts.map(mount => mount.destination))
+  const users = [...input.mounts].sort((a, b) => depth(a.destination) - depth(b.destination))
+  return [...[...base, shm].filter(mount => !overridden.has(mount.destination)), ...users]
+}
+
+/** sysfs shows the network namespace it was mounted in, so without one of its own a container gets the host's by bind. */
+function sysMount(input: SpecInput, writable: string): OciMount {
+  if (input.netnsPath === undefined) return { destination: '/sys', type: 'bind', source: '/sys', options: ['rbind', 'nosuid', 'noexec', 'nodev', writable] }
+  return { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', writable] }
+}
+
+function rbind(source: string, destination: string): OciMount { return { destination, type: 'bind', source, options: ['rbind', 'nosuid', 'noexec', 'nodev'] } }
+
+function depth(path: string): number { return path === '/' ? 0 : path.split('/').length }
+
+function propagation(mounts: readonly OciMount[]): string {
+  const options = new Set(mounts.flatMap(mount => mount.options))
+  if (options.has('shared') || options.has('rshared')) return 'rshared'
+  return options.has('slave') || options.has('rslave') ? 'rslave' : 'rprivate'
+}

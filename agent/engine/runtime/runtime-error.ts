@@ -1,0 +1,30 @@
+import { ShoalError } from '../../../src/base/errors.ts'
+
+/** What a runtime's log says of a failure, in the words that the stock CLI looks for when it chooses its exit status; and the container's exit code. */
+export function runtimeFailure(log: string, command: string): { readonly error: ShoalError; readonly exitCode: number } {
+  const text = lastError(log)
+  if (/executable file .*not found|no such file or directory/i.test(text)) {
+    const detail = /not found in \$PATH|executable file/i.test(text) ? 'executable file not found in $PATH' : 'no such file or directory'
+    return { exitCode: 127, error: failure(`exec: "${command}": ${detail}: unknown`, text) }
+  }
+  if (/permission denied/i.test(text)) return { exitCode: 126, error: failure(`exec: "${command}": permission denied: unknown`, text) }
+  return { exitCode: 128, error: failure(`${text === '' ? 'the runtime gave no reason' : text}: unknown`, text) }
+}
+
+function failure(reason: string, cause: string): ShoalError {
+  const message = `failed to create task for container: OCI runtime create failed: unable to start container process: ${reason}`
+  return new ShoalError('invalid-argument', 'runtime-failed', message, { cause: new Error(cause) })
+}
+
+/** The log is JSON lines {"msg": …, "level": "error"}. */
+function lastError(log: string): string {
+  const messages = log.split('\n').flatMap(line => {
+    try {
+      const { msg, level } = JSON.parse(line) as { readonly msg?: string; readonly level?: string }
+      return msg !== undefined && level === 'error' ? [msg] : []
+    } catch {
+      return []
+    }
+  })
+  return messages.at(-1) ?? ''
+}

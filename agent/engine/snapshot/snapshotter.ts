@@ -1,0 +1,21 @@
+/**
+ * A container's root filesystem out of an image's layers. Real: OverlaySnapshotter, twin: CopySnapshotter (no privileges, slow).
+ * Layers are directories that nobody changes; a snapshot is what one container writes on top.
+ */
+export interface Snapshotter {
+  readonly driver: string
+  /** Makes a snapshot over these layer directories (bottom first); durable. Again with the same id: no-op. */
+  prepare(id: string, layers: readonly string[]): Promise<void>
+  /** Makes its root filesystem visible and tells where. Mounted already: no-op. @throws `too-many-layers`, `mount-failed` */
+  mount(id: string, layers: readonly string[]): Promise<string>
+  /** Idempotent. */
+  unmount(id: string): Promise<void>
+  /** Unmounts and deletes; idempotent. */
+  remove(id: string): Promise<void>
+  /** Deletes all but these and unmounts what is not in `running`, after a crash. */
+  retain(ids: ReadonlySet<string>, running: ReadonlySet<string>): Promise<void>
+  /** Where a snapshot's own changes are, for docker inspect and sizes. */
+  directories(id: string, layers: readonly string[]): Readonly<Record<string, string>>
+  /** Bytes that the container wrote. */
+  sizeBytes(id: string): Promise<number>
+}

@@ -1,0 +1,171 @@
+import { existsSync } from 'node:fs'
+import { chmod, chown, cp, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Volume, VolumeCreateOptions } from '../../../src/api/engine/engine-json.ts'
+import type { Clock } from '../../../src/base/clock.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+import { createHexId } from '../../../src/base/ids.ts'
+import type { Random } from '../../../src/base/random.ts'
+import type { KernelMounts } from '../../kernel/kernel.ts'
+import { readJson, writeDurably } from '../durable-file.ts'
+import type { Filters, Volumes } from '../engine.ts'
+import type { EventLog } from '../event-log.ts'
+import { booleanFilter, checkFilters, matchesLabels, matchesPruneLabels } from '../filters.ts'
+import { diskUsage } from '../snapshot/disk-usage.ts'
+
+interface VolumeRecord {
+  readonly name: string
+  readonly createdAt: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly options: Readonly<Record<string, string>>
+  readonly anonymous: boolean
+}
+
+export interface LocalVolumesOptions {
+  readonly root: string
+  readonly mounts: KernelMounts
+  readonly events: EventLog
+  readonly clock: Clock
+  readonly random: Random
+  /** Containers, running or not, that have this volume. */
+  readonly usersOf: (name: string) => readonly string[]
+}
+
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
+const OPTION_NAMES: readonly string[] = ['type', 'device', 'o', 'size']
+/** Set by clients on volumes that they made without a name. */
+const ANONYMOUS_LABEL = 'com.docker.volume.anonymous'
+
+/** The driver `local`: directories below the data root, or file systems mounted there while a container uses them. */
+export class LocalVolumes implements Volumes {
+  readonly #options: LocalVolumesOptions
+  readonly #records = new Map<string, VolumeRecord>()
+  /** Containers that have a volume mounted, by volume. */
+  readonly #active = new Map<string, Set<string>>()
+
+  constructor(options: LocalVolumesOptions) { this.#options = options }
+
+  /** Reads what is on disk. A directory without its record was never acknowledged. */
+  async open(): Promise<void> {
+    await mkdir(this.#options.root, { recursive: true, mode: 0o701 })
+    for (const name of await readdir(this.#options.root)) {
+      const record = await readJson<VolumeRecord>(this.#recordPath(name))
+      if (record !== undefined) this.#records.set(name, record)
+      else await rm(join(this.#options.root, name), { recursive: true, force: true })
+    }
+  }
+
+  async create(options: VolumeCreateOptions): Promise<Volume> {
+    if (options.Driver !== undefined && options.Driver !== '' && options.Driver !== 'local') throw new ShoalError('not-found', 'no-such-volume-driver', `error looking up volume plugin ${options.Driver}: plugin "${options.Driver}" not found; only "local" is built in`)
+    const anonymous = options.Name === undefined || options.Name === ''
+    const name = anonymous ? createHexId(this.#options.random) : options.Name ?? ''
+    if (!NAME.test(name)) throw new ShoalError('invalid-argument', 'invalid-name', `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`)
+    const existing = this.#records.get(name)
+    if (existing !== undefined) return this.#json(existing)
+    const unknown = Object.keys(options.DriverOpts ?? {}).find(key => !OPTION_NAMES.includes(key))
+    if (unknown !== undefined) throw new ShoalError('invalid-argument', 'invalid-volume-option', `create ${name}: invalid option: "${unknown}"`)
+    const record: VolumeRecord = {
+      name, createdAt: new Date(this.#options.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z'), options: options.DriverOpts ?? {},
+      labels: { ...options.Labels, ...(anonymous ? { [ANONYMOUS_LABEL]: '' } : {}) }, anonymous,
+    }
+    await mkdir(this.#data(name), { recursive: true, mode: 0o755 })
+    await writeDurably(this.#recordPath(name), JSON.stringify(record), { sync: !anonymous })
+    this.#records.set(name, record)
+    this.#options.events.publish('volume', 'create', name, { driver: 'local' })
+    return this.#json(record)
+  }
+
+  async inspect(name: string): Promise<Volume> { return this.#json(this.#get(name)) }
+
+  async list(filters: Filters = {}): Promise<{ readonly Volumes: readonly Volume[]; readonly Warnings: readonly string[] }> {
+    checkFilters(filters, ['dangling', 'driver', 'label', 'name'])
+    const dangling = booleanFilter(filters, 'dangling')
+    const matches = (record: VolumeRecord): boolean =>
+      (dangling === undefined || dangling === (this.#options.usersOf(record.name).length === 0))
+      && matchesLabels(filters['label'], record.labels)
+      && (filters['driver'] === undefined || filters['driver'].includes('local'))
+      && (filters['name'] === undefined || filters['name'].some(name => record.name.includes(name)))
+    return { Volumes: [...this.#records.values()].filter(matches).map(record => this.#json(record)), Warnings: [] }
+  }
+
+  async remove(name: string, force: boolean): Promise<void> {
+    if (force && !this.#records.has(name)) return
+    this.#get(name)
+    const users = this.#options.usersOf(name)
+    if (users.length > 0) throw new ShoalError('conflict', 'volume-in-use', `remove ${name}: volume is in use - [${users.join(', ')}]`)
+    await rm(this.#recordPath(name), { force: true })
+    await rm(join(this.#options.root, name), { recursive: true, force: true })
+    this.#records.delete(name)
+    this.#options.events.publish('volume', 'destroy', name, { driver: 'local' })
+  }
+
+  async prune(filters: Filters): Promise<{ readonly VolumesDeleted: readonly string[]; readonly SpaceReclaimed: number }> {
+    checkFilters(filters, ['all', 'label', 'label!'])
+    const all = booleanFilter(filters, 'all') === true
+    const unused = [...this.#records.values()].filter(record => (all || ANONYMOUS_LABEL in record.labels) && matchesPruneLabels(filters, record.labels) && this.#options.usersOf(record.name).length === 0)
+    let bytes = 0
+    for (const { name } of unused) {
+      bytes += await diskUsage(this.#data(name))
+      await this.remove(name, true)
+    }
+    this.#options.events.publish('volume', 'prune', '', { reclaimed: String(bytes) })
+    return { VolumesDeleted: unused.map(record => record.name), SpaceReclaimed: bytes }
+  }
+
+  /** The host directory of a volume that a container starts with; mounts it if it is a file system of its own. */
+  async acquire(name: string, containerId: string): Promise<string> {
+    const { options } = this.#get(name)
+    const users = this.#active.get(name) ?? new Set()
+    if (users.size === 0 && options['device'] !== undefined) this.#options.mounts.mount(options['device'], this.#data(name), options['type'] ?? 'none', options['o'] ?? '')
+    this.#active.set(name, users.add(containerId))
+    return this.#data(name)
+  }
+
+  /** For a container that was found running: the volume is mounted already. */
+  adopt(name: string, containerId: string): void { this.#active.set(name, (this.#active.get(name) ?? new Set()).add(containerId)) }
+
+  async release(name: string, containerId: string): Promise<void> {
+    const users = this.#active.get(name)
+    if (users === undefined || !users.delete(containerId) || users.size > 0) return
+    this.#active.delete(name)
+    if (this.#records.get(name)?.options['device'] !== undefined) await this.#options.mounts.unmount(this.#data(name))
+  }
+
+  /** Fills an empty volume from a directory of the image, owner and mode included. */
+  async copyUp(name: string, source: string): Promise<void> {
+    const target = this.#data(name)
+    if (!existsSync(source) || (await readdir(target)).length > 0) return
+    const from = await stat(source)
+    if (!from.isDirectory()) return
+    for (const entry of await readdir(source)) await cp(join(source, entry), join(target, entry), { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
+    await copyOwners(source, target)
+  }
+
+  #json(record: VolumeRecord): Volume {
+    return { CreatedAt: record.createdAt, Driver: 'local', Labels: record.labels, Mountpoint: this.#data(record.name), Name: record.name, Options: record.options, Scope: 'local' }
+  }
+
+  #get(name: string): VolumeRecord {
+    const record = this.#records.get(name)
+    if (record === undefined) throw new ShoalError('not-found', 'no-such-volume', `get ${name}: no such volume`)
+    return record
+  }
+
+  #data(name: string): string { return join(this.#options.root, name, '_data') }
+  #recordPath(name: string): string { return join(this.#options.root, name, 'volume.json') }
+}
+
+/** cp keeps modes and times, not owners. */
+async function copyOwners(source: string, target: string): Promise<void> {
+  const from = await stat(source)
+  await chown(target, from.uid, from.gid)
+  await chmod(target, from.mode & 0o7777)
+  for (const entry of await readdir(source, { withFileTypes: true })) {
+    if (entry.isDirectory()) await copyOwners(join(source, entry.name), join(target, entry.name))
+    else if (entry.isFile()) {
+      const { uid, gid, mode } = await stat(join(source, entry.name))
+      await chown(join(target, entry.name), uid, gid)
+      await chmod(join(target, entry.name), mode & 0o7777)
+    }
+  }
+}

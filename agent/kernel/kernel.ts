@@ -1,0 +1,88 @@
+import type { Duplex } from 'node:stream'
+
+/** Everything the container side of the engine asks of Linux. Real: linux/linux-kernel.ts (koffi), twin: fake-kernel.ts. */
+export interface Kernel {
+  readonly mounts: KernelMounts
+  readonly processes: KernelProcesses
+  readonly cgroups: KernelCgroups
+  readonly host: KernelHost
+}
+
+export interface OverlayMount {
+  /** Topmost first. */
+  readonly lower: readonly string[]
+  readonly upper: string
+  readonly work: string
+  readonly target: string
+}
+
+export interface KernelMounts {
+  /** @throws `mount-failed` with the errno's name in the message */
+  overlay(mount: OverlayMount): void
+  /** @throws `mount-failed` */
+  bind(source: string, target: string): void
+  /** A tmpfs, a remote file system, …: mount(2) with this type; `options` as mount(8)'s -o, flags and data alike. @throws `mount-failed` */
+  mount(source: string, target: string, type: string, options: string): void
+  /** Detaches; not mounted is fine. Off the event loop: an overlay is synced first. @throws `unmount-failed` */
+  unmount(target: string): Promise<void>
+  /** Mount points at or below `prefix`, deepest first. */
+  under(prefix: string): readonly string[]
+  /** An overlay whiteout (device 0:0). */
+  makeWhiteout(path: string): void
+  /** Hides what lower layers have in this directory. */
+  makeOpaque(directory: string): void
+}
+
+export interface SpawnedMonitor {
+  readonly pid: number
+  /** The monitor's descriptor 3. Ends when the monitor does. */
+  readonly control: Duplex
+}
+
+export interface RunResult { readonly code: number; readonly stdout: Buffer; readonly stderr: Buffer }
+
+export interface KernelProcesses {
+  /** Starts a process in a session of its own that outlives this one, with descriptor 3 connected to `control` and stderr in a file. @throws `spawn-failed` */
+  spawnMonitor(argv: readonly string[], options: { readonly stderrPath: string }): SpawnedMonitor
+  /** Runs a tool to its end. For rare work only: forking a large process is slow. */
+  run(argv: readonly string[], options?: { readonly input?: AsyncIterable<Uint8Array>; readonly signal?: AbortSignal; readonly cwd?: string }): Promise<RunResult>
+  /** Runs a tool as a filter: its standard output. The iteration fails with `tool-failed` when the tool does. */
+  filter(argv: readonly string[], input: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>
+  /** Connects to a Unix stream socket. @throws `connect-failed` */
+  connect(path: string): Promise<Duplex>
+  /** Signal 0 only asks. False when there is no such process. */
+  kill(pid: number, signal: number): boolean
+  /** When a process started, in clock ticks since boot: with the pid, names one process for ever. */
+  startTicks(pid: number): number | undefined
+}
+
+export type CgroupController = 'memory' | 'cpu' | 'cpuacct' | 'pids' | 'blkio' | 'freezer' | 'cpuset' | 'devices'
+
+/** `cgroup` is an absolute cgroup path such as /shoal/<id>. */
+export interface KernelCgroups {
+  readonly version: 1 | 2
+  /** A second hierarchy that crun would refuse the machine for; it is hidden from the runtime alone. */
+  readonly hybridMount: string | undefined
+  has(controller: CgroupController): boolean
+  filePath(cgroup: string, controller: CgroupController, file: string): string
+  /** Undefined when the cgroup or the file is not there. */
+  read(cgroup: string, controller: CgroupController, file: string): string | undefined
+  /** @throws `cgroup-write-failed` */
+  write(cgroup: string, controller: CgroupController, file: string, text: string): void
+  pids(cgroup: string): readonly number[]
+  /** Removes it from every hierarchy; false when it still holds processes. */
+  remove(cgroup: string): boolean
+}
+
+export interface KernelHost {
+  /** This machine's bounding set, as CAP_… names. */
+  capabilities(): ReadonlySet<string>
+  readonly hasSeccomp: boolean
+  readonly cpuCount: number
+  readonly memoryBytes: number
+  /** "6.1.0" and so on. */
+  readonly release: string
+  readonly clockTicksPerSecond: number
+  /** Total processor time of the machine in nanoseconds (user, nice, system, idle, …), as Docker counts system_cpu_usage. */
+  systemCpuNanos(): number
+}

@@ -1,0 +1,86 @@
+import koffi, { type KoffiFunc, type LibraryHandle } from 'koffi'
+import { ShoalError, type ErrorKind } from '../../../src/base/errors.ts'
+
+/** The C functions that Node has no call for. Each returns -1 and sets errno on failure, except posix_spawn, which returns the errno. */
+export interface Libc {
+  mount(source: string | null, target: string, type: string | null, flags: number, data: string | null): number
+  umount2(target: string, flags: number): number
+  umount2Async(target: string, flags: number): Promise<number>
+  mknod(path: string, mode: number, device: number): number
+  lsetxattr(path: string, name: string, value: Uint8Array, size: number, flags: number): number
+  socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number
+  /** Blocks a pool thread: only for a process that has ended or is about to. */
+  waitpidAsync(pid: number): Promise<number>
+  spawn(argv: readonly string[], environment: readonly string[], stdio: SpawnStdio): number
+  errno(): number
+}
+
+/** What the child's descriptors 0 to 3 are: 0 and 1 /dev/null, 2 a file, 3 one of ours. */
+export interface SpawnStdio { readonly stderrPath: string; readonly controlFd: number }
+
+const POSIX_SPAWN_SETSIGMASK = 0x08
+const POSIX_SPAWN_SETSID = 0x80
+const O_RDWR = 2
+const O_CREAT_APPEND = 0o100 | 0o2000 | 1
+/** Larger than glibc's posix_spawnattr_t (336), posix_spawn_file_actions_t (80) and sigset_t (128). */
+const OPAQUE_SIZE = 512
+
+export function loadLibc(): Libc {
+  const lib = koffi.load('libc.so.6')
+  const umount2 = lib.func('int umount2(const char *target, int flags)')
+  const waitpid = lib.func('int waitpid(int pid, void *status, int options)')
+  return {
+    mount: lib.func('int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)'),
+    umount2,
+    umount2Async: (target, flags) => callAsync(umount2, target, flags),
+    mknod: lib.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
+    lsetxattr: lib.func('int lsetxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)'),
+    socketpair: lib.func('int socketpair(int domain, int type, int protocol, int32_t *fds)'),
+    waitpidAsync: pid => callAsync(waitpid, pid, null, 0),
+    spawn: createSpawn(lib),
+    errno: () => koffi.errno(),
+  }
+}
+
+function callAsync(fn: KoffiFunc<(...args: unknown[]) => unknown>, ...args: unknown[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fn.async(...args, (error: unknown, result: unknown) => { if (error === null || error === undefined) resolve(result as number); else reject(error as Error) })
+  })
+}
+
+function createSpawn(lib: LibraryHandle): Libc['spawn'] {
+  const actionsInit = lib.func('int posix_spawn_file_actions_init(void *actions)')
+  const actionsOpen = lib.func('int posix_spawn_file_actions_addopen(void *actions, int fd, const char *path, int flags, unsigned int mode)')
+  const actionsDup = lib.func('int posix_spawn_file_actions_adddup2(void *actions, int from, int to)')
+  const actionsDestroy = lib.func('int posix_spawn_file_actions_destroy(void *actions)')
+  const attrInit = lib.func('int posix_spawnattr_init(void *attributes)')
+  const attrFlags = lib.func('int posix_spawnattr_setflags(void *attributes, short flags)')
+  const attrMask = lib.func('int posix_spawnattr_setsigmask(void *attributes, void *mask)')
+  const posixSpawn = lib.func('int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, const char **argv, const char **environment)')
+  return (argv, environment, stdio) => {
+    const actions = Buffer.alloc(OPAQUE_SIZE)
+    const attributes = Buffer.alloc(OPAQUE_SIZE)
+    actionsInit(actions)
+    actionsOpen(actions, 0, '/dev/null', O_RDWR, 0)
+    actionsOpen(actions, 1, '/dev/null', O_RDWR, 0)
+    actionsOpen(actions, 2, stdio.stderrPath, O_CREAT_APPEND, 0o600)
+    actionsDup(actions, stdio.controlFd, 3)
+    attrInit(attributes)
+    attrFlags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK)
+    attrMask(attributes, Buffer.alloc(OPAQUE_SIZE))
+    const pid = [0]
+    const errno = posixSpawn(pid, argv[0], actions, attributes, [...argv, null], [...environment, null]) as number
+    actionsDestroy(actions)
+    if (errno !== 0) throw new ShoalError('internal', 'spawn-failed', `cannot start ${argv[0]}: ${errnoName(errno)}`)
+    return pid[0] ?? 0
+  }
+}
+
+/** "ENOENT" for 2. */
+export function errnoName(errno: number): string {
+  return Object.entries(koffi.os.errno).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`
+}
+
+export function errnoError(kind: ErrorKind, code: string, what: string, errno: number): ShoalError {
+  return new ShoalError(kind, code, `${what}: ${errnoName(errno)}`)
+}

@@ -1,0 +1,85 @@
+import { existsSync, readFileSync, rmdirSync, statfsSync, writeFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { messageOf, ShoalError } from '../../../src/base/errors.ts'
+import type { CgroupController, KernelCgroups } from '../kernel.ts'
+
+const ROOT = '/sys/fs/cgroup'
+const CGROUP2_MAGIC = 0x63677270
+const CONTROLLERS: readonly CgroupController[] = ['memory', 'cpu', 'cpuacct', 'pids', 'blkio', 'freezer', 'cpuset', 'devices']
+
+/** cgroupfs, version 1 (one directory per controller) or 2 (one for all). */
+export class LinuxCgroups implements KernelCgroups {
+  readonly version: 1 | 2 = statfsSync(ROOT).type === CGROUP2_MAGIC ? 2 : 1
+  readonly hybridMount: string | undefined = this.version === 1 && hasControllers(`${ROOT}/unified`) ? `${ROOT}/unified` : undefined
+
+  has(controller: CgroupController): boolean {
+    if (this.version === 1) return existsSync(join(ROOT, controller))
+    return (this.#readFile(join(ROOT, 'cgroup.controllers')) ?? '').split(/\s+/).includes(controller === 'blkio' ? 'io' : controller)
+  }
+
+  filePath(cgroup: string, controller: CgroupController, file: string): string { return join(this.#directory(cgroup, controller), file) }
+
+  read(cgroup: string, controller: CgroupController, file: string): string | undefined { return this.#readFile(this.filePath(cgroup, controller, file)) }
+
+  write(cgroup: string, controller: CgroupController, file: string, text: string): void {
+    try {
+      writeFileSync(this.filePath(cgroup, controller, file), text)
+    } catch (error) {
+      throw new ShoalError('internal', 'cgroup-write-failed', `cannot write ${text} to ${file} of cgroup ${cgroup}: ${messageOf(error)}`, { cause: error })
+    }
+  }
+
+  pids(cgroup: string): readonly number[] {
+    return (this.read(cgroup, 'pids', 'cgroup.procs') ?? '').split('\n').filter(line => line !== '').map(Number)
+  }
+
+  remove(cgroup: string): boolean {
+    return this.#hierarchies().map(root => removeTree(join(root, cgroup))).every(done => done)
+  }
+
+  #directory(cgroup: string, controller: CgroupController): string {
+    return this.version === 2 ? join(ROOT, cgroup) : join(ROOT, controller, cgroup)
+  }
+
+  /** On a hybrid machine the runtime sees version 1 only, runc both. */
+  #hierarchies(): readonly string[] {
+    if (this.version === 2) return [ROOT]
+    return [...CONTROLLERS, 'systemd', 'unified', 'net_cls', 'net_prio', 'perf_event', 'hugetlb', 'rdma', 'misc'].map(name => join(ROOT, name))
+  }
+
+  #readFile(path: string): string | undefined {
+    try {
+      return readFileSync(path, 'utf8')
+    } catch {
+      return undefined
+    }
+  }
+}
+
+function hasControllers(mount: string): boolean {
+  try {
+    return readFileSync(`${mount}/cgroup.controllers`, 'utf8').trim() !== ''
+  } catch {
+    return false
+  }
+}
+
+/** rmdir from the leaves up (a container may have made cgroups of its own); false when one is busy. */
+function removeTree(directory: string): boolean {
+  try {
+    rmdirSync(directory)
+    return true
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ENOENT') return true
+    if (code !== 'EBUSY' && code !== 'ENOTEMPTY') throw error
+  }
+  const children = readdirSync(directory, { withFileTypes: true }).filter(entry => entry.isDirectory())
+  if (children.length === 0 || !children.every(child => removeTree(join(directory, child.name)))) return false
+  try {
+    rmdirSync(directory)
+    return true
+  } catch {
+    return false
+  }
+}

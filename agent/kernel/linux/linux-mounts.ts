@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { KernelMounts, OverlayMount } from '../kernel.ts'
+import { errnoError, errnoName, type Libc } from './libc.ts'
+
+const MS_BIND = 0x1000
+const MS_REC = 0x4000
+const MNT_DETACH = 2
+const S_IFCHR = 0o020000
+/** mount(2) copies one page of option text, with its terminating zero. */
+const MOUNT_DATA_MAX = 4095
+/** Flags that mount(8) takes among -o options; what is not here goes to the file system as data. */
+const FLAGS: Readonly<Record<string, number>> = {
+  ro: 0x1, nosuid: 0x2, nodev: 0x4, noexec: 0x8, sync: 0x10, remount: 0x20, mand: 0x40, dirsync: 0x80, noatime: 0x400, nodiratime: 0x800,
+  bind: MS_BIND, rbind: MS_BIND | MS_REC, relatime: 0x200000, strictatime: 0x1000000, lazytime: 0x2000000, rw: 0, defaults: 0, exec: 0, suid: 0, dev: 0, async: 0,
+}
+
+/** mount(2) and its relatives in this process's mount namespace. */
+export class LinuxMounts implements KernelMounts {
+  readonly #libc: Libc
+
+  constructor(libc: Libc) { this.#libc = libc }
+
+  overlay(mount: OverlayMount): void {
+    const data = `lowerdir=${mount.lower.join(':')},upperdir=${mount.upper},workdir=${mount.work}`
+    if (data.length > MOUNT_DATA_MAX) {
+      throw new ShoalError('failed-precondition', 'too-many-layers', `${mount.lower.length} layers do not fit into one overlay mount; use a shorter data directory or squash the image`)
+    }
+    this.#mount('overlay', mount.target, 'overlay', 0, data)
+  }
+
+  bind(source: string, target: string): void { this.#mount(source, target, null, MS_BIND | MS_REC, null) }
+
+  mount(source: string, target: string, type: string, options: string): void {
+    const words = options.split(',').filter(word => word !== '')
+    const flags = words.reduce((sum, word) => sum | (FLAGS[word] ?? 0), 0)
+    const data = words.filter(word => !(word in FLAGS)).join(',')
+    this.#mount(source, target, type === 'none' ? null : type, flags, data === '' ? null : data)
+  }
+
+  async unmount(target: string): Promise<void> {
+    if (await this.#libc.umount2Async(target, MNT_DETACH) === 0) return
+    if (this.under(target).includes(target)) throw new ShoalError('internal', 'unmount-failed', `cannot unmount ${target}`)
+  }
+
+  under(prefix: string): readonly string[] {
+    return readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map(line => unescape(line.split(' ')[4] ?? ''))
+      .filter(point => point === prefix || point.startsWith(`${prefix}/`))
+      .sort((a, b) => b.length - a.length)
+  }
+
+  makeWhiteout(path: string): void {
+    if (this.#libc.mknod(path, S_IFCHR, 0) !== 0) throw errnoError('internal', 'mount-failed', `cannot make a whiteout at ${path}`, this.#libc.errno())
+  }
+
+  makeOpaque(directory: string): void {
+    const value = Buffer.from('y')
+    if (this.#libc.lsetxattr(directory, 'trusted.overlay.opaque', value, value.length, 0) !== 0) {
+      throw errnoError('internal', 'mount-failed', `cannot mark ${directory} opaque`, this.#libc.errno())
+    }
+  }
+
+  #mount(source: string | null, target: string, type: string | null, flags: number, data: string | null): void {
+    if (this.#libc.mount(source, target, type, flags, data) === 0) return
+    throw new ShoalError('internal', 'mount-failed', `cannot mount ${type ?? source} at ${target}: ${errnoName(this.#libc.errno())}`)
+  }
+}
+
+/** mountinfo writes space, tab, newline and backslash as octal. */
+function unescape(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))
+}

@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process'
+import { closeSync, readFileSync } from 'node:fs'
+import { connect, Socket } from 'node:net'
+import { Readable, type Duplex } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { KernelProcesses, RunResult, SpawnedMonitor } from '../kernel.ts'
+import { errnoError, type Libc } from './libc.ts'
+
+const AF_UNIX = 1
+const SOCK_STREAM_CLOEXEC = 1 | 0o2000000
+const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+export class LinuxProcesses implements KernelProcesses {
+  readonly #libc: Libc
+
+  constructor(libc: Libc) { this.#libc = libc }
+
+  spawnMonitor(argv: readonly string[], options: { readonly stderrPath: string }): SpawnedMonitor {
+    const pair = new Int32Array(2)
+    if (this.#libc.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, pair) !== 0) throw errnoError('resource-exhausted', 'spawn-failed', 'cannot make a socket pair', this.#libc.errno())
+    const [ours = -1, theirs = -1] = pair
+    let pid: number
+    try {
+      pid = this.#libc.spawn(argv, [PATH], { stderrPath: options.stderrPath, controlFd: theirs })
+    } catch (error) {
+      closeSync(ours)
+      throw error
+    } finally {
+      closeSync(theirs)
+    }
+    const control = new Socket({ fd: ours, readable: true, writable: true, allowHalfOpen: false })
+    // The monitor's end of the socket closes as it exits: only then is it waited for, so no pool thread is held while it lives.
+    control.once('close', () => { this.#libc.waitpidAsync(pid).catch(() => undefined) })
+    return { pid, control }
+  }
+
+  async run(argv: readonly string[], options: { readonly input?: AsyncIterable<Uint8Array>; readonly signal?: AbortSignal; readonly cwd?: string } = {}): Promise<RunResult> {
+    const [command = '', ...args] = argv
+    const child = spawn(command, args, { stdio: 'pipe', env: { PATH: PATH.slice(5) }, cwd: options.cwd, signal: options.signal })
+    const [code, stdout, stderr] = await Promise.all([
+      exitCode(child, command), collect(child.stdout), collect(child.stderr),
+      options.input === undefined ? child.stdin.end() : feed(options.input, child.stdin),
+    ])
+    return { code, stdout, stderr }
+  }
+
+  async *filter(argv: readonly string[], input: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    const [command = '', ...args] = argv
+    const child = spawn(command, args, { stdio: 'pipe', env: { PATH: PATH.slice(5) } })
+    const exited = exitCode(child, command)
+    exited.catch(() => undefined)
+    const stderr = collect(child.stderr)
+    const feeding = feed(input, child.stdin)
+    feeding.catch(() => undefined)
+    try {
+      yield* child.stdout as AsyncIterable<Uint8Array>
+      await feeding
+      if (await exited !== 0) throw new ShoalError('invalid-argument', 'tool-failed', `${command}: ${(await stderr).toString().trim()}`)
+    } finally {
+      child.kill('SIGKILL')
+    }
+  }
+
+  connect(path: string): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(path)
+      socket.once('error', error => reject(new ShoalError('unavailable', 'connect-failed', `cannot connect to ${path}: ${error.message}`, { cause: error })))
+      socket.once('connect', () => { socket.removeAllListeners('error'); resolve(socket) })
+    })
+  }
+
+  kill(pid: number, signal: number): boolean {
+    try {
+      process.kill(pid, signal)
+      return true
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+      throw error
+    }
+  }
+
+  startTicks(pid: number): number | undefined {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
+    } catch {
+      return undefined
+    }
+  }
+}
+
+function exitCode(child: ReturnType<typeof spawn>, command: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', error => reject(new ShoalError('failed-precondition', 'spawn-failed', `cannot run ${command}: ${error.message}; is it installed?`, { cause: error })))
+    child.once('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 137)))
+  })
+}
+
+async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** A tool that stops reading early has said why by its exit status; an input that fails is the caller's error. */
+async function feed(input: AsyncIterable<Uint8Array>, sink: NodeJS.WritableStream): Promise<void> {
+  try {
+    await pipeline(Readable.from(input, { objectMode: false }), sink)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code !== 'EPIPE' && code !== 'ERR_STREAM_PREMATURE_CLOSE' && code !== 'ERR_STREAM_DESTROYED') throw error
+  }
+}
