@@ -159,6 +159,21 @@ test('changes go out at once when idle and are gathered under load', async () =>
   assert.deepEqual(kinds(await next), ['update task b1', 'update task b2'])
 })
 
+test('under load a network is told of at most every 100 ms, with what is true then', async () => {
+  await using world = await setUp([{ node: { id: 'n1', attachments: [attachment('10.0.1.2')] } }, { node: { id: 'n2' } }, NET])
+  const stream = await world.assignments('n1')
+  await stream.next()
+  const create = (at: number) => world.store.update(tx => tx.create('task', make('Task', { id: `t${at}`, nodeId: 'n2', status: { state: 'running' }, desiredState: 'running', networks: [attachment(`10.0.1.${at}`)] })))
+  for (let at = 10; at < 40; at++) await create(at)
+  let messages = 0
+  for (let told = 0; told < 30; messages++) {
+    const next = stream.next()
+    await world.clock.advance(100)
+    told = (await next).changes[0]?.assignment?.network?.endpoints.length ?? 0
+  }
+  assert(messages <= 4, `${messages} messages`)
+})
+
 test('at the end of the leadership sessions are told to find another manager', async () => {
   const world = await setUp([{ node: { id: 'n1' } }])
   const { session } = await world.register('n1')

@@ -56,12 +56,17 @@ export class Dispatcher implements AsyncDisposable {
   readonly #tables: NetworkTables
   /** Nodes of the last leadership that are expected to return. */
   readonly #unknown = new Map<string, Timer>()
+  /** Networks whose tables may have changed and were not told of yet. */
+  readonly #touchedNetworks = new Set<string>()
+  readonly #networkPacer: SendPacer
+  #networkTimer: Timer | undefined
   #isStopping = false
 
   constructor(components: DispatcherComponents) {
     this.#deps = components
     this.#group = new TaskGroup(components.logger)
     this.#tables = new NetworkTables(components.store.view())
+    this.#networkPacer = new SendPacer(components.clock)
   }
 
   /** Moves all nodes to unknown until they register here, and begins to watch (N02). */
@@ -138,6 +143,7 @@ export class Dispatcher implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true
     for (const timer of this.#unknown.values()) timer.cancel()
+    this.#networkTimer?.cancel()
     const reason = new ShoalError('unavailable', 'not-leader', 'this manager no longer leads; find another one')
     for (const session of this.#sessions.values()) session.disconnect(reason)
     this.#sessions.clear()
@@ -226,12 +232,28 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   #observe(commit: StoreCommit): void {
-    const networks = this.#tables.observe(commit)
-    for (const session of this.#sessions.values()) {
-      if (commit.changes === 'all') session.wake('session')
-      if (commit.changes === 'all' || intersect(session.networks, networks)) session.wake('assignments')
-    }
+    for (const id of this.#tables.observe(commit)) this.#touchedNetworks.add(id)
+    this.#tellOfNetworks()
     if (commit.changes !== 'all') for (const change of commit.changes) this.#observeChange(change)
+    else for (const session of this.#sessions.values()) {
+      session.wake('session')
+      session.wake('assignments')
+    }
+  }
+
+  /** At once when idle, so that a task leaves DNS with the word to stop; gathered under load, since a table goes to many nodes. */
+  #tellOfNetworks(): void {
+    if (this.#touchedNetworks.size === 0 || this.#networkTimer !== undefined) return
+    if (!this.#networkPacer.tryTake()) {
+      this.#networkTimer = this.#deps.clock.after(this.#networkPacer.delayMs(), () => {
+        this.#networkTimer = undefined
+        this.#tellOfNetworks()
+      })
+      return
+    }
+    this.#tables.refresh(this.#touchedNetworks)
+    for (const session of this.#sessions.values()) if (intersect(session.networks, this.#touchedNetworks)) session.wake('assignments')
+    this.#touchedNetworks.clear()
   }
 
   #observeChange(change: StoreChange): void {

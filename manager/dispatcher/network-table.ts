@@ -84,7 +84,8 @@ function ingressPorts(service: Service): NetworkService['ports'] {
   return (service.endpoint?.ports ?? []).filter(port => port.publishMode === 'ingress' && port.publishedPort !== 0)
 }
 
-function addressOn(node: Node, networkId: string): string {
+/** The node's own address on the network, CIDR; empty when it does not take part. */
+export function addressOn(node: Node, networkId: string): string {
   return node.attachments.find(attachment => attachment.networkId === networkId)?.addresses[0] ?? ''
 }
 

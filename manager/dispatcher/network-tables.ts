@@ -3,7 +3,7 @@ import type { NetworkTable } from '../../src/api/swarm/dispatcher.ts'
 import type { Node, Service, Task } from '../../src/api/swarm/objects.ts'
 import { isTaskLive } from '../../src/api/swarm/task-state.ts'
 import type { StoreChange, StoreCommit, StoreView } from '../store/object-store.ts'
-import { networkBody, networkTable, type NetworkBody } from './network-table.ts'
+import { addressOn, networkBody, networkTable, type NetworkBody } from './network-table.ts'
 
 /**
  * The tables of all networks, computed when asked for and kept while their content is the same: a table of the same content is the
@@ -21,13 +21,17 @@ export class NetworkTables {
     this.#reload(view)
   }
 
-  /** Takes note of a commit. @returns the networks whose tables may have changed */
-  observe(commit: StoreCommit): ReadonlySet<string> {
+  /** Takes note of a commit. Tables stay as they are until refresh(). @returns the networks whose tables may have changed */
+  observe(commit: StoreCommit): readonly string[] {
     this.#view = commit.view
-    if (commit.changes === 'all') this.#reload(commit.view)
-    const touched = new Set<string>(commit.changes === 'all' ? commit.view.list('network').map(network => network.id) : commit.changes.flatMap(change => this.#touchedBy(change)))
-    for (const id of touched) this.#stale.add(id)
-    return touched
+    if (commit.changes !== 'all') return commit.changes.flatMap(change => this.#touchedBy(change))
+    this.#reload(commit.view)
+    return [...new Set([...this.#bodies.keys(), ...commit.view.list('network').map(network => network.id)])]
+  }
+
+  /** The networks' tables are computed anew when they are next asked for. */
+  refresh(networkIds: Iterable<string>): void {
+    for (const id of networkIds) this.#stale.add(id)
   }
 
   /** The table of a network for one node, or undefined when there is no such network. */
@@ -37,7 +41,7 @@ export class NetworkTables {
     let tables = this.#tables.get(body)
     if (tables === undefined) this.#tables.set(body, tables = new Map())
     let table = tables.get(node.id)
-    if (table === undefined) tables.set(node.id, table = networkTable(body, node))
+    if (table === undefined || table.nodeAddress !== addressOn(node, networkId)) tables.set(node.id, table = networkTable(body, node))
     return table
   }
 
@@ -85,7 +89,6 @@ export class NetworkTables {
 
   #reload(view: StoreView): void {
     this.#tasks.clear()
-    for (const id of this.#bodies.keys()) this.#stale.add(id)
     for (const task of view.list('task')) if (task.networks.length > 0) this.#track(task, task)
   }
 }
