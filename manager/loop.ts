@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../src/base/clock.ts'
-import { hasCode } from '../src/base/errors.ts'
+import { hasCode, ShoalError } from '../src/base/errors.ts'
 import type { Logger } from '../src/base/logger.ts'
 import { TaskGroup } from '../src/base/task-group.ts'
 import { WorkQueue } from '../src/base/work-queue.ts'
@@ -144,9 +144,11 @@ export class ReconcileLoop implements AsyncDisposable {
   }
 
   #failed(key: string, error: unknown): void {
-    if (hasCode(error, 'out-of-sequence')) this.#logger.debug('decision was stale, deciding again', { key })
+    // Without a leader or a quorum all keys fail alike, and raft says so itself.
+    const isUnavailable = error instanceof ShoalError && error.kind === 'unavailable'
+    if (isUnavailable) this.#logger.debug('decision was not committed, trying again', { key, err: error })
     else this.#logger.warn('decision failed, trying again', { key, err: error })
-    this.#wakeAt(key, hasCode(error, 'out-of-sequence') ? 0 : this.#clock.nowMs() + RETRY_DELAY_MS)
+    this.#wakeAt(key, this.#clock.nowMs() + RETRY_DELAY_MS)
   }
 
   #wakeAt(key: string, atMs: number | undefined): void {
