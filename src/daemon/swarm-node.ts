@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { ManagerStatusResponse } from '../api/swarm/control.ts'
 import { RAFT_MEMBERSHIP_RPC } from '../api/codec/methods.ts'
 import type { Node } from '../api/swarm/objects.ts'
-import type { NodeAvailability, NodeRole } from '../api/swarm/specs.ts'
+import type { ClusterSpec, NodeAvailability, NodeRole } from '../api/swarm/specs.ts'
 import type { Clock } from '../base/clock.ts'
 import { ShoalError, messageOf } from '../base/errors.ts'
 import { createId } from '../base/ids.ts'
@@ -18,6 +18,7 @@ import { readNodeCertificate, signNodeCertificate } from '../ca/node-certificate
 import { renewalAtMs } from '../ca/renewal-time.ts'
 import { createRootCa } from '../ca/root-ca.ts'
 import { CertificateFiles } from '../platform/certificates/certificate-files.ts'
+import { swarmStateError } from '../http/convert/swarm-state-error.ts'
 import { RenewableCredentials, fixedCredentials } from '../platform/rpc/credentials-source.ts'
 import { GrpcDialer, createInsecureDialer } from '../platform/rpc/grpc-dialer.ts'
 import { localAddressTowards, chooseAddress, resolveAddress } from './host-address.ts'
@@ -69,6 +70,7 @@ export interface InitRequest {
   readonly subnetSize: number
   readonly availability: NodeAvailability
   readonly forceNewCluster: boolean
+  readonly spec: ClusterSpec
 }
 export interface JoinRequest {
   readonly remoteAddresses: readonly string[]
@@ -117,11 +119,11 @@ export class SwarmNode implements AsyncDisposable {
   /** The manager of this host as it says it is; undefined when there is none or it does not answer. */
   async managerStatus(): Promise<ManagerStatusResponse | undefined> { return this.#membership?.manager?.status() }
 
-  /** A connection to this host's manager. @throws ShoalError `not-a-manager` (unavailable) with Docker's texts (B03) */
+  /** A connection to this host's manager. @throws ShoalError `swarm-…` (unavailable) with Docker's texts (B03) */
   manager(): RpcClient {
     const membership = this.#membership
-    if (membership === undefined) throw unavailable('not-in-swarm', 'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.')
-    if (membership.manager === undefined) throw unavailable('not-a-manager', "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.")
+    if (membership === undefined) throw swarmStateError('inactive')
+    if (membership.manager === undefined) throw swarmStateError('worker')
     return membership.manager.client
   }
 
@@ -157,7 +159,7 @@ export class SwarmNode implements AsyncDisposable {
         managers: [{ nodeId, addr: advertiseAddress }],
         bootstrap: {
           rootCertPem: root.certPem, rootKeyPem: root.keyPem, workerToken: createJoinToken(root.certPem, random), managerToken: createJoinToken(root.certPem, random),
-          addressPool: request.addressPool, subnetSize: request.subnetSize, dataPathPort: request.dataPathPort,
+          addressPool: request.addressPool, subnetSize: request.subnetSize, dataPathPort: request.dataPathPort, spec: request.spec,
         },
       }
       await this.#enter(state, { certPem, keyPem, rootCertPem: root.certPem }, undefined)
@@ -194,7 +196,7 @@ export class SwarmNode implements AsyncDisposable {
   async leave(options: { readonly force: boolean }): Promise<void> {
     const membership = this.#membership
     if (membership === undefined) {
-      if (this.#error === '') throw unavailable('not-in-swarm', 'This node is not part of a swarm')
+      if (this.#error === '') throw swarmStateError('not-member')
       this.#forget()
       return
     }
@@ -218,7 +220,7 @@ export class SwarmNode implements AsyncDisposable {
 
   async #change<T>(work: () => Promise<T>, options: { readonly inside?: boolean } = {}): Promise<T> {
     if (this.#isChanging) throw unavailable('membership-changing', 'This node is joining or leaving a swarm right now. Wait until that is done and try again.')
-    if (this.#membership !== undefined && options.inside !== true) throw unavailable('already-in-swarm', 'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.')
+    if (this.#membership !== undefined && options.inside !== true) throw swarmStateError('member')
     this.#isChanging = true
     try {
       return await work()
@@ -262,7 +264,7 @@ export class SwarmNode implements AsyncDisposable {
     }
     const timeout = new AbortController()
     const timer = this.#parts.clock.after(JOIN_TIMEOUT_MS, () => {
-      timeout.abort(unavailable('join-timeout', 'Timeout was reached before node joined. The attempt to join the swarm will continue in the background. Use the "docker info" command to see the current swarm status of your node.'))
+      timeout.abort(swarmStateError('pending'))
     })
     try {
       await membership.agent.untilReady(timeout.signal)

@@ -1,4 +1,4 @@
-import type { NodeAvailability, NodeRole } from '../api/swarm/specs.ts'
+import type { ClusterSpec, NodeAvailability, NodeRole } from '../api/swarm/specs.ts'
 
 /** What this host remembers of its cluster; swarm/state.json. */
 export interface SwarmState {
@@ -26,4 +26,5 @@ export interface ClusterBootstrap {
   readonly addressPool: readonly string[]
   readonly subnetSize: number
   readonly dataPathPort: number
+  readonly spec: ClusterSpec
 }
