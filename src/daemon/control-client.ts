@@ -18,7 +18,7 @@ export function createControlBackend(manager: () => RpcClient): ControlBackend {
       return await work(manager())
     } catch (error) {
       // The process is being started, or was killed a moment ago.
-      if (error instanceof ShoalError && error.code === 'unreachable') throw swarmStateError('starting')
+      if (error instanceof ShoalError && error.code === 'rpc-unavailable') throw swarmStateError('starting')
       throw error
     }
   }

@@ -35,7 +35,7 @@ const RENEWAL_CHECK_MAX_MS = 12 * 3_600_000
 
 /** This host's agent while it belongs to a cluster. */
 export interface NodeAgent extends AsyncDisposable {
-  start(): void
+  start(): Promise<void>
   /** Resolves when a manager has accepted this node's session. */
   untilReady(signal: AbortSignal): Promise<void>
   /** Stops and removes every task's container. */
@@ -245,7 +245,7 @@ export class SwarmNode implements AsyncDisposable {
       onRootCa: rootPem => { this.#onRootCa(rootPem) },
     })
     this.#membership = { state, credentials: renewable, agent, manager }
-    agent.start()
+    await agent.start()
     this.#group.run('renew the certificate', async signal => this.#renewInTime(signal))
   }
 
