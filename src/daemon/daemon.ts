@@ -1,0 +1,123 @@
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createLocalEngine, type LocalEngine } from '../../agent/engine/local-engine.ts'
+import { createLocalNetworks } from '../../agent/engine/network/create-local-networks.ts'
+import { createLinuxKernel } from '../../agent/kernel/linux/linux-kernel.ts'
+import { createLinuxNetworkKernel } from '../../agent/kernel/linux/linux-network-kernel.ts'
+import { createHexId } from '../base/ids.ts'
+import type { Logger } from '../base/logger.ts'
+import { createApiServer } from '../http/api-server.ts'
+import { clusterInfoToJson } from '../http/convert/cluster.ts'
+import type { HttpServer } from '../http/server/http-server.ts'
+import { CryptoRandom } from '../platform/clock/crypto-random.ts'
+import { SystemClock } from '../platform/clock/system-clock.ts'
+import { LevelStore } from '../platform/storage/level-store.ts'
+import { createControlBackend } from './control-client.ts'
+import type { DaemonConfig } from './daemon-config.ts'
+import { createNodeAgent } from './node-agent.ts'
+import { StateFile } from './state-file.ts'
+import { createSwarmBackend } from './swarm-backend.ts'
+import { SwarmNode } from './swarm-node.ts'
+import { createSystemBackend } from './system-backend.ts'
+import { VERSION } from './version.ts'
+
+/** Everything that runs on one host, but for its manager and its containers. Built and started in order, disposed in reverse. */
+export class Daemon implements AsyncDisposable {
+  readonly #owned = new AsyncDisposableStack()
+
+  /** @throws ShoalError when something it needs is missing or taken */
+  static async start(config: DaemonConfig, logger: Logger): Promise<Daemon> {
+    const daemon = new Daemon()
+    try {
+      await daemon.#start(config, logger)
+      return daemon
+    } catch (error) {
+      await daemon[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> { await this.#owned.disposeAsync() }
+
+  async #start(config: DaemonConfig, logger: Logger): Promise<void> {
+    const [clock, random] = [new SystemClock(), new CryptoRandom()]
+    mkdirSync(config.dataRoot, { recursive: true, mode: 0o711 })
+    mkdirSync(config.execRoot, { recursive: true, mode: 0o711 })
+    const engine = this.#owned.use(await createEngine(config, logger, { clock, random }))
+    const kv = this.#owned.use(await LevelStore.open(join(config.dataRoot, 'agent')))
+    const swarm = this.#owned.use(new SwarmNode({
+      dataFolder: config.dataRoot, execFolder: config.execRoot, logLevel: config.logLevel, clock, random, logger,
+      createAgent: async options => createNodeAgent({ engine, config, kv, clock, random, logger }, options),
+    }))
+    const swarmBackend = createSwarmBackend(swarm)
+    const system = createSystemBackend({
+      config, clock, engineId: engineId(config.dataRoot, random), runtime: engine.runtime.name, cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1', swarm, containers: engine.containers, images: engine.images,
+      clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, undefined)),
+    })
+    const server = this.#owned.use(createApiServer({
+      logger, clock, random, version: VERSION,
+      backends: {
+        system, containers: engine.containers, execs: engine.execs, images: engine.images, networks: engine.networks, volumes: engine.volumes, events: engine.events,
+        swarm: swarmBackend, control: createControlBackend(() => swarm.manager()),
+      },
+    }))
+    await engine.restore()
+    await swarm.restore()
+    for (const host of config.hosts) await listen(server, host, config, logger)
+    logger.info('the daemon is ready', { hosts: config.hosts, dataRoot: config.dataRoot, runtime: engine.runtime.name })
+  }
+}
+
+async function createEngine(config: DaemonConfig, logger: Logger, { clock, random }: { readonly clock: SystemClock; readonly random: CryptoRandom }): Promise<LocalEngine> {
+  const networkKernel = createLinuxNetworkKernel()
+  return createLocalEngine({
+    dataRoot: config.dataRoot, execRoot: config.execRoot, cgroupParent: config.cgroupParent, kernel: createLinuxKernel(), clock, random, logger,
+    monitorPath: fileURLToPath(new URL('../../../agent/monitor/shoal-monitor', import.meta.url)),
+    ...(config.runtime === '' ? {} : { runtimes: [config.runtime as 'crun' | 'runc'] }),
+    networks: ({ events, connectable }) => {
+      const networks = createLocalNetworks({
+        kernel: networkKernel, execRoot: config.execRoot, dataRoot: config.dataRoot, clock, random, logger, containers: connectable, onEvent: event => events.publish(event),
+        ...(config.bip === '' ? {} : { bip: config.bip }), ...(config.dns.length === 0 ? {} : { dnsUpstreams: config.dns }),
+        ...(config.defaultAddressPools.length === 0 ? {} : { addressPools: config.defaultAddressPools.map(parsePool) }),
+      })
+      return { containers: networks, networks }
+    },
+  })
+}
+
+function parsePool(text: string): { readonly base: string; readonly size: number } {
+  const [base = '', size = ''] = text.split(',').map(part => part.slice(part.indexOf('=') + 1))
+  return { base, size: Number(size) }
+}
+
+/** The engine's id: made once, kept for ever. */
+function engineId(dataRoot: string, random: CryptoRandom): string {
+  const file = new StateFile<{ readonly id: string }>(join(dataRoot, 'engine-id.json'))
+  const known = file.read()?.id
+  if (known !== undefined) return known
+  const hex = createHexId(random).slice(0, 32)
+  const id = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  file.write({ id })
+  return id
+}
+
+async function listen(server: HttpServer, host: string, config: DaemonConfig, logger: Logger): Promise<void> {
+  if (host.startsWith('unix://')) {
+    const path = host.slice('unix://'.length)
+    mkdirSync(dirname(path), { recursive: true })
+    rmSync(path, { force: true })
+    await server.listen(host)
+    chmodSync(path, 0o660)
+    const group = groupId(config.group)
+    if (group !== undefined) chownSync(path, 0, group)
+    return
+  }
+  if (config.tls?.verify !== true) logger.warn('the API is reachable over the network without client certificates: whoever reaches it is root on this host', { host })
+  await server.listen(host, config.tls === undefined ? undefined : { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile), ...(config.tls.verify ? { ca: readFileSync(config.tls.caFile) } : {}) })
+}
+
+function groupId(name: string): number | undefined {
+  const line = readFileSync('/etc/group', 'utf8').split('\n').find(entry => entry.startsWith(`${name}:`))
+  return line === undefined ? undefined : Number(line.split(':')[2])
+}
