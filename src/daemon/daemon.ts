@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createLocalEngine, type LocalEngine } from '../../agent/engine/local-engine.ts'
@@ -24,7 +24,7 @@ import { VERSION } from './version.ts'
 
 /** Everything that runs on one host, but for its manager and its containers. Built and started in order, disposed in reverse. */
 export class Daemon implements AsyncDisposable {
-  readonly #owned = new AsyncDisposableStack()
+  readonly #owned: AsyncDisposable[] = []
 
   /** @throws ShoalError when something it needs is missing or taken */
   static async start(config: DaemonConfig, logger: Logger): Promise<Daemon> {
@@ -38,15 +38,22 @@ export class Daemon implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> { await this.#owned.disposeAsync() }
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (let part = this.#owned.pop(); part !== undefined; part = this.#owned.pop()) await part[Symbol.asyncDispose]()
+  }
+
+  #own<T extends AsyncDisposable>(part: T): T {
+    this.#owned.push(part)
+    return part
+  }
 
   async #start(config: DaemonConfig, logger: Logger): Promise<void> {
     const [clock, random] = [new SystemClock(), new CryptoRandom()]
     mkdirSync(config.dataRoot, { recursive: true, mode: 0o711 })
     mkdirSync(config.execRoot, { recursive: true, mode: 0o711 })
-    const engine = this.#owned.use(await createEngine(config, logger, { clock, random }))
-    const kv = this.#owned.use(await LevelStore.open(join(config.dataRoot, 'agent')))
-    const swarm = this.#owned.use(new SwarmNode({
+    const engine = this.#own(await createEngine(config, logger, { clock, random }))
+    const kv = this.#own(await LevelStore.open(join(config.dataRoot, 'agent')))
+    const swarm = this.#own(new SwarmNode({
       dataFolder: config.dataRoot, execFolder: config.execRoot, logLevel: config.logLevel, clock, random, logger,
       createAgent: async options => createNodeAgent({ engine, config, kv, clock, random, logger }, options),
     }))
@@ -55,7 +62,7 @@ export class Daemon implements AsyncDisposable {
       config, clock, engineId: engineId(config.dataRoot, random), runtime: engine.runtime.name, cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1', swarm, containers: engine.containers, images: engine.images,
       clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, undefined)),
     })
-    const server = this.#owned.use(createApiServer({
+    const server = this.#own(createApiServer({
       logger, clock, random, version: VERSION,
       backends: {
         system, containers: engine.containers, execs: engine.execs, images: engine.images, networks: engine.networks, volumes: engine.volumes, events: engine.events,
@@ -104,17 +111,14 @@ function engineId(dataRoot: string, random: CryptoRandom): string {
 
 async function listen(server: HttpServer, host: string, config: DaemonConfig, logger: Logger): Promise<void> {
   if (host.startsWith('unix://')) {
-    const path = host.slice('unix://'.length)
-    mkdirSync(dirname(path), { recursive: true })
-    rmSync(path, { force: true })
-    await server.listen(host)
-    chmodSync(path, 0o660)
-    const group = groupId(config.group)
-    if (group !== undefined) chownSync(path, 0, group)
+    mkdirSync(dirname(host.slice('unix://'.length)), { recursive: true })
+    const socketGroupId = groupId(config.group)
+    await server.listen(host, socketGroupId === undefined ? {} : { socketGroupId })
     return
   }
   if (config.tls?.verify !== true) logger.warn('the API is reachable over the network without client certificates: whoever reaches it is root on this host', { host })
-  await server.listen(host, config.tls === undefined ? undefined : { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile), ...(config.tls.verify ? { ca: readFileSync(config.tls.caFile) } : {}) })
+  const { tls } = config
+  await server.listen(host, tls === undefined ? {} : { tls: { certPem: readFileSync(tls.certFile), keyPem: readFileSync(tls.keyFile), ...(tls.verify ? { clientCaPem: readFileSync(tls.caFile) } : {}) } })
 }
 
 function groupId(name: string): number | undefined {
