@@ -6,6 +6,7 @@ import type { Logger } from '../../src/base/logger.ts'
 import type { Random } from '../../src/base/random.ts'
 import { TaskGroup } from '../../src/base/task-group.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import { createConnectableContainers } from './container/connectable-containers.ts'
 import { Container } from './container/container.ts'
 import { ContainerCreator } from './container/container-creator.ts'
 import { isUp } from './container/container-record.ts'
@@ -22,7 +23,7 @@ import { ImageStore, type StoredImage } from './image/image-store.ts'
 import { LayerStore } from './image/layer-store.ts'
 import type { ImageUse } from './image/image-json.ts'
 import { LocalImages } from './image/local-images.ts'
-import type { ContainerNetworks } from './network/container-networks.ts'
+import type { ConnectableContainers, ContainerNetworks } from './network/container-networks.ts'
 import { NoneNetworks } from './network/none-networks.ts'
 import { Launcher } from './runtime/launcher.ts'
 import { chooseRuntime, type OciRuntime } from './runtime/oci-runtime.ts'
@@ -56,8 +57,8 @@ export interface LocalEngineOptions {
 /** What the engine offers to its network side. */
 export interface NetworkParts {
   readonly events: EventLog
-  /** Containers that are up, with the name and process that network inspect and connect need. */
-  readonly findContainer: (ref: string) => { readonly id: string; readonly name: string; readonly pid: number } | undefined
+  /** For connect and disconnect; asked only after the engine is open. */
+  readonly connectable: () => ConnectableContainers
 }
 
 export interface EngineNetworking { readonly containers: ContainerNetworks; readonly networks: Networks }
@@ -90,12 +91,9 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const volumes = new LocalVolumes({ root: join(dataRoot, 'volumes'), mounts: kernel.mounts, events, clock, random, usersOf })
   await Promise.all([images.open(), table.open(), volumes.open()])
 
-  const findContainer: NetworkParts['findContainer'] = ref => {
-    const container = table.find(ref)
-    return container === undefined ? undefined : { id: container.id, name: container.record.name, pid: container.state.pid }
-  }
+  const connectable = createConnectableContainers(table)
   const none = new NoneNetworks()
-  const networking = await options.networks?.({ events, findContainer }) ?? { containers: none, networks: none }
+  const networking = await options.networks?.({ events, connectable: () => connectable }) ?? { containers: none, networks: none }
   const runner = new ContainerRunner({
     table, images, volumes, snapshotter, launcher, networks: networking.containers, kernel, events, clock, logger, cgroupParent: options.cgroupParent, architecture, monitorPath: options.monitorPath,
   })

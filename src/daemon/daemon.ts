@@ -84,7 +84,8 @@ async function createEngine(config: DaemonConfig, logger: Logger, { clock, rando
     ...(config.runtime === '' ? {} : { runtimes: [config.runtime as 'crun' | 'runc'] }),
     networks: ({ events, connectable }) => {
       const networks = createLocalNetworks({
-        kernel: networkKernel, execRoot: config.execRoot, dataRoot: config.dataRoot, clock, random, logger, containers: connectable, onEvent: event => events.publish(event),
+        kernel: networkKernel, execRoot: config.execRoot, dataRoot: config.dataRoot, clock, random, logger, containers: connectable, 
+        onEvent: event => events.publish('network', event.Action ?? '', event.Actor?.ID ?? '', event.Actor?.Attributes ?? {}),
         ...(config.bip === '' ? {} : { bip: config.bip }), ...(config.dns.length === 0 ? {} : { dnsUpstreams: config.dns }),
         ...(config.defaultAddressPools.length === 0 ? {} : { addressPools: config.defaultAddressPools.map(parsePool) }),
       })
