@@ -3,10 +3,12 @@ import { RAFT_MEMBERSHIP_RPC } from '../../src/api/codec/methods.ts'
 import type { JoinRaftResponse, RaftMember } from '../../src/api/swarm/raft.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import type { Logger } from '../../src/base/logger.ts'
-import type { Random } from '../../src/base/random.ts'
+import { randomInt, type Random } from '../../src/base/random.ts'
 import type { RpcDialer } from '../../src/base/rpc.ts'
 import { TaskGroup } from '../../src/base/task-group.ts'
+import { isDialable } from './member-address.ts'
 import { encodeMember } from './member-table.ts'
+import { MembershipClient } from './membership-client.ts'
 import { NO_LEADER_MESSAGE, type RaftNode } from './raft-node.ts'
 import { createRaftId } from './start-state.ts'
 
@@ -190,11 +192,11 @@ export class Membership implements AsyncDisposable {
   async #review(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && !this.#raft.signal.aborted) {
       await this.#options.clock.sleep(REVIEW_MS, signal)
-      if (!this.#raft.isLeader) continue
       try {
-        await this.#oneAtATime(() => this.#reviewOnce())
+        if (this.#raft.isLeader) await this.#oneAtATime(() => this.#reviewOnce())
+        else await this.#tellNewAddress(signal)
       } catch (err) {
-        if (!(err instanceof ShoalError) || err.kind !== 'unavailable') throw err
+        if (!(err instanceof ShoalError)) throw err
         this.#options.logger.debug('raft members are reviewed again', { err })
       }
     }
@@ -202,13 +204,29 @@ export class Membership implements AsyncDisposable {
 
   async #reviewOnce(): Promise<void> {
     const status = this.#raft.status()
-    const own = this.#raft.table.members.find(member => member.raftId === this.#raft.raftId)
-    if (own !== undefined && own.addr !== this.#raft.addr) await this.#change('update-node', { ...own, addr: this.#raft.addr })
+    const own = this.#movedSelf()
+    if (own !== undefined) await this.#change('update-node', { ...own, addr: this.#raft.addr })
     for (const member of this.#raft.table.members) {
       const progress = status?.progress.get(member.raftId)
       if (!member.learner || progress === undefined || status === undefined || progress.match === 0) continue
       if (progress.match + PROMOTION_LAG_MAX >= status.commit && this.#isReachable(member.raftId)) await this.#change('add-node', { ...member, learner: false })
     }
+  }
+
+  /** This node as the others know it, if they know another address. */
+  #movedSelf(): RaftMember | undefined {
+    const own = this.#raft.table.members.find(member => member.raftId === this.#raft.raftId)
+    return own !== undefined && own.addr !== this.#raft.addr && isDialable(this.#raft.addr) ? own : undefined
+  }
+
+  /** The leader can't find this node, but this node finds the others: it asks them in turn, since they know who leads. */
+  async #tellNewAddress(signal: AbortSignal): Promise<void> {
+    if (this.#movedSelf() === undefined) return
+    const others = this.#raft.table.members.filter(member => member.raftId !== this.#raft.raftId)
+    const heard = others.filter(member => this.#isReachable(member.raftId))
+    const candidates = heard.length > 0 ? heard : others
+    const asked = candidates[randomInt(this.#options.random, candidates.length)]
+    if (asked !== undefined) await new MembershipClient(this.#options).join(asked.addr, { addr: this.#raft.addr, raftId: this.#raft.raftId }, signal)
   }
 
   async #oneAtATime<T>(work: () => Promise<T>): Promise<T> {

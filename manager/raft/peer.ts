@@ -69,7 +69,8 @@ export class Peer implements AsyncDisposable {
     this.#tasks.run('raft snapshot', async signal => {
       let outcome: 'finished' | 'failed' = 'failed'
       try {
-        for await (const ack of this.#client.stream(RAFT_RPC.snapshot, snapshotChunks(envelope, records), { signal })) outcome = ack.received > 0 ? 'finished' : outcome
+        const chunks = snapshotChunks(envelope, records, () => this.#context.clock.sleep(0, signal))
+        for await (const ack of this.#client.stream(RAFT_RPC.snapshot, chunks, { signal })) outcome = ack.received > 0 ? 'finished' : outcome
       } catch (err) {
         this.#context.logger.warn('sending a snapshot failed', { peer: this.addr, err })
       } finally {

@@ -94,7 +94,8 @@ export class RaftLogStore implements Storage {
       this.#isHardStateSaved = false
     }
     if (entries.length === 0 && !mustSync) return
-    await this.#log.append([...(this.#isHardStateSaved ? [] : [encodeHardState(this.#hardState)]), ...entries.map(encodeEntry)])
+    // The hard state comes last: a torn write must not leave a commit index over entries that these were to replace.
+    await this.#log.append([...entries.map(encodeEntry), ...(this.#isHardStateSaved ? [] : [encodeHardState(this.#hardState)])])
     this.#isHardStateSaved = true
     this.#remember(entries)
   }

@@ -157,7 +157,26 @@ test('a voter that lost its disk comes back under a new id', async () => {
   await cluster.stopAll()
 })
 
-test('a member with a new address is found there', async () => {
+test('a follower that moved tells its new address by itself, and so does a leader', async () => {
+  const cluster = new RaftCluster()
+  const [a] = await cluster.three()
+  await cluster.stop('b')
+  const b = await cluster.boot('b', { addr: 'b2:1' })
+  await b.server.listen('b2:1')
+  await cluster.until(() => a.raft.table.members.find(member => member.nodeId === 'b')?.addr === 'b2:1')
+  await cluster.write(a, 'after')
+  await cluster.until(() => caughtUp(a, b))
+  await cluster.stop('a')
+  await cluster.stop('b')
+  await cluster.stop('c')
+  const moved = await cluster.boot('a', { addr: 'a2:1' })
+  await moved.server.listen('a2:1')
+  const c = await cluster.boot('c')
+  await cluster.until(() => c.raft.table.members.find(member => member.nodeId === 'a')?.addr === 'a2:1')
+  await cluster.stopAll()
+})
+
+test('a member with the address "any" gets the one it is seen at', async () => {
   const cluster = new RaftCluster()
   const [a] = await cluster.three()
   await cluster.stop('b')

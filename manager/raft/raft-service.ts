@@ -2,6 +2,7 @@ import { RAFT_MEMBERSHIP_RPC, RAFT_RPC } from '../../src/api/codec/methods.ts'
 import type { RaftEnvelope, RaftEnvelopeAck, SnapshotChunk } from '../../src/api/swarm/raft.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import { unaryHandler, type RpcContext, type RpcServer } from '../../src/base/rpc.ts'
+import { dialableAddress } from './member-address.ts'
 import type { Membership } from './membership.ts'
 import type { RaftNode } from './raft-node.ts'
 
@@ -14,7 +15,7 @@ export function registerRaftService(server: Pick<RpcServer, 'handle'>, raft: Raf
   server.handle(RAFT_RPC.snapshot, (requests, context) => receiveSnapshot(raft, requests, context))
   server.handle(RAFT_MEMBERSHIP_RPC.join, unaryHandler(async ({ addr, raftId }, context) => {
     const nodeId = managerOf(raft, context)
-    return membership.join({ nodeId, addr: dialable(addr, context.remoteAddress), raftId })
+    return membership.join({ nodeId, addr: dialableAddress(addr, context.remoteAddress), raftId })
   }))
   server.handle(RAFT_MEMBERSHIP_RPC.leave, unaryHandler(async ({ nodeId }, context) => {
     managerOf(raft, context)
@@ -64,12 +65,4 @@ function checkSender(raft: RaftNode, envelope: RaftEnvelope, nodeId: string): vo
   if (member !== undefined && member.nodeId !== nodeId) {
     throw new ShoalError('permission-denied', 'member-mismatch', `node ${nodeId} sent a message of raft member ${envelope.from}, which is node ${member.nodeId}`)
   }
-}
-
-/** "0.0.0.0" and "[::]" stand for the address the caller was seen at (F10). */
-function dialable(addr: string, remoteAddress: string): string {
-  const colon = addr.lastIndexOf(':')
-  const host = addr.slice(0, colon)
-  if (host !== '' && host !== '0.0.0.0' && host !== '[::]') return addr
-  return `${remoteAddress.includes(':') ? `[${remoteAddress}]` : remoteAddress}${addr.slice(colon)}`
 }

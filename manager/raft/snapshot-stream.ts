@@ -7,8 +7,12 @@ const CHUNK_BYTES_MAX = 1024 * 1024
 const RECORD_BYTES_MAX = 64 * 1024 * 1024
 const LENGTH_BYTES = 4
 
-/** Packs records, each behind its length, into chunks. The first chunk is the message alone. Pulled, so the sender's memory holds one chunk. */
-export async function* snapshotChunks(envelope: RaftEnvelope, records: AsyncIterable<Uint8Array>): AsyncGenerator<SnapshotChunk, void, undefined> {
+/**
+ * Packs records, each behind its length, into chunks. The first chunk is the message alone. Pulled, so the sender's memory
+ * holds one chunk.
+ * @param pause awaited before each chunk: encoding must not keep a leader from its heartbeats
+ */
+export async function* snapshotChunks(envelope: RaftEnvelope, records: AsyncIterable<Uint8Array>, pause: () => Promise<void>): AsyncGenerator<SnapshotChunk, void, undefined> {
   yield { envelope, data: new Uint8Array(), last: false }
   let buffer = new Uint8Array(CHUNK_BYTES_MAX)
   let filled = 0
@@ -20,6 +24,7 @@ export async function* snapshotChunks(envelope: RaftEnvelope, records: AsyncIter
       done += count
       filled += count
       if (filled < CHUNK_BYTES_MAX) continue
+      await pause()
       yield { data: buffer, last: false }
       buffer = new Uint8Array(CHUNK_BYTES_MAX)
       filled = 0

@@ -1,7 +1,7 @@
 import { decode, encode } from '../../src/api/codec/codec.ts'
 import type { SnapshotHeader } from '../../src/api/swarm/snapshot.ts'
 import { ShoalError } from '../../src/base/errors.ts'
-import { fromStoreObject, OBJECT_KINDS, toStoreObject } from './store-object.ts'
+import { fromStoreObject, OBJECT_KINDS, toStoreObject, type KindedObject } from './store-object.ts'
 import { StoreState } from './store-state.ts'
 
 /** The format this build writes and reads. A higher one is refused, never guessed at. */
@@ -21,7 +21,7 @@ export async function* writeSnapshot(state: StoreState, header: Omit<SnapshotHea
 /** Reads what writeSnapshot wrote. @throws ShoalError `snapshot-malformed` (invalid-argument) */
 export async function readSnapshot(records: AsyncIterable<Uint8Array>): Promise<StagedState> {
   let header: SnapshotHeader | undefined
-  let state = StoreState.empty()
+  const objects = new Map<string, KindedObject>()
   for await (const bytes of records) {
     const record = decode('SnapshotRecord', bytes)
     if (header === undefined) {
@@ -29,11 +29,11 @@ export async function readSnapshot(records: AsyncIterable<Uint8Array>): Promise<
       continue
     }
     if (record.object === undefined) throw malformed('it holds a record without an object')
-    const { kind, object } = fromStoreObject(record.object)
-    state = state.put(kind, object)
+    const object = fromStoreObject(record.object)
+    objects.set(`${object.kind}/${object.object.id}`, object)
   }
   if (header === undefined) throw malformed('it has no header')
-  return { header, state: state.at(header.version) }
+  return { header, state: StoreState.of(header.version, [...objects.values()]) }
 }
 
 function checked(header: SnapshotHeader | undefined): SnapshotHeader {

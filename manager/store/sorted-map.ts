@@ -19,6 +19,17 @@ export class SortedMap<V> {
 
   static empty<V>(): SortedMap<V> { return new SortedMap<V>([], 0) }
 
+  /** Of entries in any order, each key once: far quicker than as many set(). */
+  static of<V>(entries: readonly (readonly [key: string, value: V])[]): SortedMap<V> {
+    const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1))
+    const chunks: Chunk<V>[] = []
+    for (let at = 0; at < sorted.length; at += CHUNK_ENTRIES_MAX) {
+      const part = sorted.slice(at, at + CHUNK_ENTRIES_MAX)
+      chunks.push({ keys: part.map(([key]) => key), values: part.map(([, value]) => value) })
+    }
+    return new SortedMap(chunks, sorted.length)
+  }
+
   get(key: string): V | undefined {
     const chunk = this.#chunks[this.#chunkOf(key)]
     if (chunk === undefined) return undefined

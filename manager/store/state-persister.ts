@@ -52,7 +52,7 @@ export class StatePersister implements AsyncDisposable {
     const prefix = requestPrefix(current.generation)
     for await (const [key, value] of kv.range(prefix, after(prefix))) requests.push([key, new TextDecoder().decode(value)])
     const persister = new StatePersister(kv, current, await kv.get(NOTE_KEY), requests.map(([key]) => key))
-    return { persister, state: state.at(current.index), requestIds: requests.map(([, id]) => id) }
+    return { persister, state, requestIds: requests.map(([, id]) => id) }
   }
 
   get note(): Uint8Array | undefined { return this.#note }
@@ -171,13 +171,11 @@ async function readCurrent(kv: KvStore): Promise<Current> {
   return JSON.parse(new TextDecoder().decode(bytes)) as Current
 }
 
-async function readObjects(kv: KvStore, { generation }: Current): Promise<{ state: StoreState; count: number; digest: number }> {
-  let state = StoreState.empty()
+async function readObjects(kv: KvStore, { generation, index }: Current): Promise<{ state: StoreState; count: number; digest: number }> {
+  const objects: KindedObject[] = []
   const prefix = objectPrefix(generation)
-  for await (const [, value] of kv.range(prefix, after(prefix))) {
-    const { kind, object } = fromStoreObject(decode('StoreObject', value))
-    state = state.put(kind, object)
-  }
+  for await (const [, value] of kv.range(prefix, after(prefix))) objects.push(fromStoreObject(decode('StoreObject', value)))
+  const state = StoreState.of(index, objects)
   return { state, ...summaryOf(state) }
 }
 

@@ -1,7 +1,7 @@
 import type { Cluster, Task } from '../../src/api/swarm/objects.ts'
 import type { ObjectKind, ObjectTypes, StoreView } from './object-store.ts'
 import { SortedMap } from './sorted-map.ts'
-import { nameOf, OBJECT_KINDS, type AnyObject } from './store-object.ts'
+import { nameOf, OBJECT_KINDS, type AnyObject, type KindedObject } from './store-object.ts'
 
 type Tables = { readonly [K in ObjectKind]: SortedMap<AnyObject> }
 /** Lower-case name + NUL + id, to id: a name that is not unique lists its holders in order of id. */
@@ -26,6 +26,21 @@ export class StoreState implements StoreView {
     const tables = <V>(): { readonly [K in ObjectKind]: SortedMap<V> } =>
       Object.fromEntries(OBJECT_KINDS.map(kind => [kind, SortedMap.empty<V>()])) as { readonly [K in ObjectKind]: SortedMap<V> }
     return new StoreState({ version: 0, objects: tables(), names: tables(), byService: SortedMap.empty(), byNode: SortedMap.empty() })
+  }
+
+  /** Of whole objects, each once: for loading. */
+  static of(version: number, objects: readonly KindedObject[]): StoreState {
+    const ofKind = (kind: ObjectKind): AnyObject[] => objects.filter(each => each.kind === kind).map(each => each.object)
+    const perKind = <V>(make: (kind: ObjectKind) => SortedMap<V>): { readonly [K in ObjectKind]: SortedMap<V> } =>
+      Object.fromEntries(OBJECT_KINDS.map(kind => [kind, make(kind)])) as { readonly [K in ObjectKind]: SortedMap<V> }
+    const tasks = ofKind('task') as Task[]
+    return new StoreState({
+      version,
+      objects: perKind(kind => SortedMap.of(ofKind(kind).map(object => [object.id, object]))),
+      names: perKind(kind => SortedMap.of(ofKind(kind).filter(object => nameOf(kind, object) !== '').map(object => [nameKey(nameOf(kind, object), object.id), object.id]))),
+      byService: grouped(tasks, task => task.serviceId),
+      byNode: grouped(tasks, task => task.nodeId),
+    })
   }
 
   get version(): number { return this.#parts.version }
@@ -96,6 +111,18 @@ export class StoreState implements StoreView {
       byNode: moved(this.#parts.byNode, old?.nodeId, old, task?.nodeId, task),
     }
   }
+}
+
+function grouped(tasks: readonly Task[], keyOf: (task: Task) => string): TaskGroups {
+  const groups = new Map<string, (readonly [string, Task])[]>()
+  for (const task of tasks) {
+    const key = keyOf(task)
+    if (key === '') continue
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [[task.id, task]])
+    else group.push([task.id, task])
+  }
+  return SortedMap.of([...groups].map(([key, group]) => [key, SortedMap.of(group)]))
 }
 
 function nameKey(name: string, id: string): string {
