@@ -1,6 +1,7 @@
 /** The stock docker CLI against the API with nothing behind it. Needs the CLI, not root. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { startApi } from '../support/fake-api.ts'
 import { fakeBackends, type FakeBackends } from '../support/fake-backends.ts'
@@ -11,11 +12,11 @@ type Docker = (args: readonly string[], input?: string) => Promise<Result>
 /** A CLI that hangs is a failed test, not a hung suite. */
 const CLI_TIMEOUT_MS = 20_000
 
-async function withDocker(work: (docker: Docker, backends: FakeBackends, socketPath: string) => Promise<void>): Promise<void> {
+async function withDocker(work: (docker: Docker, backends: FakeBackends) => Promise<void>, cli = 'docker'): Promise<void> {
   const backends = fakeBackends()
   await using api = await startApi(backends)
   const docker: Docker = (args, input) => new Promise((resolve, reject) => {
-    const child = spawn('docker', args, { env: { PATH: process.env.PATH, HOME: '/nonexistent', DOCKER_HOST: `unix://${api.socketPath}` }, timeout: CLI_TIMEOUT_MS })
+    const child = spawn(cli, args, { env: { PATH: process.env.PATH, HOME: '/nonexistent', DOCKER_HOST: `unix://${api.socketPath}` }, timeout: CLI_TIMEOUT_MS })
     let out = ''
     let err = ''
     child.stdout.on('data', chunk => { out += chunk })
@@ -25,7 +26,7 @@ async function withDocker(work: (docker: Docker, backends: FakeBackends, socketP
     if (input !== undefined) child.stdin.end(input)
     else child.stdin.end()
   })
-  await work(docker, backends, api.socketPath)
+  await work(docker, backends)
 }
 
 async function ok(result: Promise<Result>): Promise<string> {
@@ -33,6 +34,9 @@ async function ok(result: Promise<Result>): Promise<string> {
   assert.equal(status, 0, `${out}\n${err}`)
   return out
 }
+
+/** Every stock CLI on this machine, newest first. */
+const CLIS = ['/usr/local/bin/docker', '/usr/bin/docker'].filter(path => existsSync(path))
 
 test('docker version shows client and server', async () => withDocker(async docker => {
   const out = await ok(docker(['version']))
@@ -176,4 +180,44 @@ test('docker images, load, import, tag, system df, events and plugin ls work', a
   assert.match(await ok(docker(['events', '--since', '2026-01-01T00:00:00Z', '--until', '2026-01-01T00:00:01Z'])), /container start abc \(image=busybox, name=web\)/)
   assert.match((await docker(['plugin', 'install', '--grant-all-permissions', 'x/y'])).err, /not supported by shoal/)
   assert.match((await docker(['search', 'x'])).err, /not supported by shoal/)
+}))
+
+test('docker exec runs, with input and exit status', async () => withDocker(async docker => {
+  await ok(docker(['run', '-d', '--name', 'web', 'busybox', 'serve']))
+  assert.equal(await ok(docker(['exec', 'web', 'echo', 'hi'])), 'echo hi\n')
+  assert.equal(await ok(docker(['exec', '-i', 'web', 'cat'], 'typed')), 'cat\ntyped')
+  assert.equal((await docker(['exec', 'web', 'false'])).status, 1)
+  assert.equal(await ok(docker(['exec', '-d', 'web', 'echo'])), '')
+}))
+
+test('docker inspect of nothing tries every kind, and docker system prune goes through', async () => withDocker(async docker => {
+  const { status, err } = await docker(['inspect', 'nothing'])
+  assert.deepEqual([status, err.trim()], [1, 'Error: No such object: nothing'])
+  await ok(docker(['swarm', 'init']))
+  await ok(docker(['network', 'create', '-d', 'overlay', 'ov']))
+  assert.match((await docker(['inspect', 'nothing'])).err, /o such object: nothing/)
+  assert.match(await ok(docker(['system', 'prune', '-f', '--volumes'])), /Deleted Networks:\nov\n/)
+  assert.match(await ok(docker(['inspect', '-f', '{{.Spec.Role}}', 'testhost'])), /manager/)
+}))
+
+test('an older CLI works the same', async () => {
+  for (const cli of CLIS.slice(1)) {
+    await withDocker(async docker => {
+      assert.match(await ok(docker(['version'])), /API version: +1\.50 \(minimum version 1\.24\)/)
+      assert.equal(await ok(docker(['run', '--rm', 'busybox', 'echo', 'hello'])), 'hello\n')
+      assert.equal(await ok(docker(['run', '-i', '--rm', 'busybox', 'cat'], 'in')), 'in')
+      await ok(docker(['swarm', 'init']))
+      await ok(docker(['service', 'create', '--name', 'web', '--update-monitor', '50ms', 'busybox']))
+      assert.match(await ok(docker(['service', 'ls'])), /web +replicated +1\/1/)
+      assert.match(await ok(docker(['service', 'inspect', '--pretty', 'web'])), /Replicas:\s+1/)
+      await ok(docker(['service', 'rollback', '-d', 'web']))
+      assert.match(await ok(docker(['info'])), /Swarm: active/)
+    }, cli)
+  }
+})
+
+test('what is left out says so', async () => withDocker(async docker => {
+  assert.match((await docker(['pull', 'busybox'])).err, /pulling from a registry is not supported by shoal: bring the image with "docker load" or "docker import"/)
+  assert.match((await docker(['login', '-u', 'a', '-p', 'b', 'example.org'])).err, /logging in to a registry is not supported by shoal/)
+  assert.match((await docker(['commit', 'x'])).err, /is not supported by shoal/)
 }))

@@ -1,8 +1,9 @@
-import { Readable } from 'node:stream'
+import { Duplex, PassThrough, Readable } from 'node:stream'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { EventMessage, Network, Volume } from '../../src/api/engine/engine-json.ts'
 import type { Backends } from '../../src/http/backends.ts'
-import { FakeContainers } from './fake-containers.ts'
+import type { ExecConfig } from '../../src/http/routes/execs.ts'
+import { frame, FakeContainers } from './fake-containers.ts'
 import { FakeControl } from './fake-control.ts'
 
 export interface FakeBackends extends Backends {
@@ -25,12 +26,7 @@ export function fakeBackends(): FakeBackends {
         ? { NodeID: nodeId, NodeAddr: '10.0.0.1', LocalNodeState: 'active', ControlAvailable: true, Nodes: 1, Managers: 1, RemoteManagers: [{ NodeID: nodeId, Addr: '10.0.0.1:2377' }], Cluster: { ID: 'c1' } }
         : { LocalNodeState: 'inactive' },
     },
-    execs: {
-      create: async () => { throw new ShoalError('not-found', 'no-such-container', 'No such container') },
-      start: async () => undefined,
-      inspect: async () => ({ Running: false, ExitCode: 0 }),
-      resize: async () => {},
-    },
+    execs: fakeExecs(),
     events: { recent: () => recentEvents, subscribe: idle },
     swarm: {
       init: async request => {
@@ -42,6 +38,33 @@ export function fakeBackends(): FakeBackends {
       unlock: async () => {},
       tlsInfo: async () => ({ trustRootPem: 'PEM', certIssuerSubject: new Uint8Array(), certIssuerPublicKey: new Uint8Array() }),
     },
+  }
+}
+
+/** Every exec prints its command line to stdout, and its input after that. */
+function fakeExecs(): Backends['execs'] {
+  const configs: ExecConfig[] = []
+  const find = (id: string): ExecConfig => {
+    const config = configs[Number(id)]
+    if (config === undefined) throw new ShoalError('not-found', 'no-such-exec', `No such exec instance: ${id}`)
+    return config
+  }
+  return {
+    create: async (_ref, config) => ({ Id: String(configs.push(config) - 1) }),
+    start: async (id, { detach }) => {
+      const { cmd, tty, attachStdin } = find(id)
+      if (detach) return undefined
+      const output = new PassThrough()
+      const input = new PassThrough()
+      const print = (text: string): void => { output.write(tty ? text : frame(1, text)) }
+      print(`${cmd.join(' ')}\n`)
+      if (!attachStdin) output.end()
+      input.on('data', chunk => print(String(chunk)))
+      input.on('end', () => output.end())
+      return { tty, stream: Duplex.from({ readable: output, writable: input }) }
+    },
+    inspect: async id => ({ ID: id, Running: false, ExitCode: find(id).cmd[0] === 'false' ? 1 : 0, ContainerID: 'c', Pid: 1 }),
+    resize: async id => { find(id) },
   }
 }
 

@@ -1,5 +1,7 @@
 import type { Network } from '../../api/engine/engine-json.ts'
+import type { Network as SwarmNetwork } from '../../api/swarm/objects.ts'
 import { ShoalError } from '../../base/errors.ts'
+import { apiTimeMs } from './api-time.ts'
 import { filterFlag, type Filters } from './filters.ts'
 
 const PREDEFINED = ['bridge', 'host', 'none']
@@ -7,6 +9,15 @@ const PREDEFINED = ['bridge', 'host', 'none']
 /** Applies the filters of GET /networks: values of one name are ORed (labels ANDed), names ANDed. Names and ids match by any part. */
 export function matchesNetwork(network: Network, filters: Filters): boolean {
   return Object.entries(filters).every(([name, values]) => values.length === 0 || matchesOne(network, name, values, filters))
+}
+
+/** Applies the filters of POST /networks/prune: labels that must be there, or must not, and an age. */
+export function matchesPrune(network: SwarmNetwork, filters: Filters): boolean {
+  const labels = network.spec?.annotations?.labels ?? {}
+  const untilMs = (filters.until ?? []).map(text => apiTimeMs(text, 'until'))
+  return (filters.label ?? []).every(wanted => matchesLabel(labels, wanted))
+    && !(filters['label!'] ?? []).some(unwanted => matchesLabel(labels, unwanted))
+    && untilMs.every(atMs => (network.meta?.createdAtMs ?? 0) < atMs)
 }
 
 function matchesOne(network: Network, name: string, values: readonly string[], filters: Filters): boolean {

@@ -70,7 +70,7 @@ async function create(backend: ImagesBackend, request: ApiRequest): Promise<Repl
   const { query, body, signal } = request
   const source = query.optional('fromSrc')
   if (source !== undefined) {
-    if (source !== '-') throw notSupported('importing an image from a URL; download it and use "docker import -"')
+    if (source !== '-') throw notSupported('importing an image from a URL', 'download it and use "docker import -"')
     const [repository, tag] = splitTag(query.text('repo'), query.text('tag'))
     const { id } = await backend.import(body, {
       ...given('repository', repository), ...given('tag', tag), ...given('message', query.optional('message')), changes: query.all('changes'),
@@ -79,7 +79,7 @@ async function create(backend: ImagesBackend, request: ApiRequest): Promise<Repl
   }
   const image = query.text('fromImage')
   if (image === '') throw new ShoalError('invalid-argument', 'bad-parameter', 'one of fromImage and fromSrc is required')
-  const pull = supported(backend.pull, 'pulling from a registry; bring images with "docker load" or "docker import", which')
+  const pull = supported(backend.pull, 'pulling from a registry', 'bring the image with "docker load" or "docker import"')
   const tag = query.text('tag')
   const reference = tag === '' ? image : `${image}${tag.includes(':') ? '@' : ':'}${tag}`
   return progress(pull.call(backend, { reference, allTags: false, ...given('platform', query.optional('platform')), ...given('registryAuth', request.header('x-registry-auth')) }, signal))

@@ -5,7 +5,7 @@ import { parseFilters, type Filters } from '../convert/filters.ts'
 import { mergeNetwork, mergeNetworks, networkSpecFromJson } from '../convert/network.ts'
 import { control } from '../convert/rpc-error.ts'
 import { isSwarmStateError } from '../convert/swarm-state-error.ts'
-import { matchesNetwork } from '../convert/network-filter.ts'
+import { matchesNetwork, matchesPrune } from '../convert/network-filter.ts'
 import { NETWORK_CONNECT, NETWORK_CREATE, NETWORK_DISCONNECT } from '../json/resource-shapes.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import { empty, json, type Reply } from '../server/reply.ts'
@@ -46,7 +46,11 @@ export function networkRoutes(local: NetworksBackend, swarm: SwarmNetworksBacken
       await local.disconnect(request.params.id ?? '', Container, Force)
       return empty(200)
     }),
-    route('POST', '/networks/prune', async ({ query }) => json(await local.prune(parseFilters(query.text('filters'), ['label', 'label!', 'until'])))),
+    route('POST', '/networks/prune', async ({ query, signal }) => {
+      const filters = parseFilters(query.text('filters'), ['label', 'label!', 'until'])
+      const { NetworksDeleted } = await local.prune(filters)
+      return json({ NetworksDeleted: [...NetworksDeleted, ...await pruneSwarm(swarm, filters, signal)] })
+    }),
     route('DELETE', '/networks/{id}', request => remove(local, swarm, request)),
   ]
 }
@@ -76,6 +80,26 @@ async function remove(local: NetworksBackend, swarm: SwarmNetworksBackend, { par
   if (shared === undefined) await local.remove(ref)
   else await control(swarm.remove('network', shared.id, {}, signal))
   return empty(204)
+}
+
+/** Removes the swarm's networks that nothing uses; the manager is who knows. The ingress network stays. */
+async function pruneSwarm(swarm: SwarmNetworksBackend, filters: Filters, signal: AbortSignal): Promise<readonly string[]> {
+  const removed: string[] = []
+  for (const network of await swarmNetworks(swarm, signal)) {
+    if (network.spec?.ingress === true || !matchesPrune(network, filters)) continue
+    if (await removeUnused(swarm, network.id, signal)) removed.push(network.spec?.annotations?.name ?? network.id)
+  }
+  return removed
+}
+
+async function removeUnused(swarm: SwarmNetworksBackend, id: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await swarm.remove('network', id, {}, signal)
+    return true
+  } catch (error) {
+    if (error instanceof ShoalError && ['failed-precondition', 'not-found', 'conflict'].includes(error.kind)) return false
+    throw error
+  }
 }
 
 /** Only managers know the swarm's networks; for everyone else there are none. */

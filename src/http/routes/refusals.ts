@@ -1,36 +1,43 @@
+import { ShoalError } from '../../base/errors.ts'
 import { parseFilters } from '../convert/filters.ts'
+import type { ApiRequest } from '../server/api-request.ts'
 import { notSupported } from '../server/missing.ts'
 import { json } from '../server/reply.ts'
 import { route, type Method, type Route } from '../server/route.ts'
 
+const NO_BUILDER = 'build elsewhere and bring the image with "docker load"'
+
 /** Parts of Docker's API that are left out on purpose: each says so, instead of "page not found". */
-const REFUSED: readonly (readonly [Method, path: string, what: string])[] = [
-  ['POST', '/build', 'building images; build elsewhere and bring the image with "docker load", as this'],
-  ['POST', '/build/prune', 'a build cache'],
-  ['POST', '/build/cancel', 'building images'],
-  ['POST', '/session', 'a BuildKit session; building images'],
-  ['POST', '/grpc', 'BuildKit; building images'],
-  ['GET', '/plugins/privileges', 'a plugin'],
-  ['POST', '/plugins/pull', 'a plugin'],
-  ['POST', '/plugins/create', 'a plugin'],
-  ['GET', '/plugins/{name...}/json', 'a plugin'],
-  ['DELETE', '/plugins/{name...}', 'a plugin'],
-  ['POST', '/plugins/{name...}/enable', 'a plugin'],
-  ['POST', '/plugins/{name...}/disable', 'a plugin'],
-  ['POST', '/plugins/{name...}/upgrade', 'a plugin'],
-  ['POST', '/plugins/{name...}/push', 'a plugin'],
-  ['POST', '/plugins/{name...}/set', 'a plugin'],
-  ['GET', '/containers/{id}/checkpoints', 'a checkpoint'],
-  ['POST', '/containers/{id}/checkpoints', 'a checkpoint'],
-  ['DELETE', '/containers/{id}/checkpoints/{checkpoint}', 'a checkpoint'],
+const REFUSED: readonly (readonly [Method, path: string, what: string, instead?: string])[] = [
+  ['POST', '/build', 'building images', NO_BUILDER],
+  ['POST', '/build/cancel', 'building images', NO_BUILDER],
+  ['POST', '/session', 'a BuildKit session', NO_BUILDER],
+  ['POST', '/grpc', 'BuildKit', NO_BUILDER],
+  ['GET', '/plugins/privileges', 'installing plugins'],
+  ['POST', '/plugins/pull', 'installing plugins'],
+  ['POST', '/plugins/create', 'creating plugins'],
+  ['GET', '/containers/{id}/checkpoints', 'checkpointing containers'],
+  ['POST', '/containers/{id}/checkpoints', 'checkpointing containers'],
+  ['DELETE', '/containers/{id}/checkpoints/{checkpoint}', 'checkpointing containers'],
+]
+const ON_ONE_PLUGIN: readonly (readonly [Method, path: string])[] = [
+  ['GET', '/plugins/{name...}/json'], ['DELETE', '/plugins/{name...}'], ['POST', '/plugins/{name...}/enable'], ['POST', '/plugins/{name...}/disable'],
+  ['POST', '/plugins/{name...}/upgrade'], ['POST', '/plugins/{name...}/push'], ['POST', '/plugins/{name...}/set'],
 ]
 
+/** What is truthfully empty (plugins, build cache) answers as empty, so that `docker inspect` and `docker system prune` go on. */
 export function refusalRoutes(): readonly Route[] {
   return [
     route('GET', '/plugins', ({ query }) => {
       parseFilters(query.text('filters'), ['capability', 'enabled'])
       return json([])
     }),
-    ...REFUSED.map(([method, path, what]) => route(method, path, () => { throw notSupported(what) })),
+    route('POST', '/build/prune', () => json({ CachesDeleted: null, SpaceReclaimed: 0 })),
+    ...ON_ONE_PLUGIN.map(([method, path]) => route(method, path, noPlugin)),
+    ...REFUSED.map(([method, path, what, instead]) => route(method, path, () => { throw notSupported(what, instead) })),
   ]
+}
+
+function noPlugin({ params }: ApiRequest): never {
+  throw new ShoalError('not-found', 'no-such-plugin', `plugin "${params.name ?? ''}" not found`)
 }
