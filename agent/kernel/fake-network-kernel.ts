@@ -35,6 +35,7 @@ export class FakeNetworkKernel implements NetworkKernel {
 
   readonly links = {
     apply: (netns: NetnsPath, operations: readonly LinkOperation[]): void => { for (const operation of operations) this.#apply(netns, operation) },
+    remove: async (netns: NetnsPath, name: string): Promise<void> => this.#delete(netns, name),
     list: (netns: NetnsPath): readonly LinkInfo[] => {
       const links = [...this.#in(netns).values()]
       return links.map((link, at) => ({
@@ -46,7 +47,7 @@ export class FakeNetworkKernel implements NetworkKernel {
       [...this.#in(netns).values()].flatMap(link => [...link.addresses].map(cidr => ({ link: link.name, cidr }))),
   }
 
-  readonly nft = { run: (netns: NetnsPath, commands: string): string => { this.#in(netns); this.nftRuns.push({ netns, commands }); return '' } }
+  readonly nft = { run: async (netns: NetnsPath, commands: string): Promise<string> => { this.#in(netns); this.nftRuns.push({ netns, commands }); return '' } }
   readonly conntrack = { deleteByReplySource: (): number => 0, deleteUdpByDestinationPort: (): number => 0 }
 
   readonly sockets = {
@@ -85,7 +86,6 @@ export class FakeNetworkKernel implements NetworkKernel {
       case 'add-veth':
         this.#add(netns, operation.name, 'veth', { ...operation, peerAt: { netns: operation.peer.netns ?? netns, name: operation.peer.name } })
         return this.#add(operation.peer.netns ?? netns, operation.peer.name, 'veth', { ...operation.peer, peerAt: { netns, name: operation.name } })
-      case 'delete-link': return this.#delete(netns, operation.name)
       case 'set-link': return this.#set(netns, operation)
       case 'add-address': { this.#link(netns, operation.link).addresses.add(operation.cidr); return }
       case 'delete-address': { this.#in(netns).get(operation.link)?.addresses.delete(operation.cidr); return }

@@ -7,6 +7,8 @@ export interface Links {
    * @throws `link-exists` (already-exists), `no-such-link` (not-found), `rtnetlink-failed` (internal)
    */
   apply(netns: NetnsPath, operations: readonly LinkOperation[]): void
+  /** Deletes a link (a veth with its other end) without blocking: that takes the kernel 20 ms. Absent: nothing happens. */
+  remove(netns: NetnsPath, name: string): Promise<void>
   list(netns: NetnsPath): readonly LinkInfo[]
   /** IPv4 addresses with prefix length, e.g. 10.0.0.1/24. */
   addresses(netns: NetnsPath): readonly { readonly link: string; readonly cidr: string }[]
@@ -19,7 +21,6 @@ export type LinkOperation =
   | { readonly kind: 'add-veth'; readonly name: string; readonly mtu?: number; readonly peer: { readonly name: string; readonly netns?: string; readonly mac?: string } }
   /** Created in `into` while its UDP socket stays in the namespace of the call. No learning; answers ARP for known neighbours. */
   | { readonly kind: 'add-vxlan'; readonly name: string; readonly vni: number; readonly port: number; readonly mtu: number; readonly into: string }
-  | { readonly kind: 'delete-link'; readonly name: string }
   | { readonly kind: 'set-link'; readonly name: string; readonly rename?: string; readonly up?: boolean; readonly mac?: string; readonly mtu?: number; readonly master?: string }
   /** A bridge port with hairpin lets frames leave where they came in. */
   | { readonly kind: 'set-port'; readonly name: string; readonly hairpin: boolean }

@@ -1,6 +1,7 @@
 /**
  * A network namespace as the network side names it: the path it is bound to, or undefined for the one the daemon runs in.
- * All calls of the network kernel are synchronous: they move the calling thread into the namespace and back, so nothing may run in between.
+ * Calls that do not return a promise are done when they return, in a fraction of a millisecond; those that wait for the kernel's grace periods
+ * (deleting links, changing rules) do so on another thread.
  */
 export type NetnsPath = string | undefined
 

@@ -14,7 +14,7 @@ import { MemoryLogger } from '../../src/platform/log/memory-logger.ts'
 const [, , execRoot = '', dataRoot = '', optionsText = '{}'] = process.argv
 const containers = new Map<string, { container: NetworkedContainer; isRunning: boolean }>()
 const logger = new MemoryLogger()
-const networks = createLocalNetworks({
+const networks = await createLocalNetworks({
   kernel: createLinuxNetworkKernel(), execRoot, dataRoot, clock: new SystemClock(), random: new CryptoRandom(), logger,
   containers: () => ({
     find: async ref => {

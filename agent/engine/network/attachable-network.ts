@@ -1,6 +1,6 @@
 import type { EndpointRecord } from './network-records.ts'
 
-/** What containers can be plugged into: a bridge or an overlay. Synchronous, as the kernel calls are. */
+/** What containers can be plugged into: a bridge or an overlay.  */
 export interface AttachableNetwork {
   readonly id: string
   readonly name: string
@@ -20,5 +20,5 @@ export interface AttachableNetwork {
   /** Puts the interface into `netns`, up and with its address; routes are the caller's business. */
   plug(netns: string, endpoint: EndpointRecord): void
   /** Takes the interface away. Gone: nothing happens. */
-  unplug(endpoint: EndpointRecord): void
+  unplug(endpoint: EndpointRecord): Promise<void>
 }

@@ -43,8 +43,8 @@ export class BridgeNetwork implements AttachableNetwork {
     this.#kernel.netns.writeSysctl(undefined, `ipv4/conf/${name}/route_localnet`, '1')
   }
 
-  down(): void {
-    this.#kernel.links.apply(undefined, [{ kind: 'delete-link', name: this.settings.name }])
+  async down(): Promise<void> {
+    await this.#kernel.links.remove(undefined, this.settings.name)
   }
 
   plug(netns: string, endpoint: EndpointRecord): void {
@@ -61,7 +61,7 @@ export class BridgeNetwork implements AttachableNetwork {
     ])
   }
 
-  unplug(endpoint: EndpointRecord): void {
-    this.#kernel.links.apply(undefined, [{ kind: 'delete-link', name: endpoint.hostLink }])
+  async unplug(endpoint: EndpointRecord): Promise<void> {
+    await this.#kernel.links.remove(undefined, endpoint.hostLink)
   }
 }

@@ -30,7 +30,7 @@ export interface AttachmentParts {
   readonly hostHosts: () => string
 }
 
-/** Which networks a container gets, and its life on them. Everything is synchronous: no two changes can mix. */
+/** Which networks a container gets, and its life on them. Callers let one change end before the next begins. */
 export class ContainerAttachments implements AsyncDisposable {
   readonly #parts: AttachmentParts
   readonly #names: ContainerNames
@@ -54,60 +54,60 @@ export class ContainerAttachments implements AsyncDisposable {
     if (isPlain(container)) this.#joinings(container)
   }
 
-  attach(container: NetworkedContainer): ContainerSandbox {
+  async attach(container: NetworkedContainer): Promise<ContainerSandbox> {
     if (container.mode === 'host') return this.#hostSandbox(container)
     if (container.mode.startsWith('container:')) return this.#sharedSandbox(container)
-    this.detach(container.id)
-    const joinings = container.mode === 'none' ? [] : this.#withGateway(this.#joinings(container))
-    const record = this.#parts.sandboxes.create(container, joinings)
+    await this.detach(container.id)
+    const joinings = container.mode === 'none' ? [] : await this.#withGateway(this.#joinings(container))
+    const record = await this.#parts.sandboxes.create(container, joinings)
     for (const endpoint of record.endpoints) this.#names.invalidate(endpoint.networkId)
     try {
-      this.#openResolver(record)
+      await this.#openResolver(record, false)
       return this.#describe(record)
     } catch (error) {
-      this.detach(container.id)
+      await this.detach(container.id)
       throw error
     }
   }
 
-  detach(containerId: string): void {
+  async detach(containerId: string): Promise<void> {
     const record = this.#parts.sandboxes.get(containerId)
     if (record === undefined) return
     this.#parts.dns.close(record.netnsPath)
-    this.#parts.sandboxes.remove(containerId, id => this.#network(id))
+    await this.#parts.sandboxes.remove(containerId, id => this.#network(id))
     for (const endpoint of record.endpoints) this.#names.invalidate(endpoint.networkId)
   }
 
   /** A running container joins one more network. */
-  connect(container: NetworkedContainer, networkId: string, settings: EndpointSettings): ContainerSandbox {
+  async connect(container: NetworkedContainer, networkId: string, settings: EndpointSettings): Promise<ContainerSandbox> {
     const network = this.#network(networkId)
     const record = this.#parts.sandboxes.get(container.id)
     if (network === undefined || record === undefined) throw new ShoalError('failed-precondition', 'no-sandbox', `container ${container.name} has no network namespace of its own`)
     const current = { ...record, container }
-    const joined = this.#parts.sandboxes.join(current, { network, settings, isHidden: false }, this.#networksOf(current, network))
-    const [gateway] = this.#withGateway(joined.endpoints.map(endpoint => this.#joiningOf(endpoint))).slice(joined.endpoints.length)
-    const final = gateway === undefined ? joined : this.#parts.sandboxes.join(joined, gateway, [...this.#networksOf(joined), gateway.network])
-    return this.#changed(final, networkId)
+    const joined = await this.#parts.sandboxes.join(current, { network, settings, isHidden: false }, this.#networksOf(current, network))
+    const [gateway] = (await this.#withGateway(joined.endpoints.map(endpoint => this.#joiningOf(endpoint)))).slice(joined.endpoints.length)
+    const final = gateway === undefined ? joined : await this.#parts.sandboxes.join(joined, gateway, [...this.#networksOf(joined), gateway.network])
+    return await this.#changed(final, networkId)
   }
 
   /** A running container leaves a network. */
-  disconnect(container: NetworkedContainer, networkId: string): ContainerSandbox {
+  async disconnect(container: NetworkedContainer, networkId: string): Promise<ContainerSandbox> {
     const record = this.#parts.sandboxes.get(container.id)
     const endpoint = record?.endpoints.find(each => each.networkId === networkId)
     const network = this.#network(networkId)
     if (record === undefined || endpoint === undefined || network === undefined) throw new ShoalError('permission-denied', 'not-connected', `container ${container.name} is not connected to network ${networkId}`)
-    const left = this.#parts.sandboxes.leave({ ...record, container }, endpoint, network, this.#networksOf(record))
-    return this.#changed(left, networkId)
+    const left = await this.#parts.sandboxes.leave({ ...record, container }, endpoint, network, this.#networksOf(record))
+    return await this.#changed(left, networkId)
   }
 
   /** After a restart: what runs goes on, everything else of ours goes. */
-  restore(running: readonly NetworkedContainer[]): void {
+  async restore(running: readonly NetworkedContainer[]): Promise<void> {
     const ids = new Set(running.map(container => container.id))
     for (const record of this.#parts.sandboxes.all()) {
-      if (ids.has(record.container.id) && this.#parts.kernel.netns.exists(record.netnsPath)) this.#adopt(record)
-      else this.detach(record.container.id)
+      if (ids.has(record.container.id) && this.#parts.kernel.netns.exists(record.netnsPath)) await this.#adopt(record)
+      else await this.detach(record.container.id)
     }
-    this.#removeLeftovers()
+    await this.#removeLeftovers()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -115,25 +115,25 @@ export class ContainerAttachments implements AsyncDisposable {
     this.#parts.publisher.releaseAll()
   }
 
-  #adopt(record: SandboxRecord): void {
+  async #adopt(record: SandboxRecord): Promise<void> {
     for (const endpoint of record.endpoints) this.#network(endpoint.networkId)?.claim(endpoint.address)
     this.#parts.sandboxes.adopt(record)
     try {
-      this.#openResolver(record)
+      await this.#openResolver(record, true)
     } catch (err) {
       this.#parts.logger.error('a container has no resolver after the restart', { container: record.container.id, err })
     }
   }
 
   /** Namespaces and interfaces that no record knows: a crash came between making and writing, or the other way round. */
-  #removeLeftovers(): void {
+  async #removeLeftovers(): Promise<void> {
     const { kernel, netnsFolder, sandboxes, overlays } = this.#parts
     const kept = new Set([...sandboxes.all().map(record => record.netnsPath), ...overlays.all().map(overlay => overlay.sandboxPath)])
     for (const name of kernel.netns.list(netnsFolder)) if (!kept.has(join(netnsFolder, name))) this.#removeNamespace(join(netnsFolder, name))
     const links = new Set(sandboxes.all().flatMap(record => record.endpoints.map(endpoint => endpoint.hostLink)))
     for (const netns of [undefined, ...overlays.all().map(overlay => overlay.sandboxPath)]) {
       for (const { name } of kernel.links.list(netns)) {
-        if (name.startsWith(LINK_PREFIX) && name !== `${LINK_PREFIX}ingress` && !links.has(name)) kernel.links.apply(netns, [{ kind: 'delete-link', name }])
+        if (name.startsWith(LINK_PREFIX) && name !== `${LINK_PREFIX}ingress` && !links.has(name)) await kernel.links.remove(netns, name)
       }
     }
   }
@@ -146,9 +146,9 @@ export class ContainerAttachments implements AsyncDisposable {
     }
   }
 
-  #changed(record: SandboxRecord, networkId: string): ContainerSandbox {
+  async #changed(record: SandboxRecord, networkId: string): Promise<ContainerSandbox> {
     this.#names.invalidate(networkId)
-    this.#openResolver(record)
+    await this.#openResolver(record, false)
     return this.#describe(record)
   }
 
@@ -167,9 +167,9 @@ export class ContainerAttachments implements AsyncDisposable {
   }
 
   /** Whoever is only on overlays gets a way out through the gateway bridge, unless all of them are internal. */
-  #withGateway(joinings: readonly Joining[]): readonly Joining[] {
+  async #withGateway(joinings: readonly Joining[]): Promise<readonly Joining[]> {
     const needsGateway = joinings.every(({ network }) => network.gateway === '') && joinings.some(({ network }) => network.driver === 'overlay' && !network.isInternal)
-    return needsGateway ? [...joinings, { network: this.#parts.registry.gatewayBridge(), settings: {}, isHidden: true }] : joinings
+    return needsGateway ? [...joinings, { network: await this.#parts.registry.gatewayBridge(), settings: {}, isHidden: true }] : joinings
   }
 
   #resolve(ref: string): AttachableNetwork {
@@ -195,13 +195,13 @@ export class ContainerAttachments implements AsyncDisposable {
 
   #needsResolver(record: SandboxRecord): boolean { return record.endpoints.some(endpoint => !endpoint.isHidden && endpoint.networkName !== 'bridge') }
 
-  #openResolver(record: SandboxRecord): void {
+  async #openResolver(record: SandboxRecord, isAgain: boolean): Promise<void> {
     if (!this.#needsResolver(record) || this.#parts.dns.isOpen(record.netnsPath)) return
     const { container } = record
-    this.#parts.dns.open(record.netnsPath, {
+    await this.#parts.dns.open(record.netnsPath, {
       names: this.#names.of(container.id),
       upstreams: () => (container.dns.length > 0 ? container.dns : this.#parts.hostResolver().nameservers),
-    })
+    }, isAgain)
   }
 
   #describe(record: SandboxRecord): ContainerSandbox {

@@ -45,7 +45,7 @@ export interface LocalNetworksOptions {
  * Builds the networking of this host and brings its networks up as the records tell. Call restore() next, before any attach().
  * Dispose it to stop the resolvers; containers keep running with their networks.
  */
-export function createLocalNetworks(options: LocalNetworksOptions): LocalNetworks {
+export async function createLocalNetworks(options: LocalNetworksOptions): Promise<LocalNetworks> {
   const { kernel, clock, random, logger } = options
   const netnsFolder = join(options.execRoot, 'netns')
   const mtu = options.mtu ?? 1500
@@ -60,13 +60,13 @@ export function createLocalNetworks(options: LocalNetworksOptions): LocalNetwork
   const sandboxes = new Sandboxes({ kernel, publisher, random, logger, netnsFolder, files: new RecordFiles<SandboxRecord>(join(options.execRoot, 'sandboxes'), { durable: false }) })
   registry.start()
   for (const endpoint of sandboxes.all().flatMap(record => record.endpoints)) registry.bridge(endpoint.networkId)?.claim(endpoint.address)
-  overlays.start()
-  firewall.replace({ bridges: registry.bridges(), ports: sandboxes.all().flatMap(record => record.ports), ingress: ingress.ports() })
+  await overlays.start()
+  await firewall.replace({ bridges: registry.bridges(), ports: sandboxes.all().flatMap(record => record.ports), ingress: ingress.ports() })
   const attachments = new ContainerAttachments({
     kernel, registry, overlays, sandboxes, publisher, logger, netnsFolder, dns: new DnsServer({ kernel, clock, random, logger }),
     hostResolver: () => hostResolver(options.dnsUpstreams), hostHosts: () => readIfThere('/etc/hosts'),
   })
-  return new LocalNetworks({ registry, overlays, attachments, firewall, ingress, clock, containers: options.containers, onEvent: options.onEvent ?? (() => {}) })
+  return new LocalNetworks({ registry, overlays, attachments, clock, containers: options.containers, onEvent: options.onEvent ?? (() => {}) })
 }
 
 function hostResolver(upstreams: readonly string[] | undefined): ResolverSettings {

@@ -35,8 +35,8 @@ export class DnsServer implements AsyncDisposable {
 
   isOpen(netns: string): boolean { return this.#resolvers.has(netns) }
 
-  /** Opens the resolver of a namespace, or does nothing when it is open. */
-  open(netns: string, view: ResolverView): void {
+  /** Opens the resolver of a namespace, or does nothing when it is open. `isAgain`: an earlier daemon's rules may be there. */
+  async open(netns: string, view: ResolverView, isAgain: boolean): Promise<void> {
     if (this.#resolvers.has(netns)) return
     const udpSocket = this.#kernel.sockets.bind(netns, 'udp', ADDRESS, 0)
     const tcpSocket = this.#kernel.sockets.bind(netns, 'tcp', ADDRESS, 0)
@@ -46,7 +46,7 @@ export class DnsServer implements AsyncDisposable {
     resolver.udp.bind({ fd: udpSocket.fd })
     resolver.tcp.listen({ fd: tcpSocket.fd })
     this.#resolvers.set(netns, resolver)
-    this.#kernel.nft.run(netns, resolverTable(udpSocket.port, tcpSocket.port))
+    await this.#kernel.nft.run(netns, resolverTable(udpSocket.port, tcpSocket.port, isAgain))
   }
 
   close(netns: string): void {

@@ -11,27 +11,27 @@ export class HostFirewall {
   constructor(kernel: NetworkKernel) { this.#kernel = kernel }
 
   /** Replaces the table with exactly this, in one transaction: traffic under way does not notice. */
-  replace(rules: HostRules): void {
+  async replace(rules: HostRules): Promise<void> {
     this.#kernel.netns.writeSysctl(undefined, 'ipv4/ip_forward', '1')
-    this.#kernel.nft.run(undefined, hostTable(rules))
+    await this.#kernel.nft.run(undefined, hostTable(rules))
     this.#isReady = true
   }
 
-  addBridge(bridge: BridgeSettings): void { this.#run([addBridge(bridge)]) }
-  removeBridge(bridge: BridgeSettings): void { this.#run([removeBridge(bridge)]) }
+  async addBridge(bridge: BridgeSettings): Promise<void> { await this.#run([addBridge(bridge)]) }
+  async removeBridge(bridge: BridgeSettings): Promise<void> { await this.#run([removeBridge(bridge)]) }
 
-  changePorts(change: { readonly add: readonly PublishedPort[]; readonly remove: readonly PublishedPort[] }): void {
-    this.#run([...change.remove.map(removePort), ...change.add.map(addPort)])
+  async changePorts(change: { readonly add: readonly PublishedPort[]; readonly remove: readonly PublishedPort[] }): Promise<void> {
+    await this.#run([...change.remove.map(removePort), ...change.add.map(addPort)])
     this.#forgetUdp([...change.remove, ...change.add].filter(port => port.protocol === 'udp').map(port => port.hostPort))
   }
 
-  changeIngress(change: { readonly add: readonly IngressPort[]; readonly remove: readonly IngressPort[] }): void {
-    this.#run([...change.remove.map(removeIngressPort), ...change.add.map(addIngressPort)])
+  async changeIngress(change: { readonly add: readonly IngressPort[]; readonly remove: readonly IngressPort[] }): Promise<void> {
+    await this.#run([...change.remove.map(removeIngressPort), ...change.add.map(addIngressPort)])
     this.#forgetUdp([...change.remove, ...change.add].filter(port => port.protocol === 'udp').map(port => port.port))
   }
 
-  #run(commands: readonly string[]): void {
-    if (this.#isReady && commands.length > 0) this.#kernel.nft.run(undefined, commands.join(''))
+  async #run(commands: readonly string[]): Promise<void> {
+    if (this.#isReady && commands.length > 0) await this.#kernel.nft.run(undefined, commands.join(''))
   }
 
   /** A UDP client that keeps sending would stay with what the port meant when it began. */

@@ -19,13 +19,13 @@ export class IngressGateway {
   readonly #kernel: NetworkKernel
   readonly #firewall: HostFirewall
   readonly #publisher: PortPublisher
-  readonly #bridge: () => AttachableNetwork
+  readonly #bridge: () => Promise<AttachableNetwork>
   readonly #logger: Logger
   #address: string | undefined
   #ports: readonly IngressPort[] = []
 
   /** @param options.bridge the host's gateway bridge, made when first asked for */
-  constructor(options: { readonly kernel: NetworkKernel; readonly firewall: HostFirewall; readonly publisher: PortPublisher; readonly bridge: () => AttachableNetwork; readonly logger: Logger }) {
+  constructor(options: { readonly kernel: NetworkKernel; readonly firewall: HostFirewall; readonly publisher: PortPublisher; readonly bridge: () => Promise<AttachableNetwork>; readonly logger: Logger }) {
     this.#kernel = options.kernel
     this.#firewall = options.firewall
     this.#publisher = options.publisher
@@ -36,25 +36,25 @@ export class IngressGateway {
   ports(): readonly IngressPort[] { return this.#ports }
 
   /** Plugs the sandbox in if need be and publishes exactly the ports of its table. */
-  apply(network: OverlayNetwork): void {
-    const address = this.#address ?? this.#plug(network)
+  async apply(network: OverlayNetwork): Promise<void> {
+    const address = this.#address ?? await this.#plug(network)
     const wanted = network.table.services.flatMap(service => service.ports)
       .filter(port => port.publishedPort > 0 && port.protocol !== 'sctp')
       .map((port): IngressPort => ({ protocol: port.protocol, port: port.publishedPort, address }))
-    this.#change(uniquePorts(wanted))
+    await this.#change(uniquePorts(wanted))
   }
 
-  remove(network: OverlayNetwork): void {
-    this.#change([])
-    const bridge = this.#bridge()
-    bridge.unplug(endpointOf(network, this.#address ?? ''))
+  async remove(network: OverlayNetwork): Promise<void> {
+    await this.#change([])
+    const bridge = await this.#bridge()
+    await bridge.unplug(endpointOf(network, this.#address ?? ''))
     if (this.#address !== undefined) bridge.release(this.#address)
     this.#address = undefined
   }
 
   /** A sandbox that a restart found keeps its interface, and with it its address: connections go on. */
-  #plug(network: OverlayNetwork): string {
-    const bridge = this.#bridge()
+  async #plug(network: OverlayNetwork): Promise<string> {
+    const bridge = await this.#bridge()
     const found = this.#kernel.links.addresses(network.sandboxPath).find(({ link }) => link === SANDBOX_GATEWAY)?.cidr.split('/')[0]
     if (found !== undefined) bridge.claim(found)
     const address = found ?? bridge.allocate('')
@@ -64,13 +64,13 @@ export class IngressGateway {
     return address
   }
 
-  #change(wanted: readonly IngressPort[]): void {
+  async #change(wanted: readonly IngressPort[]): Promise<void> {
     const key = (port: IngressPort): string => `${port.protocol} ${port.port} ${port.address}`
     const before = new Set(this.#ports.map(key))
     const after = new Set(wanted.map(key))
     const add = wanted.filter(port => !before.has(key(port)))
     const remove = this.#ports.filter(port => !after.has(key(port)))
-    this.#firewall.changeIngress({ add, remove })
+    await this.#firewall.changeIngress({ add, remove })
     for (const port of remove) this.#publisher.release(port.protocol, '0.0.0.0', port.port)
     for (const port of add) {
       const failure = this.#publisher.hold(port.protocol === 'udp' ? 'udp' : 'tcp', '0.0.0.0', port.port)

@@ -3,9 +3,8 @@ import type { OverlayTable } from '../../../src/api/engine/overlay.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Networks } from '../engine.ts'
+import type { ContainerAttachments } from './container-attachments.ts'
 import type { ConnectableContainers, ContainerNetworks, ContainerSandbox, NetworkedContainer } from './container-networks.ts'
-import type { HostFirewall } from './host-firewall.ts'
-import type { IngressGateway } from './ingress-gateway.ts'
 import { matchesList, matchesPrune, type Filters } from './network-filters.ts'
 import { networkJson, overlayJson } from './network-json.ts'
 import type { NetworkRegistry } from './network-registry.ts'
@@ -13,14 +12,12 @@ import { isPredefined } from './network-registry.ts'
 import type { NetworkRecord } from './network-records.ts'
 import type { OverlayNetwork } from './overlay-network.ts'
 import type { Overlays } from './overlays.ts'
-import type { ContainerAttachments } from './container-attachments.ts'
+import { Serial } from './serial.ts'
 
 export interface LocalNetworksParts {
   readonly registry: NetworkRegistry
   readonly overlays: Overlays
   readonly attachments: ContainerAttachments
-  readonly firewall: HostFirewall
-  readonly ingress: IngressGateway
   readonly clock: Clock
   readonly containers: () => ConnectableContainers
   readonly onEvent: (event: EventMessage) => void
@@ -28,16 +25,19 @@ export interface LocalNetworksParts {
 
 type Found = { readonly kind: 'local'; readonly record: NetworkRecord } | { readonly kind: 'overlay'; readonly network: OverlayNetwork }
 
-/** All networking of one host: the Engine API's networks, and what containers need of them. */
+/** All networking of one host: the Engine API's networks, and what containers need of them. Changes are made one after the other. */
 export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposable {
   readonly #parts: LocalNetworksParts
+  readonly #changes = new Serial()
 
   constructor(parts: LocalNetworksParts) { this.#parts = parts }
 
   async create(request: NetworkCreateRequest): Promise<{ readonly Id: string; readonly Warning: string }> {
     const name = request.Name ?? ''
-    if (this.#parts.overlays.all().some(network => network.name === name)) throw new ShoalError('conflict', 'network-exists', `network with name ${name} already exists`)
-    const record = this.#parts.registry.create(request)
+    const record = await this.#changes.run(async () => {
+      if (this.#parts.overlays.all().some(network => network.name === name)) throw new ShoalError('conflict', 'network-exists', `network with name ${name} already exists`)
+      return await this.#parts.registry.create(request)
+    })
     this.#emit('create', { id: record.id, name: record.name, type: record.driver })
     return { Id: record.id, Warning: '' }
   }
@@ -48,13 +48,15 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     return this.#all().map(found => this.#json(found)).filter(network => matchesList(network, filters))
   }
 
-  async remove(ref: string): Promise<void> {
+  async remove(ref: string): Promise<void> { await this.#changes.run(() => this.#removeNow(ref)) }
+
+  async #removeNow(ref: string): Promise<void> {
     const found = this.#find(ref)
     if (found.kind === 'overlay') throw new ShoalError('failed-precondition', 'overlay-network', `network ${found.network.name} belongs to the cluster; remove it on a manager`)
     const { record } = found
     const [member] = this.#parts.attachments.members(record.id)
     if (member !== undefined && !isPredefined(record.name)) throw inUse(record.name, record.id, member.container.name, member.endpoint.id)
-    this.#parts.registry.remove(record)
+    await this.#parts.registry.remove(record)
     this.#emit('destroy', { id: record.id, name: record.name, type: record.driver })
   }
 
@@ -65,7 +67,7 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     const isWanted = Object.keys(container.endpoints).some(key => key === network.name || key === network.id)
     if (isWanted) throw new ShoalError('permission-denied', 'already-connected', `endpoint with name ${container.name} already exists in network ${network.name}`)
     const wanted = { ...container.endpoints, [network.name]: settings }
-    const sandbox = isRunning ? this.#parts.attachments.connect({ ...container, endpoints: wanted }, network.id, settings) : undefined
+    const sandbox = isRunning ? await this.#changes.run(() => this.#parts.attachments.connect({ ...container, endpoints: wanted }, network.id, settings)) : undefined
     await this.#parts.containers().endpointsChanged(container.id, wanted, sandbox)
     if (isRunning) this.#emit('connect', { ...network, container: container.id })
   }
@@ -79,31 +81,37 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     if (!isMember && Object.keys(wanted).length === Object.keys(container.endpoints).length) {
       throw new ShoalError('permission-denied', 'not-connected', `container ${container.name} is not connected to network ${network.name}`)
     }
-    const sandbox = isRunning && isMember ? this.#parts.attachments.disconnect({ ...container, endpoints: wanted }, network.id) : undefined
+    const sandbox = isRunning && isMember ? await this.#changes.run(() => this.#parts.attachments.disconnect({ ...container, endpoints: wanted }, network.id)) : undefined
     await this.#parts.containers().endpointsChanged(container.id, wanted, sandbox)
     if (isRunning) this.#emit('disconnect', { ...network, container: container.id })
   }
 
   async prune(filters: Filters): Promise<{ readonly NetworksDeleted: readonly string[] }> {
-    const nowMs = this.#parts.clock.nowMs()
-    const unused = this.#parts.registry.records().filter(record => !isPredefined(record.name) && this.#parts.attachments.members(record.id).length === 0)
-      .filter(record => matchesPrune(networkJson(record, []), filters, nowMs))
-    for (const record of unused) await this.remove(record.id)
-    return { NetworksDeleted: unused.map(record => record.name) }
+    return await this.#changes.run(async () => {
+      const nowMs = this.#parts.clock.nowMs()
+      const unused = this.#parts.registry.records().filter(record => !isPredefined(record.name) && this.#parts.attachments.members(record.id).length === 0)
+        .filter(record => matchesPrune(networkJson(record, []), filters, nowMs))
+      for (const record of unused) await this.#removeNow(record.id)
+      return { NetworksDeleted: unused.map(record => record.name) }
+    })
   }
 
   async applyOverlay(table: OverlayTable): Promise<void> {
-    this.#parts.overlays.apply(table)
-    this.#parts.attachments.namesChanged(table.networkId)
+    await this.#changes.run(async () => {
+      await this.#parts.overlays.apply(table)
+      this.#parts.attachments.namesChanged(table.networkId)
+    })
   }
 
   async removeOverlay(networkId: string): Promise<void> {
-    const [member] = this.#parts.attachments.members(networkId)
-    if (member !== undefined) {
-      const { code, message } = inUse(member.endpoint.networkName, networkId, member.container.name, member.endpoint.id)
-      throw new ShoalError('conflict', code, message)
-    }
-    this.#parts.overlays.remove(networkId)
+    await this.#changes.run(async () => {
+      const [member] = this.#parts.attachments.members(networkId)
+      if (member !== undefined) {
+        const { code, message } = inUse(member.endpoint.networkName, networkId, member.container.name, member.endpoint.id)
+        throw new ShoalError('conflict', code, message)
+      }
+      await this.#parts.overlays.remove(networkId)
+    })
   }
 
   overlayRevisions(): ReadonlyMap<string, number> {
@@ -111,7 +119,7 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
   }
 
   async attach(container: NetworkedContainer): Promise<ContainerSandbox> {
-    const sandbox = this.#parts.attachments.attach(container)
+    const sandbox = await this.#changes.run(() => this.#parts.attachments.attach(container))
     for (const { networkId, networkName, driver } of this.#parts.attachments.endpoints(container.id)) {
       this.#emit('connect', { id: networkId, name: networkName, type: driver, container: container.id })
     }
@@ -120,18 +128,18 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
 
   async detach(containerId: string): Promise<void> {
     const endpoints = this.#parts.attachments.endpoints(containerId)
-    this.#parts.attachments.detach(containerId)
+    await this.#changes.run(() => this.#parts.attachments.detach(containerId))
     for (const { networkId, networkName, driver } of endpoints) this.#emit('disconnect', { id: networkId, name: networkName, type: driver, container: containerId })
   }
 
   async validate(container: NetworkedContainer): Promise<void> { this.#parts.attachments.validate(container) }
 
   async restore(running: readonly { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox }[]): Promise<void> {
-    this.#parts.attachments.restore(running.map(each => each.container))
+    await this.#changes.run(() => this.#parts.attachments.restore(running.map(each => each.container)))
   }
 
   /** Stops answering names and frees what the process holds; containers keep their networks. */
-  async [Symbol.asyncDispose](): Promise<void> { await this.#parts.attachments[Symbol.asyncDispose]() }
+  async [Symbol.asyncDispose](): Promise<void> { await this.#changes.run(() => this.#parts.attachments[Symbol.asyncDispose]()) }
 
   #all(): readonly Found[] {
     return [

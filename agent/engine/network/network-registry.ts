@@ -53,17 +53,17 @@ export class NetworkRegistry {
   byId(id: string): NetworkRecord | undefined { return this.#records.get(id) }
 
   /** @throws `network-exists` (conflict), `predefined-network` (permission-denied), `invalid-network`, `network-driver-not-found`, `no-free-subnet`, `subnet-overlaps` */
-  create(request: NetworkCreateRequest): NetworkRecord {
+  async create(request: NetworkCreateRequest): Promise<NetworkRecord> {
     const name = request.Name ?? ''
     checkRequest(request, name)
     if (this.byName(name) !== undefined) throw new ShoalError('conflict', 'network-exists', `network with name ${name} already exists`)
     if (this.#records.size >= NETWORKS_MAX) throw new ShoalError('resource-exhausted', 'too-many-networks', `there are ${NETWORKS_MAX} networks on this host already; remove unused ones`)
-    return this.#make(request, name)
+    return await this.#make(request, name)
   }
 
   /** The bridge that containers without another way out leave by, made when first needed. */
-  gatewayBridge(): BridgeNetwork {
-    const record = this.byName(GATEWAY_BRIDGE) ?? this.#make({
+  async gatewayBridge(): Promise<BridgeNetwork> {
+    const record = this.byName(GATEWAY_BRIDGE) ?? await this.#make({
       Name: GATEWAY_BRIDGE, Driver: 'bridge',
       Options: { 'com.docker.network.bridge.name': GATEWAY_BRIDGE, 'com.docker.network.bridge.enable_icc': 'false', 'com.docker.network.bridge.enable_ip_masquerade': 'true' },
     }, GATEWAY_BRIDGE)
@@ -73,19 +73,19 @@ export class NetworkRegistry {
   }
 
   /** @throws `predefined-network` (permission-denied) */
-  remove(record: NetworkRecord): void {
+  async remove(record: NetworkRecord): Promise<void> {
     if (isPredefined(record.name)) throw new ShoalError('permission-denied', 'predefined-network', `${record.name} is a pre-defined network and cannot be removed`)
     const bridge = this.#bridges.get(record.id)
     if (bridge !== undefined) {
-      this.#firewall.removeBridge(bridge.settings)
-      bridge.down()
+      await this.#firewall.removeBridge(bridge.settings)
+      await bridge.down()
     }
     this.#bridges.delete(record.id)
     this.#records.delete(record.id)
     this.#files.remove(record.id)
   }
 
-  #make(request: NetworkCreateRequest, name: string): NetworkRecord {
+  async #make(request: NetworkCreateRequest, name: string): Promise<NetworkRecord> {
     const id = createHexId(this.#random)
     const settings = bridgeSettings(request, id, {
       defaults: this.#defaults, networks: this.bridges(), host: this.#kernel.links.addresses(undefined).filter(({ link }) => !this.#isOurs(link)).map(({ cidr }) => cidr),
@@ -101,9 +101,9 @@ export class NetworkRegistry {
     this.#add(record)
     try {
       this.#bringUp(record)
-      this.#firewall.addBridge(settings)
+      await this.#firewall.addBridge(settings)
     } catch (error) {
-      this.#bridges.get(id)?.down()
+      await this.#bridges.get(id)?.down()
       this.#bridges.delete(id)
       this.#records.delete(id)
       this.#files.remove(id)

@@ -95,10 +95,9 @@ export function addIngressPort({ protocol, port, address }: IngressPort): string
 export function removeIngressPort({ protocol, port }: IngressPort): string { return `delete element ${HOST_TABLE} ingress { ${protocol} . ${port} }\n` }
 
 /** Queries to 127.0.0.11 go to the resolver's own ports, so a container may still run a DNS server on port 53 of its own. */
-export function resolverTable(udpPort: number, tcpPort: number): string {
-  return `table ip shoal_dns
-delete table ip shoal_dns
-table ip shoal_dns {
+export function resolverTable(udpPort: number, tcpPort: number, isAgain: boolean): string {
+  // Deleting makes the kernel wait, so a new namespace is spared it.
+  return `${isAgain ? 'table ip shoal_dns\ndelete table ip shoal_dns\n' : ''}table ip shoal_dns {
   chain output {
     type nat hook output priority -100; policy accept
     ip daddr 127.0.0.11 udp dport 53 dnat to 127.0.0.11:${udpPort}

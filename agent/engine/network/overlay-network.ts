@@ -22,18 +22,22 @@ export class OverlayNetwork implements AttachableNetwork {
   /** A change failed half way: the next one writes all rules anew. */
   #isDirty = false
 
-  /** Builds the sandbox or sets one right that is there. `previous`: a table whose entries may be in the kernel too. */
-  constructor(kernel: NetworkKernel, table: OverlayTable, options: { readonly sandboxPath: string; readonly hostAddresses: ReadonlySet<string>; readonly previous: OverlayTable | undefined }) {
+  /** Call build() next. */
+  constructor(kernel: NetworkKernel, table: OverlayTable, options: { readonly sandboxPath: string; readonly hostAddresses: ReadonlySet<string> }) {
     this.#kernel = kernel
     this.#table = table
     this.#hostAddresses = options.hostAddresses
     this.sandboxPath = options.sandboxPath
     this.prefix = parseCidr(table.subnet).prefix
+  }
+
+  /** Makes the sandbox or sets one right that is there. `previous`: a table whose entries may be in the kernel too. */
+  async build(previous: OverlayTable | undefined): Promise<void> {
     this.#build()
-    const old = options.previous === undefined ? undefined : overlayLinks(options.previous, options.hostAddresses)
-    const wanted = overlayLinks(table, options.hostAddresses)
-    kernel.links.apply(this.sandboxPath, [...removals(old, wanted), ...changeLinks(undefined, wanted)])
-    kernel.nft.run(this.sandboxPath, sandboxTable(table))
+    const old = previous === undefined ? undefined : overlayLinks(previous, this.#hostAddresses)
+    const wanted = overlayLinks(this.#table, this.#hostAddresses)
+    this.#kernel.links.apply(this.sandboxPath, [...removals(old, wanted), ...changeLinks(undefined, wanted)])
+    await this.#kernel.nft.run(this.sandboxPath, sandboxTable(this.#table))
   }
 
   get id(): string { return this.#table.networkId }
@@ -42,14 +46,14 @@ export class OverlayNetwork implements AttachableNetwork {
   get isInternal(): boolean { return this.#table.internal }
 
   /** Programs what differs. Rules change before the addresses they need go, and after the ones they need came. */
-  change(next: OverlayTable, hostAddresses: ReadonlySet<string>): void {
+  async change(next: OverlayTable, hostAddresses: ReadonlySet<string>): Promise<void> {
     const operations = changeLinks(overlayLinks(this.#table, this.#hostAddresses), overlayLinks(next, hostAddresses))
     const isRemoval = (operation: { readonly kind: string }): boolean => operation.kind.startsWith('delete-')
     const isWhole = this.#isDirty || ownAddress(this.#table) !== ownAddress(next)
     this.#isDirty = true
     this.#kernel.links.apply(this.sandboxPath, operations.filter(operation => !isRemoval(operation)))
     const rules = !isWhole ? changeRules(this.#table, next) : sandboxTable(next)
-    if (rules !== '') this.#kernel.nft.run(this.sandboxPath, rules)
+    if (rules !== '') await this.#kernel.nft.run(this.sandboxPath, rules)
     this.#kernel.links.apply(this.sandboxPath, operations.filter(isRemoval))
     this.#forgetConnections(next)
     this.#table = next
@@ -85,15 +89,15 @@ export class OverlayNetwork implements AttachableNetwork {
     ])
   }
 
-  unplug(endpoint: EndpointRecord): void {
-    if (this.#kernel.netns.exists(this.sandboxPath)) this.#kernel.links.apply(this.sandboxPath, [{ kind: 'delete-link', name: endpoint.hostLink }])
+  async unplug(endpoint: EndpointRecord): Promise<void> {
+    if (this.#kernel.netns.exists(this.sandboxPath)) await this.#kernel.links.remove(this.sandboxPath, endpoint.hostLink)
   }
 
   /** Ends the sandbox with all that is in it. */
-  down(): void {
+  async down(): Promise<void> {
     // The devices first: a namespace is torn down by the kernel at leisure, and its tunnel would block the next one of the same id until then.
     if (this.#kernel.netns.exists(this.sandboxPath)) {
-      this.#kernel.links.apply(this.sandboxPath, [{ kind: 'delete-link', name: SANDBOX_TUNNEL }, { kind: 'delete-link', name: SANDBOX_BRIDGE }])
+      for (const name of [SANDBOX_TUNNEL, SANDBOX_BRIDGE]) await this.#kernel.links.remove(this.sandboxPath, name)
     }
     this.#kernel.netns.remove(this.sandboxPath)
   }

@@ -39,10 +39,10 @@ export class Overlays {
   createdAt(networkId: string): string { return this.#created.get(networkId) ?? '' }
 
   /** Builds every network that a record tells of again, so that a restart needs nobody else. One that fails waits for its next table. */
-  start(): void {
+  async start(): Promise<void> {
     for (const [id, { table, previous }] of this.#files.load()) {
       try {
-        this.#open(table, previous)
+        await this.#open(table, previous)
       } catch (err) {
         this.#logger.error('an overlay network could not be set up again', { network: id, err })
       }
@@ -50,7 +50,7 @@ export class Overlays {
   }
 
   /** @throws `overlay-encryption-unsupported` (not-implemented), `invalid-subnet` */
-  apply(table: OverlayTable): void {
+  async apply(table: OverlayTable): Promise<void> {
     const known = this.#networks.get(table.networkId)
     if (known !== undefined && table.revision <= known.table.revision) return
     if (table.encrypted) {
@@ -58,28 +58,29 @@ export class Overlays {
     }
     if (known !== undefined && !isSameShape(known.table, table)) this.#rebuildRefused(known.table, table)
     this.#files.write(table.networkId, { table, ...(known === undefined ? {} : { previous: known.table }) })
-    if (known === undefined) this.#open(table, undefined)
+    if (known === undefined) await this.#open(table, undefined)
     else {
-      known.change(table, this.#hostAddresses())
-      if (table.ingress) this.#ingress.apply(known)
+      await known.change(table, this.#hostAddresses())
+      if (table.ingress) await this.#ingress.apply(known)
     }
     this.#files.write(table.networkId, { table })
   }
 
-  remove(networkId: string): void {
+  async remove(networkId: string): Promise<void> {
     const network = this.#networks.get(networkId)
-    if (network?.table.ingress === true) this.#ingress.remove(network)
-    network?.down()
+    if (network?.table.ingress === true) await this.#ingress.remove(network)
+    await network?.down()
     this.#networks.delete(networkId)
     this.#created.delete(networkId)
     this.#files.remove(networkId)
   }
 
-  #open(table: OverlayTable, previous: OverlayTable | undefined): void {
-    const network = new OverlayNetwork(this.#kernel, table, { sandboxPath: join(this.#folder, `${SANDBOX_PREFIX}${table.networkId}`), hostAddresses: this.#hostAddresses(), previous })
+  async #open(table: OverlayTable, previous: OverlayTable | undefined): Promise<void> {
+    const network = new OverlayNetwork(this.#kernel, table, { sandboxPath: join(this.#folder, `${SANDBOX_PREFIX}${table.networkId}`), hostAddresses: this.#hostAddresses() })
+    await network.build(previous)
     this.#networks.set(table.networkId, network)
     this.#created.set(table.networkId, new Date(this.#clock.nowMs()).toISOString())
-    if (table.ingress) this.#ingress.apply(network)
+    if (table.ingress) await this.#ingress.apply(network)
   }
 
   #hostAddresses(): ReadonlySet<string> {

@@ -33,13 +33,13 @@ export class PortPublisher {
    * Takes the ports the container wants and directs them to `containerIp`. All or none.
    * @throws `port-in-use` (internal, as Docker's API answers), `invalid-port` (invalid-argument)
    */
-  publish(container: NetworkedContainer, containerIp: string, defaultHostIp: string): readonly PublishedPort[] {
+  async publish(container: NetworkedContainer, containerIp: string, defaultHostIp: string): Promise<readonly PublishedPort[]> {
     const ports: PublishedPort[] = []
     try {
       for (const wanted of wantedPorts(container, defaultHostIp)) {
         ports.push({ protocol: wanted.protocol, hostIp: wanted.hostIp, hostPort: this.#takeOne(wanted, container), containerIp, containerPort: wanted.containerPort })
       }
-      this.#firewall.changePorts({ add: ports, remove: [] })
+      await this.#firewall.changePorts({ add: ports, remove: [] })
     } catch (error) {
       for (const port of ports) this.release(port.protocol, port.hostIp, port.hostPort)
       throw error
@@ -47,8 +47,8 @@ export class PortPublisher {
     return ports
   }
 
-  unpublish(ports: readonly PublishedPort[]): void {
-    this.#firewall.changePorts({ add: [], remove: ports })
+  async unpublish(ports: readonly PublishedPort[]): Promise<void> {
+    await this.#firewall.changePorts({ add: [], remove: ports })
     for (const port of ports) this.release(port.protocol, port.hostIp, port.hostPort)
   }
 

@@ -52,10 +52,10 @@ export class Sandboxes {
   }
 
   /** Makes a container's namespace and joins the networks. All or nothing. */
-  create(container: NetworkedContainer, joinings: readonly Joining[]): SandboxRecord {
+  async create(container: NetworkedContainer, joinings: readonly Joining[]): Promise<SandboxRecord> {
     const netnsPath = join(this.#folder, container.id)
     let record: SandboxRecord = { container, netnsPath, endpoints: [], ports: [] }
-    const undo: (() => void)[] = [() => this.#kernel.netns.remove(netnsPath)]
+    const undo: (() => void | Promise<void>)[] = [() => this.#kernel.netns.remove(netnsPath)]
     try {
       this.#kernel.netns.remove(netnsPath)
       for (const joining of joinings) {
@@ -72,25 +72,25 @@ export class Sandboxes {
         network.plug(netnsPath, endpoint)
       })
       this.#routeOut(record)
-      return this.#publish(record, joinings.map(joining => joining.network))
+      return await this.#publish(record, joinings.map(joining => joining.network))
     } catch (error) {
-      for (const step of undo.reverse()) step()
+      for (const step of undo.reverse()) await step()
       this.#forget(container.id)
       throw error
     }
   }
 
   /** Joins one more network. */
-  join(record: SandboxRecord, joining: Joining, networks: readonly AttachableNetwork[]): SandboxRecord {
+  async join(record: SandboxRecord, joining: Joining, networks: readonly AttachableNetwork[]): Promise<SandboxRecord> {
     const endpoint = this.#newEndpoint(joining, record.endpoints)
     const joined = { ...record, endpoints: [...record.endpoints, endpoint] }
     try {
       this.#save(joined)
       joining.network.plug(record.netnsPath, endpoint)
       this.#routeOut(joined)
-      return joined.ports.length > 0 ? joined : this.#publish(joined, networks)
+      return joined.ports.length > 0 ? joined : await this.#publish(joined, networks)
     } catch (error) {
-      joining.network.unplug(endpoint)
+      await joining.network.unplug(endpoint)
       joining.network.release(endpoint.address)
       this.#save(record)
       throw error
@@ -98,33 +98,30 @@ export class Sandboxes {
   }
 
   /** Leaves a network; ports that were published through it move to another way in, if there is one. */
-  leave(record: SandboxRecord, endpoint: EndpointRecord, network: AttachableNetwork, networks: readonly AttachableNetwork[]): SandboxRecord {
+  async leave(record: SandboxRecord, endpoint: EndpointRecord, network: AttachableNetwork, networks: readonly AttachableNetwork[]): Promise<SandboxRecord> {
     const gone = record.ports.filter(port => port.containerIp === endpoint.address)
-    this.#publisher.unpublish(gone)
-    network.unplug(endpoint)
+    await this.#publisher.unpublish(gone)
+    await network.unplug(endpoint)
     network.release(endpoint.address)
     const left = { ...record, endpoints: record.endpoints.filter(each => each.id !== endpoint.id), ports: record.ports.filter(port => !gone.includes(port)) }
     this.#save(left)
     this.#routeOut(left)
-    return left.ports.length > 0 ? left : this.#publish(left, networks)
+    return left.ports.length > 0 ? left : await this.#publish(left, networks)
   }
 
   /** Takes everything of a container down. `networkOf` may not know a network any more: its interface went with it. */
-  remove(containerId: string, networkOf: (networkId: string) => AttachableNetwork | undefined): void {
+  async remove(containerId: string, networkOf: (networkId: string) => AttachableNetwork | undefined): Promise<void> {
     const record = this.#records.get(containerId)
     if (record === undefined) return
-    this.#publisher.unpublish(record.ports)
-    for (const endpoint of record.endpoints) {
+    const plugged = record.endpoints.flatMap(endpoint => {
       const network = networkOf(endpoint.networkId)
-      network?.unplug(endpoint)
-      network?.release(endpoint.address)
-    }
+      return network === undefined ? [] : [{ network, endpoint }]
+    })
+    await Promise.all([this.#publisher.unpublish(record.ports), ...plugged.map(({ network, endpoint }) => network.unplug(endpoint))])
+    for (const { network, endpoint } of plugged) network.release(endpoint.address)
     this.#kernel.netns.remove(record.netnsPath)
     this.#forget(containerId)
   }
-
-  /** A record whose kernel side is not worth saving (the machine was restarted): frees nothing but the record. */
-  forget(containerId: string): void { this.#forget(containerId) }
 
   /** After a restart: takes the sockets of published ports again. */
   adopt(record: SandboxRecord): void {
@@ -132,11 +129,6 @@ export class Sandboxes {
       const failure = this.#publisher.hold(port.protocol, port.hostIp, port.hostPort)
       if (failure !== undefined) this.#logger.warn('a published port is used by another program too', { container: record.container.id, port: port.hostPort, failure })
     }
-  }
-
-  rename(containerId: string, name: string): void {
-    const record = this.#records.get(containerId)
-    if (record !== undefined) this.#save({ ...record, container: { ...record.container, name } })
   }
 
   #newEndpoint({ network, settings, isHidden }: Joining, siblings: readonly EndpointRecord[]): EndpointRecord {
@@ -169,12 +161,12 @@ export class Sandboxes {
     this.#kernel.links.apply(record.netnsPath, [{ kind: 'add-route', to: 'default', via: endpoint.gateway }])
   }
 
-  #publish(record: SandboxRecord, networks: readonly AttachableNetwork[]): SandboxRecord {
+  async #publish(record: SandboxRecord, networks: readonly AttachableNetwork[]): Promise<SandboxRecord> {
     const endpoint = wayIn(record.endpoints)
     let published = record
     if (endpoint !== undefined) {
       const hostIp = networks.find(network => network.id === endpoint.networkId)?.defaultHostIp ?? '0.0.0.0'
-      const ports: readonly PublishedPort[] = this.#publisher.publish(record.container, endpoint.address, hostIp)
+      const ports: readonly PublishedPort[] = await this.#publisher.publish(record.container, endpoint.address, hostIp)
       published = { ...record, ports }
     }
     this.#save(published)

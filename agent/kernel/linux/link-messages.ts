@@ -54,7 +54,6 @@ export function linkRequest(operation: LinkOperation, lookups: Lookups): LinkReq
       nested(IFLA.linkInfo, attribute(INFO.kind, text('vxlan')), nested(INFO.data,
         attribute(VXLAN.id, u32(operation.vni)), attribute(VXLAN.learning, u8(0)), attribute(VXLAN.proxy, u8(1)), attribute(VXLAN.port, u16be(operation.port)))),
     ])
-    case 'delete-link': return { type: RTM_DELLINK, flags: 0, parts: [linkHeader(lookups.index(operation.name))] }
     case 'set-link': return setLink(operation, lookups)
     case 'set-port': return {
       type: RTM_SETLINK, flags: 0,
@@ -71,6 +70,8 @@ export function linkRequest(operation: LinkOperation, lookups: Lookups): LinkReq
     case 'delete-forwarding': return { type: RTM_DELNEIGH, flags: 0, parts: forwardingParts(operation, lookups) }
   }
 }
+
+export function deleteLinkRequest(index: number): LinkRequest { return { type: RTM_DELLINK, flags: 0, parts: [linkHeader(index)] } }
 
 type Of<K extends LinkOperation['kind']> = Extract<LinkOperation, { readonly kind: K }>
 

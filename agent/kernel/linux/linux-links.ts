@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { LinkInfo, LinkOperation, Links } from '../links.ts'
 import type { NetnsPath } from '../netns.ts'
-import { linkRequest, type Lookups } from './link-messages.ts'
+import { deleteLinkRequest, linkRequest, type Lookups } from './link-messages.ts'
 import { parseAttributes, readIpv4, readMac, readText } from './netlink-message.ts'
 import { netlinkFailure, NetlinkSocket } from './netlink-socket.ts'
 import { errnoName, openNetns, type NetworkLibc } from './network-libc.ts'
@@ -25,6 +25,22 @@ export class LinuxLinks implements Links {
       this.#withSocket(netns, socket => { for (const operation of operations) applyOne(socket, operation, lookups) })
     } finally {
       for (const fd of fds.values()) closeSync(fd)
+    }
+  }
+
+  async remove(netns: NetnsPath, name: string): Promise<void> {
+    // The socket stays in the namespace where it was opened, whatever thread uses it.
+    const found = this.#libc.inside(netns, () => {
+      const index = this.#libc.if_nametoindex(name)
+      return index === 0 ? undefined : { socket: new NetlinkSocket(this.#libc, NETLINK_ROUTE), index }
+    })
+    if (found === undefined) return
+    try {
+      const { type, flags, parts } = deleteLinkRequest(found.index)
+      const errno = await found.socket.requestLater(type, flags, ...parts)
+      if (errno !== 0 && !GONE.includes(errnoName(errno))) throw netlinkFailure(`delete link ${name}`, errno)
+    } finally {
+      found.socket.close()
     }
   }
 

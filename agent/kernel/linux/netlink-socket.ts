@@ -24,11 +24,16 @@ export class NetlinkSocket {
   /** Sends one request and waits for its acknowledgement. Returns 0 or the errno. */
   request(type: number, flags: number, ...parts: readonly Uint8Array[]): number {
     const sequence = this.#send(type, flags | NLM_F_REQUEST | NLM_F_ACK, parts)
-    for (;;) {
-      for (const reply of this.#receive()) {
-        if (reply.sequence === sequence && reply.type === NLMSG_ERROR) return -reply.body.readInt32LE(0)
-      }
-    }
+    return this.#acknowledgement(sequence)
+  }
+
+  /** As request(), but the kernel's work, which is done inside of send(2), happens on another thread. */
+  async requestLater(type: number, flags: number, ...parts: readonly Uint8Array[]): Promise<number> {
+    this.#sequence += 1
+    const bytes = message(type, flags | NLM_F_REQUEST | NLM_F_ACK, this.#sequence, ...parts)
+    const sent = await new Promise<number>((resolve, reject) => this.#libc.send.async(this.#fd, bytes, bytes.length, 0, (error, result) => (error === null ? resolve(result) : reject(error))))
+    if (Number(sent) !== bytes.length) throw new ShoalError('internal', 'rtnetlink-failed', `netlink: send ${type} failed`)
+    return this.#acknowledgement(this.#sequence)
   }
 
   /** All answers of a dump request. */
@@ -47,10 +52,18 @@ export class NetlinkSocket {
 
   close(): void { closeSync(this.#fd) }
 
+  #acknowledgement(sequence: number): number {
+    for (;;) {
+      for (const reply of this.#receive()) {
+        if (reply.sequence === sequence && reply.type === NLMSG_ERROR) return -reply.body.readInt32LE(0)
+      }
+    }
+  }
+
   #send(type: number, flags: number, parts: readonly Uint8Array[]): number {
     this.#sequence += 1
     const bytes = message(type, flags, this.#sequence, ...parts)
-    if (this.#libc.send(this.#fd, bytes, bytes.length, 0) !== bytes.length) throw netlinkFailure(`send ${type}`, koffi.errno())
+    if (Number(this.#libc.send(this.#fd, bytes, bytes.length, 0)) !== bytes.length) throw netlinkFailure(`send ${type}`, koffi.errno())
     return this.#sequence
   }
 

@@ -5,6 +5,12 @@ import { ShoalError } from '../../../src/base/errors.ts'
 const CLONE_NEWNET = 0x40000000
 const SOCK_CLOEXEC = 0x80000
 
+/** A call that can be made on another thread too. */
+interface Call<Arguments extends unknown[]> {
+  (...args: Arguments): number
+  async(...args: [...Arguments, done: (error: Error | null, result: number) => void]): void
+}
+
 /** The C library calls that the network kernel needs. Failing calls return -1 and leave errno(). */
 export class NetworkLibc {
   readonly socket: (family: number, type: number, protocol: number) => number
@@ -12,7 +18,7 @@ export class NetworkLibc {
   readonly listen: (fd: number, backlog: number) => number
   readonly getsockname: (fd: number, address: Buffer, length: Buffer) => number
   readonly setsockopt: (fd: number, level: number, name: number, value: Buffer, length: number) => number
-  readonly send: (fd: number, bytes: Buffer, length: number, flags: number) => number
+  readonly send: Call<[fd: number, bytes: Buffer, length: number, flags: number]>
   readonly recv: (fd: number, bytes: Buffer, length: number, flags: number) => number
   readonly mount: (source: string, target: string, type: string | null, flags: number, data: string | null) => number
   readonly umount2: (target: string, flags: number) => number
