@@ -82,8 +82,8 @@ async function createEngine(config: DaemonConfig, logger: Logger, { clock, rando
     dataRoot: config.dataRoot, execRoot: config.execRoot, cgroupParent: config.cgroupParent, kernel: createLinuxKernel(), clock, random, logger,
     monitorPath: fileURLToPath(new URL('../../../agent/monitor/shoal-monitor', import.meta.url)),
     ...(config.runtime === '' ? {} : { runtimes: [config.runtime as 'crun' | 'runc'] }),
-    networks: ({ events, connectable }) => {
-      const networks = createLocalNetworks({
+    networks: async ({ events, connectable }) => {
+      const networks = await createLocalNetworks({
         kernel: networkKernel, execRoot: config.execRoot, dataRoot: config.dataRoot, clock, random, logger, containers: connectable, 
         onEvent: event => events.publish('network', event.Action ?? '', event.Actor?.ID ?? '', event.Actor?.Attributes ?? {}),
         ...(config.bip === '' ? {} : { bip: config.bip }), ...(config.dns.length === 0 ? {} : { dnsUpstreams: config.dns }),

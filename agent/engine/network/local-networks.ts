@@ -3,6 +3,7 @@ import type { OverlayTable } from '../../../src/api/engine/overlay.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Networks } from '../engine.ts'
+import { Mutex } from '../mutex.ts'
 import type { ContainerAttachments } from './container-attachments.ts'
 import type { ConnectableContainers, ContainerNetworks, ContainerSandbox, NetworkedContainer } from './container-networks.ts'
 import { matchesList, matchesPrune, type Filters } from './network-filters.ts'
@@ -12,7 +13,6 @@ import { isPredefined } from './network-registry.ts'
 import type { NetworkRecord } from './network-records.ts'
 import type { OverlayNetwork } from './overlay-network.ts'
 import type { Overlays } from './overlays.ts'
-import { Serial } from './serial.ts'
 
 export interface LocalNetworksParts {
   readonly registry: NetworkRegistry
@@ -28,7 +28,7 @@ type Found = { readonly kind: 'local'; readonly record: NetworkRecord } | { read
 /** All networking of one host: the Engine API's networks, and what containers need of them. Changes are made one after the other. */
 export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposable {
   readonly #parts: LocalNetworksParts
-  readonly #changes = new Serial()
+  readonly #changes = new Mutex()
 
   constructor(parts: LocalNetworksParts) { this.#parts = parts }
 
