@@ -33,7 +33,8 @@ export interface UpdateQueueOptions {
 export class UpdateQueue {
   readonly #options: UpdateQueueOptions
   #waiting: QueuedUpdate[] = []
-  #pump: Promise<void> | undefined
+  #pump: Promise<void> = Promise.resolve()
+  #isWorking = false
   #pendingVersion = 0
   #groupUpdatesMax = Number.POSITIVE_INFINITY
 
@@ -48,7 +49,7 @@ export class UpdateQueue {
     const done = new Promise<unknown>((resolve, reject) => {
       this.#waiting.push({ change, signal, resolve, reject, reruns: 0 })
     })
-    this.#pump ??= this.#work().finally(() => { this.#pump = undefined })
+    if (!this.#isWorking) this.#pump = this.#work()
     return await abortable(done, signal) as T
   }
 
@@ -56,6 +57,7 @@ export class UpdateQueue {
   async idle(): Promise<void> { await this.#pump }
 
   async #work(): Promise<void> {
+    this.#isWorking = true
     while (this.#waiting.length > 0) {
       const group = this.#nextGroup()
       try {
@@ -67,6 +69,8 @@ export class UpdateQueue {
         this.#failed(group, error)
       }
     }
+    // In the same turn as the last look at the queue: an update that came between would wait for ever.
+    this.#isWorking = false
   }
 
   #nextGroup(): Group {
