@@ -136,6 +136,8 @@ function createClient(address: string, credentials: TlsCredentials): Client {
     'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2_000,
     // Each client owns its connection, so that closing it or renewing its certificate touches no other.
     'grpc.use_local_subchannel_pool': 1, 'grpc.enable_retries': 0, 'grpc.service_config_disable_resolution': 1,
+    // A proxy for the web (http_proxy) is not for talking to other nodes.
+    'grpc.enable_http_proxy': 0,
   })
 }
 

@@ -26,6 +26,8 @@ export class GrpcServer implements RpcServer {
   readonly #registrations = new Map<string, Registration>()
   readonly #listeners: Listener[] = []
   readonly #running = new Set<Promise<void>>()
+  /** Made once: an error per call, for its stack trace, would cost as much as a small call. */
+  readonly #gone = new ShoalError('cancelled', 'cancelled', 'the caller went away')
 
   constructor(options: { readonly credentials: CredentialsSource; readonly logger: Logger }) {
     this.#credentials = options.credentials
@@ -54,7 +56,7 @@ export class GrpcServer implements RpcServer {
       socket.on('error', err => this.#logger.debug('connection failed', { err }))
       injector.injectConnection(socket)
     }
-    const server = isLocal ? net.createServer(accept) : this.#createTlsServer(accept)
+    const server = isLocal ? net.createServer({ noDelay: true }, accept) : this.#createTlsServer(accept)
     if (target.kind === 'unix') await rm(target.path, { force: true })
     await listening(server, target.kind === 'unix' ? { path: target.path } : { host: target.host, port: target.port }, address)
     this.#listeners.push({ grpc, injector, net: server, sockets })
@@ -77,7 +79,7 @@ export class GrpcServer implements RpcServer {
 
   #createTlsServer(accept: (socket: net.Socket) => void): tls.Server {
     let used = this.#credentials.current()
-    const server = tls.createServer({ ...contextOptions(used), requestCert: true, rejectUnauthorized: false, handshakeTimeout: HANDSHAKE_TIMEOUT_MS, ALPNProtocols: ['h2'] })
+    const server = tls.createServer({ ...contextOptions(used), requestCert: true, rejectUnauthorized: false, noDelay: true, handshakeTimeout: HANDSHAKE_TIMEOUT_MS, ALPNProtocols: ['h2'] })
     // Before each handshake: a renewed certificate serves new connections, live ones keep theirs.
     server.prependListener('connection', () => {
       const current = this.#credentials.current()
@@ -108,7 +110,7 @@ export class GrpcServer implements RpcServer {
 
   async #serve(call: Call, { method, handler }: Registration, isLocal: boolean): Promise<void> {
     const abort = new AbortController()
-    const cancel = (): void => abort.abort(new ShoalError('cancelled', 'cancelled', 'the caller went away'))
+    const cancel = (): void => abort.abort(this.#gone)
     call.once('cancelled', cancel)
     call.on('error', () => { /* reported through the reader below; without a listener the process would end */ })
     try {
