@@ -150,3 +150,21 @@ test('dispose cuts streams and closes the listener', async () => {
   await api[Symbol.asyncDispose]()
   assert.equal(await following, 'cut')
 })
+
+test('info says what clients of its version expect', async () => {
+  const backends = fakeBackends()
+  await using api = await startApi({ ...backends, system: { ...backends.system, info: async () => ({ CgroupVersion: '1' }) } })
+  const now = (await api.call('GET', '/info')).body
+  const old = (await api.call('GET', '/v1.41/info')).body
+  assert.deepEqual([now.BridgeNfIptables, old.BridgeNfIptables, now.OomKillDisable], [undefined, true, true])
+  assert.deepEqual([now.Swarm.LocalNodeState, now.Swarm.RemoteManagers, now.Plugins.Authorization, now.Name], ['inactive', null, null, ''])
+})
+
+test('lists carry what typed clients insist on', async () => {
+  await using api = await startApi(fakeBackends())
+  await api.call('POST', '/containers/create', { Image: 'busybox', Cmd: ['serve'] })
+  const [container] = (await api.call('GET', '/containers/json?all=1')).body
+  assert.deepEqual([container.HostConfig, container.NetworkSettings, container.Mounts], [{ NetworkMode: 'default' }, { Networks: {} }, []])
+  const [image] = (await api.call('GET', '/v1.43/images/json')).body
+  assert.deepEqual([image.ParentId, image.RepoDigests, image.VirtualSize, (await api.call('GET', '/images/json')).body[0].VirtualSize], ['', [], 1000, undefined])
+})

@@ -3,6 +3,7 @@ import type {
 } from '../../api/engine/engine-json.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { parseFilters, type Filters } from '../convert/filters.ts'
+import { completeContainer } from '../convert/summaries.ts'
 import { CONTAINER_CREATE, CONTAINER_UPDATE } from '../json/container-shapes.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import { supported } from '../server/missing.ts'
@@ -42,10 +43,10 @@ const LIST_FILTERS = [
 /** Life and listing; streams are in container-streams.ts, files in container-files.ts. */
 export function containerRoutes(backend: ContainersBackend): readonly Route[] {
   return [
-    route('GET', '/containers/json', async ({ query }) => json(await backend.list({
+    route('GET', '/containers/json', async ({ query }) => json((await backend.list({
       all: query.flag('all'), size: query.flag('size'), ...limitOf(query.integer('limit')),
       filters: withLegacy(parseFilters(query.text('filters'), LIST_FILTERS), { since: query.optional('since'), before: query.optional('before') }),
-    }))),
+    })).map(completeContainer))),
     route('POST', '/containers/create', request => create(backend, request)),
     route('POST', '/containers/prune', async ({ query }) => json(await backend.prune(parseFilters(query.text('filters'), ['until', 'label', 'label!'])))),
     route('GET', '/containers/{id}/json', async ({ params, query }) => json(await backend.inspect(params.id ?? '', { size: query.flag('size') }))),

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { ContainerConfig, ImageInspect, ImageSummary } from '../../api/engine/engine-json.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { filterFlag, parseFilters, type Filters } from '../convert/filters.ts'
+import { completeImage, completeImageInspect } from '../convert/summaries.ts'
 import { CONTAINER_CONFIG } from '../json/container-shapes.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import { notSupported, supported } from '../server/missing.ts'
@@ -36,12 +37,13 @@ export interface ImagesBackend {
 
 export function imageRoutes(backend: ImagesBackend): readonly Route[] {
   return [
-    route('GET', '/images/json', async ({ query }) => json(await backend.list({
-      all: query.flag('all'), filters: parseFilters(query.text('filters'), ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until']),
-    }))),
+    route('GET', '/images/json', async ({ query, version }) => {
+      const filters = parseFilters(query.text('filters'), ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until'])
+      return json((await backend.list({ all: query.flag('all'), filters })).map(image => completeImage(image, version)))
+    }),
     route('GET', '/images/search', () => { throw notSupported('searching a registry') }),
     route('GET', '/images/get', async ({ query }) => tar(await backend.save(query.all('names').flatMap(names => names.split(','))))),
-    route('GET', '/images/{name...}/json', async ({ params }) => json(await backend.inspect(params.name ?? ''))),
+    route('GET', '/images/{name...}/json', async ({ params, version }) => json(completeImageInspect(await backend.inspect(params.name ?? ''), version))),
     route('GET', '/images/{name...}/history', async ({ params }) => json(await backend.history(params.name ?? ''))),
     route('GET', '/images/{name...}/get', async ({ params }) => tar(await backend.save([params.name ?? '']))),
     route('POST', '/images/create', request => create(backend, request)),
