@@ -157,13 +157,16 @@ export class Dispatcher implements AsyncDisposable {
     const isResumed = known !== undefined && known.id === request.sessionId
     if (!isResumed) this.#limiter.admit(nodeId, clock.monotonicMs())
     const facts = { description: request.description, addr: context.isLocal ? this.#deps.localAddress : context.remoteAddress }
-    await store.update(tx => registerNode(tx, nodeId, facts), context.signal)
-    if (this.#isStopping) throw new ShoalError('unavailable', 'not-leader', 'this manager no longer leads; find another one')
     const session = isResumed ? known : new NodeSession(nodeId, createId(random))
-    if (!isResumed) this.#sessions.get(nodeId)?.end(new ShoalError('cancelled', 'stream-superseded', 'the node registered again'))
+    const periodMs = heartbeatPeriodMsOf(store.view().cluster())
+    // Before the write, which may wait long for a quorum: the end of the old session would declare the node down right after it.
+    if (!isResumed) known?.end(new ShoalError('cancelled', 'stream-superseded', 'the node registered again'))
     this.#sessions.set(nodeId, session)
     this.#unknown.get(nodeId)?.cancel()
-    this.#expectBeat(session, heartbeatPeriodMsOf(store.view().cluster()))
+    this.#expectBeat(session, periodMs)
+    await store.update(tx => registerNode(tx, nodeId, facts), context.signal)
+    if (this.#isStopping) throw new ShoalError('unavailable', 'not-leader', 'this manager no longer leads; find another one')
+    if (this.#sessions.get(nodeId) === session) this.#expectBeat(session, periodMs)
     return session
   }
 

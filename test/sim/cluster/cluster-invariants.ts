@@ -1,0 +1,74 @@
+import { isDeepStrictEqual } from 'node:util'
+import { encode } from '../../../src/api/codec/codec.ts'
+import type { Proposal } from '../../../src/api/swarm/raft.ts'
+import type { Task } from '../../../src/api/swarm/objects.ts'
+import { isTaskLive } from '../../../src/api/swarm/task-state.ts'
+import type { StoreView } from '../../../manager/store/object-store.ts'
+import { OBJECT_KINDS } from '../../../manager/store/store-object.ts'
+import type { Leadership } from '../../../manager/raft/leadership.ts'
+import { SafetyViolation } from '../core/core-invariants.ts'
+
+/** What a cluster must never do. Told of everything that happens anywhere; remembers what no single node does. */
+export class ClusterInvariants {
+  readonly #leaders = new Map<number, number>()
+  readonly #entries = new Map<number, string>()
+  readonly #acknowledged = new Set<string>()
+  violation: SafetyViolation | undefined
+
+  get acknowledgedCount(): number { return this.#acknowledged.size }
+  get appliedCount(): number { return this.#entries.size }
+
+  /** One leader per term. */
+  leads(raftId: number, { isLeader, term }: Leadership): void {
+    if (!isLeader) return
+    const other = this.#leaders.get(term) ?? raftId
+    if (other !== raftId) this.#violated('ElectionSafety', `${raftId} and ${other} both lead term ${term}`)
+    this.#leaders.set(term, raftId)
+  }
+
+  /** Every manager applies the same entry at the same index. */
+  applies(nodeId: string, index: number, proposal: Proposal | undefined): void {
+    const text = proposal === undefined ? '' : Buffer.from(encode('Proposal', proposal)).toString('base64')
+    const other = this.#entries.get(index) ?? text
+    if (other !== text) this.#violated('StateMachineSafety', `${nodeId} applied another entry at ${index} than others before it`)
+    this.#entries.set(index, text)
+  }
+
+  /** The client was told that this object was created. */
+  acknowledged(configId: string): void { this.#acknowledged.add(configId) }
+
+  /** Nothing that was acknowledged is missing. */
+  checkAcknowledged(nodeId: string, view: StoreView): void {
+    const missing = [...this.#acknowledged].filter(id => view.get('config', id) === undefined)
+    if (missing.length > 0) this.#violated('AcknowledgedIsDurable', `${nodeId} lacks ${missing.join(' ')}, whose creation was acknowledged`)
+  }
+
+  /** Never two tasks of one slot that are both to run and live, on nodes that are reachable: but for an update that starts the new one first. */
+  checkSlots(view: StoreView): void {
+    const seen = new Map<string, Task>()
+    for (const task of view.list('task')) {
+      const service = view.get('service', task.serviceId)
+      if (service === undefined || task.desiredState !== 'running' || !isTaskLive(task)) continue
+      if (service.spec?.update?.order === 'start-first' || (task.nodeId !== '' && view.get('node', task.nodeId)?.status?.state === 'down')) continue
+      const slot = `${task.serviceId} ${service.spec?.global === undefined ? task.slot : task.nodeId}`
+      const other = seen.get(slot)
+      if (other !== undefined) this.#violated('OneTaskPerSlot', `${describe(other)} and ${describe(task)} are both to run in slot ${slot}, at version ${view.version}`)
+      seen.set(slot, task)
+    }
+  }
+
+  /** Managers that have applied the same entries hold the same objects. */
+  checkEqual(views: readonly { readonly nodeId: string; readonly view: StoreView }[]): void {
+    const [first, ...others] = views
+    if (first === undefined) return
+    for (const { nodeId, view } of others) {
+      for (const kind of OBJECT_KINDS) {
+        if (!isDeepStrictEqual(view.list(kind), first.view.list(kind))) this.#violated('StateMachineSafety', `${nodeId} and ${first.nodeId} hold different objects of kind ${kind} at version ${view.version}`)
+      }
+    }
+  }
+
+  #violated(invariant: string, message: string): void { this.violation ??= new SafetyViolation(invariant, message) }
+}
+
+function describe({ id, status, nodeId }: Task): string { return `task ${id} (${status?.state} on ${nodeId === '' ? 'no node' : nodeId})` }

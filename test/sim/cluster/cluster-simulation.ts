@@ -1,0 +1,309 @@
+import { make, type Draft } from '../../../src/api/codec/codec.ts'
+import type { Service } from '../../../src/api/swarm/objects.ts'
+import type { ServiceSpec } from '../../../src/api/swarm/specs.ts'
+import { isTerminal, stateOf } from '../../../src/api/swarm/task-state.ts'
+import { messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { randomInt, type Random } from '../../../src/base/random.ts'
+import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
+import { FaultyNetwork } from '../../../src/platform/rpc/faulty-network.ts'
+import { MemoryNetwork } from '../../../src/platform/rpc/memory-rpc.ts'
+import type { StoreTx } from '../../../manager/store/object-store.ts'
+import type { ReplicatedStore } from '../../../manager/store/replicated-store.ts'
+import { SafetyViolation } from '../core/core-invariants.ts'
+import { ClusterInvariants } from './cluster-invariants.ts'
+import { SimAgent } from './sim-agent.ts'
+import { ProcessClock, SimClock } from './sim-clock.ts'
+import { RIGHT_MANAGER_SEAMS, SimManager, type ManagerSeams } from './sim-manager.ts'
+import type { SimWorld } from './sim-process.ts'
+
+export interface ClusterRunOptions {
+  readonly seed: number
+  /** Simulated time with faults. Default 30 s. */
+  readonly faultyMs?: number
+  readonly seams?: ManagerSeams
+  /** Gets the managers' last log lines when the run fails. */
+  readonly onFailure?: (report: string) => void
+}
+
+export interface ClusterRunResult { readonly simulatedMs: number; readonly entries: number; readonly acknowledged: number; readonly terms: number; readonly tasks: number }
+
+const MANAGERS = ['m1', 'm2', 'm3']
+const AGENTS = ['a1', 'a2', 'a3', 'a4']
+const FAULTY_MS = 30_000
+/** A cluster without faults comes up within this, or the simulation itself is broken. */
+const START_MS_MAX = 60_000
+/** Longest wait of the system: a node counts as lost after 30 s, its successor's slot waits up to 60 s for what ran there. */
+const SETTLE_MS_MAX = 240_000
+const CHECK_MS = 1000
+const SERVICES_MAX = 4
+const REPLICAS_MAX = 5
+const REPORT_LINES = 30
+
+/** What goes wrong in this run, and how often: drawn per seed. Gaps are mean times between events. */
+interface Profile {
+  readonly managerCrashGapMs: number
+  readonly agentCrashGapMs: number
+  readonly partitionGapMs: number
+  readonly clientGapMs: number
+  readonly lossRate: number
+  readonly delayMaxMs: number
+  readonly flushMsMax: number
+  readonly failureRate: number
+  readonly diskFailureGapMs: number
+  /** One agent dies in the end and stays dead. */
+  readonly losesAgent: boolean
+}
+
+/** Runs one seed of a whole cluster: three managers, four agents, a client. @throws SafetyViolation */
+export async function runClusterSimulation(options: ClusterRunOptions): Promise<ClusterRunResult> {
+  const simulation = new ClusterSimulation(options)
+  try {
+    await simulation.begin()
+    await simulation.suffer(options.faultyMs ?? FAULTY_MS)
+    await simulation.settle()
+    return simulation.result()
+  } catch (error) {
+    options.onFailure?.(simulation.report())
+    throw error
+  }
+}
+
+class ClusterSimulation {
+  readonly #random: Random
+  readonly #clock = new SimClock()
+  readonly #faults: FaultyNetwork
+  readonly #profile: Profile
+  readonly #invariants = new ClusterInvariants()
+  readonly #managers: readonly SimManager[]
+  readonly #agents: readonly SimAgent[]
+  #objects = 0
+  #hasFaults = true
+  #lost: SimAgent | undefined
+
+  constructor({ seed, seams = RIGHT_MANAGER_SEAMS }: ClusterRunOptions) {
+    this.#random = new SeededRandom(seed)
+    this.#profile = createProfile(this.#random)
+    const clock = new ProcessClock(this.#clock)
+    this.#faults = new FaultyNetwork({ clock, random: this.#random })
+    const world: SimWorld = { clock: this.#clock, random: this.#random, network: new MemoryNetwork({ clock }), faults: this.#faults, clusterId: 'simulated' }
+    this.#managers = MANAGERS.map((nodeId, i) => new SimManager({ world, nodeId, via: i === 0 ? undefined : `${MANAGERS[0]}:2377`, invariants: this.#invariants, seams }))
+    this.#agents = AGENTS.map(nodeId => new SimAgent({ world, nodeId, managers: this.#managers.map(({ addr }) => addr) }))
+  }
+
+  /** Brings the cluster up, without faults. */
+  async begin(): Promise<void> {
+    this.#faults.faults = { lossRate: 0, delayMinMs: 1, delayMaxMs: 5 }
+    for (const manager of this.#managers) manager.start()
+    await this.#until('the first manager leads', START_MS_MAX, () => this.#leader() !== undefined)
+    const store = this.#leader()?.store as ReplicatedStore
+    await this.#await(store.update(tx => {
+      tx.create('cluster', make('Cluster', { id: 'simulated', addressPool: ['10.0.0.0/8'], subnetSize: 24, spec: { annotations: { name: 'default' }, taskHistoryRetentionLimit: 2 } }))
+      for (const id of AGENTS) tx.create('node', make('Node', { id, role: 'worker', spec: { annotations: { name: '' }, role: 'worker', availability: 'active' } }))
+    }))
+    for (const agent of this.#agents) agent.start()
+    await this.#until('all managers vote', START_MS_MAX, () => this.#leader()?.raft?.table.members.filter(({ learner }) => !learner).length === MANAGERS.length)
+  }
+
+  /** Lets things go wrong for a while, with a client that goes on asking. */
+  async suffer(forMs: number): Promise<void> {
+    const { lossRate, delayMaxMs, flushMsMax, failureRate } = this.#profile
+    this.#faults.faults = { lossRate, delayMinMs: 1, delayMaxMs }
+    for (const manager of this.#managers) manager.disk.faults.flushMsMax = flushMsMax
+    for (const agent of this.#agents) agent.failureRate = failureRate
+    this.#repeat(this.#profile.managerCrashGapMs, () => this.#crash(this.#pick(this.#managers)))
+    this.#repeat(this.#profile.agentCrashGapMs, () => this.#crash(this.#pick(this.#agents)))
+    this.#repeat(this.#profile.partitionGapMs, () => this.#partition())
+    this.#repeat(this.#profile.diskFailureGapMs, () => this.#failDisk(this.#pick(this.#managers)))
+    this.#repeat(this.#profile.clientGapMs, () => this.#ask())
+    await this.#run(forMs)
+  }
+
+  /** Faults end; what was asked for must come about, and nothing acknowledged may be missing. @throws SafetyViolation `Settles` and others */
+  async settle(): Promise<void> {
+    this.#hasFaults = false
+    this.#faults.healAll()
+    this.#faults.faults = { lossRate: 0, delayMinMs: 1, delayMaxMs: 5 }
+    for (const agent of this.#agents) agent.failureRate = 0
+    for (const manager of this.#managers) {
+      if (manager.disk.faults.failure !== undefined) await manager.crash()
+      manager.disk.faults.failure = undefined
+    }
+    if (this.#profile.losesAgent) this.#lost = this.#pick(this.#agents)
+    await this.#lost?.crash()
+    for (const each of [...this.#managers, ...this.#agents]) if (each !== this.#lost) each.start()
+    const endMs = this.#clock.nowMs + SETTLE_MS_MAX
+    let unsettled: string | undefined = 'not looked at yet'
+    while (unsettled !== undefined) {
+      if (this.#clock.nowMs >= endMs) throw new SafetyViolation('Settles', `after ${SETTLE_MS_MAX / 1000} s without faults: ${unsettled}`)
+      await this.#run(CHECK_MS)
+      unsettled = this.#unsettled()
+    }
+    const views = this.#managers.flatMap(({ nodeId, store }) => store === undefined ? [] : [{ nodeId, view: store.view() }])
+    for (const { nodeId, view } of views) this.#invariants.checkAcknowledged(nodeId, view)
+    this.#invariants.checkEqual(views)
+    this.#check()
+  }
+
+  result(): ClusterRunResult {
+    const view = this.#leader()?.store?.view()
+    return {
+      simulatedMs: this.#clock.nowMs, entries: this.#invariants.appliedCount, acknowledged: this.#invariants.acknowledgedCount,
+      terms: Math.max(...this.#managers.map(({ raft }) => raft?.leadership.term ?? 0)), tasks: view?.list('task').length ?? 0,
+    }
+  }
+
+  /** For people: what each manager said last. */
+  report(): string {
+    return this.#managers.flatMap(({ nodeId, raft, logger }) => [
+      `${nodeId}: ${JSON.stringify(raft?.leadership)}`,
+      ...logger.lines.slice(-REPORT_LINES).map(({ level, message, fields }) => `  ${level} ${message} ${JSON.stringify(fields)} ${fields['err'] === undefined ? '' : messageOf(fields['err'])}`),
+    ]).join('\n')
+  }
+
+  // --- what happens
+
+  #crash(machine: SimManager | SimAgent): void {
+    if (!machine.isUp) return
+    void machine.crash()
+    this.#later(500 + this.#random.next() * 12_000, () => {
+      if (machine instanceof SimManager) machine.disk.faults.failure = undefined
+      machine.start()
+    })
+  }
+
+  /** Writes fail: the manager must stop by itself. It comes back with another disk controller. */
+  #failDisk(manager: SimManager): void {
+    manager.disk.faults.failure = new Error('EIO')
+    this.#later(3000 + this.#random.next() * 5000, () => {
+      manager.disk.faults.failure = undefined
+      manager.start()
+    })
+  }
+
+  #partition(): void {
+    this.#faults.healAll()
+    const hosts = [...MANAGERS, ...AGENTS]
+    const left = hosts.filter(() => this.#random.next() < 0.5)
+    this.#faults.partition([left, hosts.filter(host => !left.includes(host))])
+    this.#later(1000 + this.#random.next() * 15_000, () => this.#faults.healAll())
+  }
+
+  /** One request of the client to whoever says that it leads. What fails may have happened or not; what succeeds must last. */
+  #ask(): void {
+    const store = this.#leader()?.store
+    if (store === undefined) return
+    const id = `object${++this.#objects}`
+    const dice = this.#random.next()
+    if (dice < 0.5) {
+      void this.#attempt(store, tx => tx.create('config', make('Config', { id, spec: { annotations: { name: id } } })), () => this.#invariants.acknowledged(id))
+      return
+    }
+    const replicas = randomInt(this.#random, REPLICAS_MAX + 1)
+    const isStartFirst = this.#random.next() < 0.2
+    const choice = this.#random.next()
+    void this.#attempt(store, tx => {
+      const services = tx.list('service')
+      const service = services[Math.floor(choice * services.length)]
+      if (service === undefined || (services.length < SERVICES_MAX && dice < 0.65)) tx.create('service', createService(id, replicas, isStartFirst))
+      else if (dice < 0.7) tx.remove('service', service.id)
+      else if (dice < 0.85) tx.update('service', changed(service, { replicated: { replicas } }))
+      else tx.update('service', changed(service, { task: make('TaskSpec', { ...service.spec?.task, forceUpdate: (service.spec?.task?.forceUpdate ?? 0) + 1 }) }))
+    })
+  }
+
+  async #attempt(store: ReplicatedStore, change: (tx: StoreTx) => void, done: () => void = () => {}): Promise<void> {
+    try {
+      await store.update(change)
+      done()
+    } catch (error) {
+      if (!(error instanceof ShoalError)) throw error
+    }
+  }
+
+  // --- whether all is well
+
+  #unsettled(): string | undefined {
+    const leader = this.#leader()
+    const view = leader?.store?.view()
+    if (leader === undefined || view === undefined) return 'no manager leads'
+    const behind = this.#managers.find(({ store }) => store?.appliedIndex !== view.version)
+    if (behind !== undefined) return `${behind.nodeId} has applied ${behind.store?.appliedIndex}, the leader ${view.version}`
+    const wrong = view.list('node').find(({ id, status }) => status?.state !== (id === this.#lost?.nodeId ? 'down' : 'ready'))
+    if (wrong !== undefined) return `node ${wrong.id} is ${wrong.status?.state}: ${this.#agents.find(({ nodeId }) => nodeId === wrong.id)?.lastError}`
+    for (const service of view.list('service')) {
+      const tasks = view.tasksOfService(service.id).filter(task => task.desiredState === 'running' && stateOf(task) === 'running' && task.nodeId !== this.#lost?.nodeId)
+      if (tasks.length !== service.spec?.replicated?.replicas) return `service ${service.id} has ${tasks.length} of ${service.spec?.replicated?.replicas} tasks: ${this.#tasks(service.id)}`
+      if (service.updateStatus?.state === 'updating') return `service ${service.id} is being updated`
+    }
+    const stored = view.list('task').filter(task => !isTerminal(stateOf(task)) && task.nodeId !== this.#lost?.nodeId).map(({ id, nodeId }) => `${nodeId}/${id}`).sort()
+    const actual = this.#agents.filter(agent => agent !== this.#lost).flatMap(({ nodeId, running }) => running.map(({ id }) => `${nodeId}/${id}`)).sort()
+    if (stored.join(' ') !== actual.join(' ')) return `tasks that run differ from tasks that are to: ${actual.join(' ')} and ${stored.join(' ')}`
+    return undefined
+  }
+
+  #tasks(serviceId: string): string {
+    return (this.#leader()?.store?.view().tasksOfService(serviceId) ?? []).map(task => `${task.slot}:${stateOf(task)}->${task.desiredState}@${task.nodeId}`).join(' ')
+  }
+
+  #leader(): SimManager | undefined {
+    const leaders = this.#managers.filter(({ isLeader }) => isLeader)
+    return leaders.sort((a, b) => (b.raft?.leadership.term ?? 0) - (a.raft?.leadership.term ?? 0))[0]
+  }
+
+  // --- time
+
+  async #run(forMs: number): Promise<void> {
+    await this.#clock.run(this.#clock.nowMs + forMs, () => this.#invariants.violation !== undefined)
+    this.#check()
+  }
+
+  async #until(what: string, maxMs: number, isTrue: () => boolean): Promise<void> {
+    await this.#clock.run(this.#clock.nowMs + maxMs, () => isTrue() || this.#invariants.violation !== undefined)
+    this.#check()
+    if (!isTrue()) throw new SafetyViolation('Starts', `not within ${maxMs / 1000} s: ${what}`)
+  }
+
+  async #await<T>(promise: Promise<T>): Promise<T> {
+    let isDone = false
+    const done = promise.finally(() => { isDone = true })
+    await this.#until('the client was answered', START_MS_MAX, () => isDone)
+    return done
+  }
+
+  #check(): void { if (this.#invariants.violation !== undefined) throw this.#invariants.violation }
+
+  /** Happens again and again while there are faults, at exponentially distributed intervals. */
+  #repeat(gapMs: number, event: () => void): void {
+    if (gapMs === Infinity) return
+    this.#later(-Math.log(1 - this.#random.next()) * gapMs, () => {
+      event()
+      this.#repeat(gapMs, event)
+    })
+  }
+
+  #later(delayMs: number, event: () => void): void {
+    this.#clock.after(delayMs, () => { if (this.#hasFaults) event() })
+  }
+
+  #pick<T>(values: readonly T[]): T { return values[randomInt(this.#random, values.length)] as T }
+}
+
+function createProfile(random: Random): Profile {
+  const gapMs = (leastMs: number): number => random.next() < 0.3 ? Infinity : leastMs * 10 ** random.next()
+  const isOff = (): boolean => random.next() < 0.4
+  return {
+    managerCrashGapMs: gapMs(4000), agentCrashGapMs: gapMs(4000), partitionGapMs: gapMs(5000), diskFailureGapMs: random.next() < 0.8 ? Infinity : 20_000,
+    clientGapMs: 200 * 10 ** random.next(), lossRate: isOff() ? 0 : 0.02 * random.next(), delayMaxMs: isOff() ? 5 : 10 * 30 ** random.next(), flushMsMax: isOff() ? 0 : 100 * random.next(),
+    failureRate: isOff() ? 0 : 0.005 * random.next(), losesAgent: random.next() < 0.3,
+  }
+}
+
+function createService(id: string, replicas: number, isStartFirst: boolean): Service {
+  const update = { parallelism: 2, order: isStartFirst ? 'start-first' as const : 'stop-first' as const, failureAction: 'continue' as const, monitorNs: 1e9 }
+  const spec: Draft<ServiceSpec> = { annotations: { name: id }, task: { container: { image: 'image' }, restart: { condition: 'any', delayNs: 1e9 } }, replicated: { replicas }, update }
+  return make('Service', { id, spec, specVersion: 1 })
+}
+
+function changed(service: Service, spec: Partial<ServiceSpec>): Service {
+  return { ...service, spec: { ...service.spec as ServiceSpec, ...spec }, specVersion: service.specVersion + 1 }
+}

@@ -1,0 +1,76 @@
+import type { Clock } from '../../../src/base/clock.ts'
+import type { Random } from '../../../src/base/random.ts'
+import type { RpcCallOptions, RpcClient, RpcDialer, RpcIdentity, RpcMethod, RpcServer } from '../../../src/base/rpc.ts'
+import type { FaultyNetwork } from '../../../src/platform/rpc/faulty-network.ts'
+import type { MemoryNetwork } from '../../../src/platform/rpc/memory-rpc.ts'
+import { ProcessClock, type SimClock } from './sim-clock.ts'
+
+/** What all processes of one simulated world share. */
+export interface SimWorld {
+  readonly clock: SimClock
+  readonly random: Random
+  readonly network: MemoryNetwork
+  readonly faults: FaultyNetwork
+  readonly clusterId: string
+}
+
+/** One run of a process on a host, from start to kill(). After that nothing it does is seen any more: its time stands still and its calls hang. */
+export class SimProcess {
+  readonly #clock: ProcessClock
+  readonly #world: SimWorld
+  readonly #dialer: RpcDialer
+  readonly #clients = new Set<RpcClient>()
+  readonly #servers: RpcServer[] = []
+  #isDead = false
+
+  constructor(world: SimWorld, host: string, identity: RpcIdentity) {
+    this.#world = world
+    this.#clock = new ProcessClock(world.clock)
+    this.#dialer = world.faults.wrap(world.network.createDialer({ identity, remoteAddress: host }), host)
+  }
+
+  get clock(): Clock { return this.#clock }
+  get random(): Random { return this.#world.random }
+  get isDead(): boolean { return this.#isDead }
+  get dialer(): RpcDialer { return { dial: address => this.#dial(address) } }
+
+  createServer(): RpcServer {
+    const server = this.#world.network.createServer()
+    this.#servers.push(server)
+    return server
+  }
+
+  /** The process stops at this instant; its peers notice that its connections are gone. */
+  async kill(): Promise<void> {
+    this.#isDead = true
+    this.#clock.kill()
+    await Promise.all([...this.#servers, ...this.#clients].map(each => each[Symbol.asyncDispose]()))
+  }
+
+  #dial(address: string): RpcClient {
+    const inner = this.#dialer.dial(address)
+    this.#clients.add(inner)
+    const isDead = (): boolean => this.#isDead
+    return {
+      address,
+      async unary<Req, Res>(method: RpcMethod<Req, Res>, request: Req, options?: RpcCallOptions): Promise<Res> {
+        return hangIf(isDead, () => inner.unary(method, request, options))
+      },
+      async *stream<Req, Res>(method: RpcMethod<Req, Res>, requests: AsyncIterable<Req>, options?: RpcCallOptions): AsyncGenerator<Res, void, undefined> {
+        if (isDead()) await forever()
+        yield* inner.stream(method, requests, options)
+      },
+      [Symbol.asyncDispose]: async () => {
+        this.#clients.delete(inner)
+        await inner[Symbol.asyncDispose]()
+      },
+    }
+  }
+}
+
+/** Each its own, so that what waits for it can be collected. */
+async function forever(): Promise<never> { return new Promise<never>(() => {}) }
+
+async function hangIf<T>(isDead: () => boolean, call: () => Promise<T>): Promise<T> {
+  return isDead() ? forever() : call()
+}
