@@ -5,6 +5,7 @@ import type { StoreChange, StoreView, StoreWrite } from '../store/object-store.t
 import type { Decision, Reconciler } from '../store/reconciler.ts'
 import { reconcileGlobal } from './global-service.ts'
 import { reconcileGlobalJob } from './global-job.ts'
+import { isNodeLost } from './node-fitness.ts'
 import { reconcileReplicated } from './replicated-service.ts'
 import { reconcileReplicatedJob } from './replicated-job.ts'
 import { ServicePlan, WRITES_PER_DECISION_MAX } from './service-plan.ts'
@@ -30,7 +31,9 @@ export class ServiceReconciler implements Reconciler {
 
   *keysOf(change: StoreChange, view: StoreView): Iterable<string> {
     if (change.kind === 'service') yield change.object.id
-    if (change.kind === 'task' && change.object.serviceId !== '' && concernsService(change.object, change.old)) yield change.object.serviceId
+    if (change.kind === 'task' && change.object.serviceId !== '' && (change.action === 'remove' || concernsService(view, change.object, change.old))) {
+      yield change.object.serviceId
+    }
     if (change.kind === 'node' && (change.action !== 'update' || change.old === undefined || concernsTasks(change.object, change.old))) {
       yield* servicesOfNode(view, change.object.id)
     }
@@ -64,16 +67,19 @@ function retireTasks(tasks: readonly Task[]): Decision {
   return { writes }
 }
 
-/** Steps of a task on its way to running need no decision; the beginning of the run, the end and wishes do. */
-function concernsService(task: Task, old: Task | undefined): boolean {
-  if (old === undefined) return true
-  return old.desiredState !== task.desiredState || old.nodeId !== task.nodeId
-    || phaseOf(old) !== phaseOf(task)
+/**
+ * Most changes of tasks need no decision: steps on the way to running, and new tasks that replace nothing. Wishes, the end, a node
+ * that was lost in the same moment do; and for a replacement its beginning and the moment it runs, on which others wait.
+ */
+function concernsService(view: StoreView, task: Task, old: Task | undefined): boolean {
+  if (old === undefined) return task.restart !== undefined
+  if (old.desiredState !== task.desiredState || phaseOf(old) !== phaseOf(task)) return true
+  return old.nodeId !== task.nodeId && isNodeLost(view.get('node', task.nodeId))
 }
 
 function phaseOf(task: Task): string {
   const state = stateOf(task)
-  return isTerminal(state) ? 'ended' : state === 'running' ? 'running' : 'coming'
+  return isTerminal(state) ? 'ended' : state === 'running' && task.restart !== undefined ? 'running' : 'coming'
 }
 
 function concernsTasks(node: Node, old: Node): boolean {

@@ -1,6 +1,6 @@
 import { taskHistoryLimitOf } from '../../src/api/swarm/defaults.ts'
 import type { Service, Task } from '../../src/api/swarm/objects.ts'
-import { hasStopped, isAtLeast, isJobMode, isTerminal, occupiesSlot, serviceMode, stateOf } from '../../src/api/swarm/task-state.ts'
+import { hasStopped, isAtLeast, isJobMode, isTaskDesired, isTerminal, occupiesSlot, serviceMode, stateOf } from '../../src/api/swarm/task-state.ts'
 import type { StoreChange, StoreView } from '../store/object-store.ts'
 import type { Decision, Reconciler } from '../store/reconciler.ts'
 import { WRITES_PER_DECISION_MAX } from './service-plan.ts'
@@ -30,14 +30,16 @@ export class TaskReaper implements Reconciler {
   }
 
   *keysOf(change: StoreChange, view: StoreView): Iterable<string> {
-    if (change.kind === 'task') {
-      const { object: task, old } = change
-      const isNew = old === undefined || old.desiredState !== task.desiredState || isTerminal(stateOf(old)) !== isTerminal(stateOf(task))
-      if (isNew && change.action !== 'remove') yield task.serviceId
-    }
+    if (change.kind === 'task' && change.action !== 'remove' && concernsReaper(change.object, change.old)) yield change.object.serviceId
     if (change.kind === 'service' && change.action !== 'remove') yield change.object.id
     if (change.kind === 'cluster' && taskHistoryLimitOf(change.old) !== taskHistoryLimitOf(change.object)) yield* this.keys(view)
   }
+}
+
+/** A slot has grown, or something in it has ended or is to go. */
+function concernsReaper(task: Task, old: Task | undefined): boolean {
+  if (old === undefined) return task.restart !== undefined || task.desiredState === 'remove' || isTerminal(stateOf(task))
+  return isTerminal(stateOf(old)) !== isTerminal(stateOf(task)) || (old.desiredState !== task.desiredState && !isTaskDesired(task))
 }
 
 /** To be removed and not on a node, or no longer running there. A task without a service is also done with when its node is gone. */
