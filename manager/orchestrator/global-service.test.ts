@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { stateOf } from '../../src/api/swarm/task-state.ts'
-import { nodeDraft, serviceDraft, TestWorld, withImage } from './test-world.ts'
+import { nodeDraft, serviceDraft, TaskWorld, withImage } from '../../test/support/task-world.ts'
 
-const nodesOf = (world: TestWorld): string[] => world.live().map(task => task.nodeId).sort()
+const nodesOf = (world: TaskWorld): string[] => world.live().map(task => task.nodeId).sort()
 
 test('each node that meets the constraints gets one task, named after it', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), nodeDraft('n2'), nodeDraft('n3'),
+  const world = await TaskWorld.create([nodeDraft('n1'), nodeDraft('n2'), nodeDraft('n3'),
     serviceDraft({ global: {}, task: { placement: { constraints: ['node.hostname != n3'] } } })])
   await world.run()
   assert.deepEqual(nodesOf(world), ['n1', 'n2'])
@@ -15,7 +15,7 @@ test('each node that meets the constraints gets one task, named after it', async
 })
 
 test('a drained or lost node loses its task without a replacement elsewhere, and gets one when it is back', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), nodeDraft('n2'), serviceDraft({ global: {} })])
+  const world = await TaskWorld.create([nodeDraft('n1'), nodeDraft('n2'), serviceDraft({ global: {} })])
   await world.run()
   await world.setNode('n1', { availability: 'drain' })
   await world.setNode('n2', { state: 'down' })
@@ -27,7 +27,7 @@ test('a drained or lost node loses its task without a replacement elsewhere, and
 })
 
 test('tasks of a node that is gone are deleted', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), nodeDraft('n2'), serviceDraft({ global: {} })])
+  const world = await TaskWorld.create([nodeDraft('n1'), nodeDraft('n2'), serviceDraft({ global: {} })])
   await world.run()
   await world.remove('node', 'n1')
   await world.settle()
@@ -35,7 +35,7 @@ test('tasks of a node that is gone are deleted', async () => {
 })
 
 test('a failed task is restarted on its node after the delay', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), serviceDraft({ global: {} })])
+  const world = await TaskWorld.create([nodeDraft('n1'), serviceDraft({ global: {} })])
   await world.run()
   await world.fail(world.live()[0])
   await world.advance(5_000)
@@ -43,7 +43,7 @@ test('a failed task is restarted on its node after the delay', async () => {
 })
 
 test('updates roll from node to node, leave paused nodes alone, and reach them at once when they are activated', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), nodeDraft('n2'), nodeDraft('n3'), serviceDraft({ global: {} })])
+  const world = await TaskWorld.create([nodeDraft('n1'), nodeDraft('n2'), nodeDraft('n3'), serviceDraft({ global: {} })])
   await world.run()
   await world.setNode('n3', { availability: 'pause' })
   await world.updateService(withImage('b'))

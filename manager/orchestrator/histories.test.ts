@@ -7,7 +7,7 @@ import type { FailureAction, ServiceSpec, UpdateOrder } from '../../src/api/swar
 import { isTaskDesired, isTaskLive, isTerminal, serviceMode, stateOf } from '../../src/api/swarm/task-state.ts'
 import { randomInt, type Random } from '../../src/base/random.ts'
 import { SeededRandom } from '../../src/platform/clock/seeded-random.ts'
-import { nodeDraft, serviceDraft, TestWorld, withImage } from './test-world.ts'
+import { nodeDraft, serviceDraft, TaskWorld, withImage } from '../../test/support/task-world.ts'
 
 /** SEED=… repeats one history; HISTORIES=… runs more of them. */
 const SEED = Number(process.env['SEED'] ?? 0)
@@ -15,7 +15,7 @@ const HISTORIES = Number(process.env['HISTORIES'] ?? 15)
 const EVENTS = 40
 const NODES = ['n1', 'n2', 'n3']
 
-interface History { readonly world: TestWorld; readonly random: Random; readonly log: string[]; readonly order: UpdateOrder }
+interface History { readonly world: TaskWorld; readonly random: Random; readonly log: string[]; readonly order: UpdateOrder }
 
 function pick<T>(random: Random, values: readonly T[]): T {
   const value = values[randomInt(random, values.length)]
@@ -34,7 +34,7 @@ async function begin(seed: number, mode: 'replicated' | 'global' | 'job'): Promi
   const spec: Draft<ServiceSpec> = mode === 'replicated' ? { replicated: { replicas: 3 }, update, rollback: update, task: { restart } }
     : mode === 'global' ? { global: {}, update, rollback: update, task: { restart } }
       : { replicatedJob: { maxConcurrent: 2, totalCompletions: 4 }, task: { restart } }
-  const world = await TestWorld.create([...NODES.map(nodeDraft), serviceDraft(spec, mode === 'job' ? { jobStatus: {} } : {})])
+  const world = await TaskWorld.create([...NODES.map(nodeDraft), serviceDraft(spec, mode === 'job' ? { jobStatus: {} } : {})])
   return { world, random, log: [JSON.stringify({ mode, update, restart })], order }
 }
 

@@ -4,13 +4,13 @@ import type { Draft } from '../../src/api/codec/codec.ts'
 import type { Task } from '../../src/api/swarm/objects.ts'
 import type { ServiceSpec } from '../../src/api/swarm/specs.ts'
 import { isTaskDesired, isTaskLive, stateOf } from '../../src/api/swarm/task-state.ts'
-import { nodeDraft, serviceDraft, TestWorld } from './test-world.ts'
+import { nodeDraft, serviceDraft, TaskWorld } from '../../test/support/task-world.ts'
 
-const active = (world: TestWorld): Task[] => world.tasks().filter(task => isTaskDesired(task) && isTaskLive(task))
-const completed = (world: TestWorld): Task[] => world.tasks().filter(task => stateOf(task) === 'complete')
+const active = (world: TaskWorld): Task[] => world.tasks().filter(task => isTaskDesired(task) && isTaskLive(task))
+const completed = (world: TaskWorld): Task[] => world.tasks().filter(task => stateOf(task) === 'complete')
 
-async function job(spec: Draft<ServiceSpec>, ...nodes: string[]): Promise<TestWorld> {
-  const world = await TestWorld.create([...nodes.map(nodeDraft), serviceDraft(spec, { jobStatus: {} })])
+async function job(spec: Draft<ServiceSpec>, ...nodes: string[]): Promise<TaskWorld> {
+  const world = await TaskWorld.create([...nodes.map(nodeDraft), serviceDraft(spec, { jobStatus: {} })])
   await world.run()
   return world
 }

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { make } from '../../src/api/codec/codec.ts'
 import { isTerminal, stateOf } from '../../src/api/swarm/task-state.ts'
-import { nodeDraft, serviceDraft, TestWorld } from './test-world.ts'
+import { nodeDraft, serviceDraft, TaskWorld } from '../../test/support/task-world.ts'
 
-const slotsOf = (world: TestWorld): number[] => world.live().map(task => task.slot).sort((a, b) => a - b)
+const slotsOf = (world: TaskWorld): number[] => world.live().map(task => task.slot).sort((a, b) => a - b)
 
 test('a new service gets a task per replica, slots from 1, named after slot and id', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 3 } })])
+  const world = await TaskWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 3 } })])
   await world.run()
   assert.deepEqual(slotsOf(world), [1, 2, 3])
   assert(world.live().every(task => stateOf(task) === 'running' && task.desiredState === 'running'))
@@ -17,7 +17,7 @@ test('a new service gets a task per replica, slots from 1, named after slot and 
 })
 
 test('scaling down removes the crowded slots without history, scaling up takes the lowest free slot', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 3 } })])
+  const world = await TaskWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 3 } })])
   await world.run()
   await world.updateService(spec => ({ ...spec, replicated: { replicas: 1 } }))
   await world.run()
@@ -30,7 +30,7 @@ test('scaling down removes the crowded slots without history, scaling up takes t
 })
 
 test('a failed task is replaced in its slot: held back at ready for the delay, then run', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 } })])
+  const world = await TaskWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 } })])
   await world.run()
   await world.fail(world.live()[0])
   await world.run()
@@ -44,7 +44,7 @@ test('a failed task is replaced in its slot: held back at ready for the delay, t
 })
 
 test('a replacement that fails during its delay waits for the end of it', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 } })])
+  const world = await TaskWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 } })])
   await world.run()
   await world.fail(world.live()[0])
   await world.settle()
@@ -58,7 +58,7 @@ test('a replacement that fails during its delay waits for the end of it', async 
 
 test('condition on-failure leaves a completed task alone, none leaves any; the slot stays occupied', async () => {
   for (const [condition, end] of [['on-failure', 'complete'], ['none', 'failed']] as const) {
-    const world = await TestWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 }, task: { restart: { condition } } })])
+    const world = await TaskWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 }, task: { restart: { condition } } })])
     await world.run()
     await world.fail(world.live()[0], end)
     await world.advance(60_000)
@@ -67,7 +67,7 @@ test('condition on-failure leaves a completed task alone, none leaves any; the s
 })
 
 test('after the maximum of attempts the slot stays empty until the next update', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 }, task: { restart: { condition: 'any', attemptsMax: 2 } } })])
+  const world = await TaskWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 }, task: { restart: { condition: 'any', attemptsMax: 2 } } })])
   for (let i = 0; i < 5; i++) {
     await world.advance(6_000)
     if (world.live()[0] !== undefined) await world.fail(world.live()[0])
@@ -82,7 +82,7 @@ test('after the maximum of attempts the slot stays empty until the next update',
 
 test('restarts outside the window do not count', async () => {
   const restart = { condition: 'any', attemptsMax: 1, windowNs: 20e9 } as const
-  const world = await TestWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 }, task: { restart } })])
+  const world = await TaskWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 }, task: { restart } })])
   await world.run()
   for (let i = 0; i < 4; i++) {
     await world.fail(world.live()[0])
@@ -92,7 +92,7 @@ test('restarts outside the window do not count', async () => {
 })
 
 test('tasks of a node that goes down are replaced without waiting for them, and the old ones are told to stop', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), nodeDraft('n2'), serviceDraft({ replicated: { replicas: 2 } })])
+  const world = await TaskWorld.create([nodeDraft('n1'), nodeDraft('n2'), serviceDraft({ replicated: { replicas: 2 } })])
   await world.run()
   await world.setNode('n1', { state: 'down' })
   await world.advance(5_000)
@@ -102,7 +102,7 @@ test('tasks of a node that goes down are replaced without waiting for them, and 
 })
 
 test('draining moves tasks without delay, but not before the old one has stopped', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), nodeDraft('n2'), serviceDraft({ replicated: { replicas: 1 } })])
+  const world = await TaskWorld.create([nodeDraft('n1'), nodeDraft('n2'), serviceDraft({ replicated: { replicas: 1 } })])
   await world.run()
   const nodeId = world.live()[0]?.nodeId ?? ''
   await world.setNode(nodeId, { availability: 'drain' })
@@ -114,7 +114,7 @@ test('draining moves tasks without delay, but not before the old one has stopped
 })
 
 test('removing a service removes its tasks once they have stopped', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 2 } })])
+  const world = await TaskWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 2 } })])
   await world.run()
   await world.remove('service', 's')
   await world.settle()
@@ -125,7 +125,7 @@ test('removing a service removes its tasks once they have stopped', async () => 
 })
 
 test('the reaper keeps five tasks of a slot, the live one included', async () => {
-  const world = await TestWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 } })])
+  const world = await TaskWorld.create([nodeDraft('n1'), serviceDraft({ replicated: { replicas: 1 } })])
   for (let i = 0; i < 8; i++) {
     await world.advance(6_000)
     await world.fail(world.live()[0])

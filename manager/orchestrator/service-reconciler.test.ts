@@ -10,7 +10,8 @@ const task = (draft: Draft<Task>): Task => make('Task', { id: 't', serviceId: 's
 const node = (draft: Draft<Node>): Node => make('Node', { id: 'n1', status: { state: 'ready' }, ...draft })
 
 async function keysOf(object: Task, old: Task | undefined): Promise<string[]> {
-  const { store } = await createTestStore({ objects: [{ node: node({}) }, { node: node({ id: 'n2', status: { state: 'down' } }) }] })
+  const { store } = await createTestStore({ objects: [{ node: node({}) }, { node: node({ id: 'n2', status: { state: 'down' } }) },
+    { service: { id: 'u', spec: { annotations: { name: 'u' } }, updateStatus: { state: 'updating' } } }] })
   return [...reconciler.keysOf({ kind: 'task', action: old === undefined ? 'create' : 'update', object, ...(old && { old }) }, store.view())]
 }
 
@@ -26,10 +27,9 @@ test('the end of a task, a changed wish and a node lost in the same moment do', 
   assert.deepEqual(await keysOf(task({ nodeId: 'n2' }), task({ nodeId: '' })), ['s'])
 })
 
-test('a replacement asks when it is made and when it runs', async () => {
-  const restart = { predecessorId: 'p' }
-  assert.deepEqual(await keysOf(task({ restart }), undefined), ['s'])
-  assert.deepEqual(await keysOf(task({ restart, status: { state: 'running' } }), task({ restart })), ['s'])
+test('a replacement asks when it is made, and any task of a service that was updated when it runs', async () => {
+  assert.deepEqual(await keysOf(task({ restart: { predecessorId: 'p' } }), undefined), ['s'])
+  assert.deepEqual(await keysOf(task({ serviceId: 'u', status: { state: 'running' } }), task({ serviceId: 'u' })), ['u'])
 })
 
 test('a change of a node asks for the services with tasks there and for all global ones', async () => {

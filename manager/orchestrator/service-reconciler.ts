@@ -1,4 +1,4 @@
-import type { Node, Task } from '../../src/api/swarm/objects.ts'
+import type { Node, Service, Task } from '../../src/api/swarm/objects.ts'
 import { hasStopped, isTerminal, serviceMode, stateOf } from '../../src/api/swarm/task-state.ts'
 import { assertNever } from '../../src/base/errors.ts'
 import type { StoreChange, StoreView, StoreWrite } from '../store/object-store.ts'
@@ -69,18 +69,17 @@ function retireTasks(tasks: readonly Task[]): Decision {
 
 /**
  * Most changes of tasks need no decision: steps on the way to running, and new tasks that replace nothing. Wishes, the end, a node
- * that was lost in the same moment do; and for a replacement its beginning and the moment it runs, on which others wait.
+ * that was lost in the same moment do; for a replacement its beginning; and after updates the moment a task runs, on which others wait.
  */
 function concernsService(view: StoreView, task: Task, old: Task | undefined): boolean {
   if (old === undefined) return task.restart !== undefined
-  if (old.desiredState !== task.desiredState || phaseOf(old) !== phaseOf(task)) return true
+  if (old.desiredState !== task.desiredState || isTerminal(stateOf(old)) !== isTerminal(stateOf(task))) return true
+  if (stateOf(task) === 'running' && stateOf(old) !== 'running') return wasUpdated(view.get('service', task.serviceId))
   return old.nodeId !== task.nodeId && isNodeLost(view.get('node', task.nodeId))
 }
 
-function phaseOf(task: Task): string {
-  const state = stateOf(task)
-  return isTerminal(state) ? 'ended' : state === 'running' && task.restart !== undefined ? 'running' : 'coming'
-}
+/** Tasks of two templates may stand side by side: one that runs may mean that another goes. */
+function wasUpdated(service: Service | undefined): boolean { return service?.updateStatus !== undefined || service?.previousSpec !== undefined }
 
 function concernsTasks(node: Node, old: Node): boolean {
   return node.status?.state !== old.status?.state || node.status?.addr !== old.status?.addr || node.spec !== old.spec || node.role !== old.role

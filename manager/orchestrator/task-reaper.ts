@@ -38,7 +38,8 @@ export class TaskReaper implements Reconciler {
 
 /** A slot has grown, or something in it has ended or is to go. */
 function concernsReaper(task: Task, old: Task | undefined): boolean {
-  if (old === undefined) return task.restart !== undefined || task.desiredState === 'remove' || isTerminal(stateOf(task))
+  // Only on nodes do tasks come into a slot with a past without replacing one: when the node is back.
+  if (old === undefined) return task.restart !== undefined || task.slot === 0 || task.desiredState === 'remove' || isTerminal(stateOf(task))
   return isTerminal(stateOf(old)) !== isTerminal(stateOf(task)) || (old.desiredState !== task.desiredState && !isTaskDesired(task))
 }
 

@@ -3,20 +3,20 @@ import test from 'node:test'
 import type { Draft } from '../../src/api/codec/codec.ts'
 import type { ServiceSpec } from '../../src/api/swarm/specs.ts'
 import { stateOf } from '../../src/api/swarm/task-state.ts'
-import { nodeDraft, serviceDraft, TestWorld, withImage } from './test-world.ts'
+import { nodeDraft, serviceDraft, TaskWorld, withImage } from '../../test/support/task-world.ts'
 
-const imagesOf = (world: TestWorld): string => world.live().map(task => task.spec?.container?.image).sort().join('')
-const imagesRunning = (world: TestWorld): string => world.live().filter(task => stateOf(task) === 'running').map(task => task.spec?.container?.image).sort().join('')
+const imagesOf = (world: TaskWorld): string => world.live().map(task => task.spec?.container?.image).sort().join('')
+const imagesRunning = (world: TaskWorld): string => world.live().filter(task => stateOf(task) === 'running').map(task => task.spec?.container?.image).sort().join('')
 
 /** A running service with image "a". */
-async function running(spec: Draft<ServiceSpec>): Promise<TestWorld> {
-  const world = await TestWorld.create([nodeDraft('n1'), nodeDraft('n2'), serviceDraft(spec)])
+async function running(spec: Draft<ServiceSpec>): Promise<TaskWorld> {
+  const world = await TaskWorld.create([nodeDraft('n1'), nodeDraft('n2'), serviceDraft(spec)])
   await world.run()
   return world
 }
 
 /** Fails each live task with image "b" as it appears. */
-async function failAllB(world: TestWorld): Promise<void> {
+async function failAllB(world: TaskWorld): Promise<void> {
   for (const task of world.live()) if (task.spec?.container?.image === 'b' && stateOf(task) === 'running') await world.fail(task)
   await world.settle()
 }

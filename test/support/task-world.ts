@@ -4,12 +4,12 @@ import { make } from '../../src/api/codec/codec.ts'
 import type { Node, Service, StoreObject, Task, TaskState } from '../../src/api/swarm/objects.ts'
 import type { NodeAvailability, ServiceSpec } from '../../src/api/swarm/specs.ts'
 import { compareTaskStates, isTaskDesired, isTerminal, occupiesSlot, stateOf } from '../../src/api/swarm/task-state.ts'
-import type { StoreWrite } from '../store/object-store.ts'
-import type { Reconciler } from '../store/reconciler.ts'
-import type { ReplicatedStore } from '../store/replicated-store.ts'
-import { createTestStore } from '../store/test-store.ts'
-import { ServiceReconciler } from './service-reconciler.ts'
-import { TaskReaper } from './task-reaper.ts'
+import type { StoreCommit, StoreWrite } from '../../manager/store/object-store.ts'
+import type { Decision, Reconciler } from '../../manager/store/reconciler.ts'
+import type { ReplicatedStore } from '../../manager/store/replicated-store.ts'
+import { createTestStore } from '../../manager/store/test-store.ts'
+import { ServiceReconciler } from '../../manager/orchestrator/service-reconciler.ts'
+import { TaskReaper } from '../../manager/orchestrator/task-reaper.ts'
 
 /** Rounds of all deciders after which a world that still changes counts as unstable. */
 const ROUNDS_MAX = 50
@@ -21,22 +21,28 @@ const NEXT: Partial<Record<TaskState, TaskState>> = {
 const PAUSE_POINTS: readonly TaskState[] = ['assigned', 'accepted', 'ready']
 
 /** For tests: the deciders on a store, with an allocator, a scheduler and agents that do as they are told. Time moves only by advance(). */
-export class TestWorld {
+export class TaskWorld {
   readonly store: ReplicatedStore
   readonly reconcilers: readonly Reconciler[]
   nowMs = 1_700_000_000_000
   #ids = 0
-  #wakeAtMs = Infinity
+  /** As the loop keeps them: keys that changes asked for, and alarms. */
+  readonly #asked = new Set<string>()
+  readonly #alarms = new Map<string, number>()
+  readonly #commits: AsyncIterator<StoreCommit>
 
   private constructor(store: ReplicatedStore) {
     this.store = store
     this.reconcilers = [new ServiceReconciler({ createId: () => this.createId() }), new TaskReaper()]
+    this.#commits = store.watch(new AbortController().signal)[Symbol.asyncIterator]()
+    void this.#listen(this.#commits)
+    for (const [at, reconciler] of this.reconcilers.entries()) for (const key of reconciler.keys(store.view())) this.#asked.add(`${at} ${key}`)
   }
 
-  static async create(objects: readonly Draft<StoreObject>[]): Promise<TestWorld> {
-    let world: TestWorld | undefined
+  static async create(objects: readonly Draft<StoreObject>[]): Promise<TaskWorld> {
+    let world: TaskWorld | undefined
     const { store } = await createTestStore({ objects, nowMs: () => world?.nowMs ?? 1_700_000_000_000 })
-    world = new TestWorld(store)
+    world = new TaskWorld(store)
     return world
   }
 
@@ -49,11 +55,14 @@ export class TestWorld {
     return service
   }
 
-  /** Lets the deciders work until none wants more; checks that deciding again yields nothing. */
+  /** Lets the deciders work on the keys that changes and alarms ask for until none is left; then no key at all may want anything. */
   async settle(): Promise<void> {
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const writes = await this.#decideAll()
-      if (writes === 0) return
+      await new Promise<void>(resolve => { setImmediate(resolve) })
+      const keys = [...this.#asked, ...[...this.#alarms].filter(([, atMs]) => atMs <= this.nowMs).map(([key]) => key)]
+      if (keys.length === 0) return this.#checkSettled()
+      this.#asked.clear()
+      for (const key of new Set(keys)) await this.#decide(key)
     }
     assert.fail(`still changing after ${ROUNDS_MAX} rounds`)
   }
@@ -88,11 +97,10 @@ export class TestWorld {
   async advance(byMs: number): Promise<void> {
     const endMs = this.nowMs + byMs
     for (let hops = 0; hops < 1_000; hops++) {
-      this.#wakeAtMs = Infinity
       await this.run()
-      await this.#decideAll()
-      if (this.#wakeAtMs > endMs) break
-      this.nowMs = Math.max(this.nowMs + 1, this.#wakeAtMs)
+      const nextMs = Math.min(Infinity, ...this.#alarms.values())
+      if (nextMs > endMs) break
+      this.nowMs = Math.max(this.nowMs + 1, nextMs)
     }
     this.nowMs = endMs
     await this.run()
@@ -144,17 +152,37 @@ export class TestWorld {
     return NEXT[state]
   }
 
-  async #decideAll(): Promise<number> {
-    let writes = 0
-    for (const reconciler of this.reconcilers) {
-      for (const key of reconciler.keys(this.store.view())) {
-        const decision = reconciler.decide(this.store.view(), key, this.nowMs)
-        writes += decision.writes.length
-        this.#wakeAtMs = Math.min(this.#wakeAtMs, decision.wakeAtMs ?? Infinity)
-        await this.#apply(decision.writes)
+  async #listen(commits: AsyncIterator<StoreCommit>): Promise<void> {
+    for (let next = await commits.next(); next.done !== true; next = await commits.next()) {
+      const { changes, view } = next.value
+      assert(changes !== 'all')
+      for (const [at, reconciler] of this.reconcilers.entries()) {
+        for (const change of changes) for (const key of reconciler.keysOf(change, view)) this.#asked.add(`${at} ${key}`)
       }
     }
-    return writes
+  }
+
+  async #decide(tagged: string): Promise<void> {
+    const decision = this.#decisionOf(tagged)
+    this.#alarms.delete(tagged)
+    if (decision.wakeAtMs !== undefined) this.#alarms.set(tagged, decision.wakeAtMs)
+    await this.#apply(decision.writes)
+  }
+
+  #decisionOf(tagged: string): Decision {
+    const [at = '', key = ''] = tagged.split(' ')
+    const reconciler = this.reconcilers[Number(at)]
+    assert(reconciler !== undefined)
+    return reconciler.decide(this.store.view(), key, this.nowMs)
+  }
+
+  /** Deciding again yields nothing, and no change went by without a key that it concerned. */
+  #checkSettled(): void {
+    for (const [at, reconciler] of this.reconcilers.entries()) {
+      for (const key of reconciler.keys(this.store.view())) {
+        assert.deepEqual(this.#decisionOf(`${at} ${key}`).writes, [], `${reconciler.name} was not asked about ${key}`)
+      }
+    }
   }
 
   async #apply(writes: readonly StoreWrite[]): Promise<void> {
