@@ -30,8 +30,9 @@ export class TaskDb {
     return stored
   }
 
-  async putTask(task: Task): Promise<void> {
-    await this.#kv.batch([{ kind: 'put', key: TASKS + task.id, value: encode('Task', task) }])
+  /** All at once: an assignment of many tasks costs one flush. */
+  async putTasks(tasks: readonly Task[]): Promise<void> {
+    if (tasks.length > 0) await this.#kv.batch(tasks.map(task => ({ kind: 'put', key: TASKS + task.id, value: encode('Task', task) })))
   }
 
   /** Only an end is flushed: any earlier state is found again from the container. */

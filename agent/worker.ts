@@ -48,7 +48,7 @@ export class Worker implements AsyncDisposable {
   async assign(message: AssignmentsMessage): Promise<void> {
     const updates = message.changes.filter(change => change.action === 'update')
     for (const { assignment } of updates) for (const dependency of dependenciesOf(assignment)) this.#executor.provide(dependency)
-    for (const { assignment } of updates) if (assignment?.task !== undefined) await this.#put(assignment.task)
+    await this.#put(updates.flatMap(({ assignment }) => assignment?.task ?? []))
     const gone = message.type === 'complete' ? this.#unlisted(updates) : removalsOf(message.changes)
     for (const taskId of gone.taskIds) this.#remove(taskId)
     for (const ref of gone.dependencies) this.#executor.withdraw(ref)
@@ -79,11 +79,13 @@ export class Worker implements AsyncDisposable {
     await this.#removals[Symbol.asyncDispose]()
   }
 
-  async #put(task: Task): Promise<void> {
-    const manager = this.#managers.get(task.id)
-    await this.#db.putTask(manager === undefined ? task : { ...task, status: manager.status })
-    if (manager !== undefined) manager.update(task)
-    else this.#manage(task, undefined)
+  async #put(tasks: readonly Task[]): Promise<void> {
+    await this.#db.putTasks(tasks)
+    for (const task of tasks) {
+      const manager = this.#managers.get(task.id)
+      if (manager === undefined) this.#manage(task, undefined)
+      else manager.update(task)
+    }
   }
 
   #manage(task: Task, stored: TaskStatus | undefined): void {

@@ -99,7 +99,7 @@ class ScriptedController implements Controller {
       if (!this.#isProvided(ref)) throw new ShoalError('unavailable', 'dependency-missing', `${ref.kind} ${ref.id} has not arrived on this node yet`)
     }
     await this.#pass(this.#script.prepareMs, signal)
-    if (this.#script.prepareError !== undefined) throw new ShoalError('unknown', 'scripted-failure', this.#script.prepareError)
+    if (this.#script.prepareError !== undefined) throw new ShoalError('unknown', 'task-exited', this.#script.prepareError)
     if (!this.#world.processes.has(this.#task.id)) this.#world.processes.set(this.#task.id, { state: 'created', exitCode: 0, endsAtMs: undefined, wake: [] })
   }
 
@@ -107,7 +107,7 @@ class ScriptedController implements Controller {
     const process = this.#require()
     if (process.state !== 'created') return
     await this.#pass(this.#script.startMs, signal)
-    if (this.#script.startError !== undefined) throw new ShoalError('unknown', 'scripted-failure', this.#script.startError)
+    if (this.#script.startError !== undefined) throw new ShoalError('unknown', 'task-exited', this.#script.startError)
     process.state = 'running'
     if (this.#script.runMs !== undefined) process.endsAtMs = this.#clock.monotonicMs() + this.#script.runMs
   }
