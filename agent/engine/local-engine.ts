@@ -101,7 +101,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const execs = new LocalExecs({ table, launcher, kernel, random, tasks, publish })
   const health = new HealthMonitor({ clock, publish, probe: (container, command, signal) => execs.run(container, command, signal) })
   const lifecycle = new Lifecycle({ runner, health, table, volumes, snapshotter, kernel, events, clock, logger, tasks, onRemoved: container => execs.forget(container) })
-  const facts = { cpuCount: kernel.host.cpuCount, memoryBytes: kernel.host.memoryBytes, cgroupVersion: kernel.cgroups.version, capabilities: kernel.host.capabilities() }
+  const facts = { cpuCount: kernel.host.cpuCount, memoryBytes: kernel.host.memoryBytes, cgroupVersion: kernel.cgroups.version, capabilities: kernel.host.capabilities(), hasBlockWeight: kernel.cgroups.hasBlockWeight }
   const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname() })
   const containers = new LocalContainers({ table, images, snapshotter, launcher, kernel, clock, lifecycle, creator, tasks })
   const graphDriver = (image: StoredImage): { readonly Name: string; readonly Data: Readonly<Record<string, string>> } => ({

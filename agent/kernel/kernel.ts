@@ -64,6 +64,8 @@ export interface KernelCgroups {
   /** A second hierarchy that crun would refuse the machine for; it is hidden from the runtime alone. */
   readonly hybridMount: string | undefined
   has(controller: CgroupController): boolean
+  /** Some I/O schedulers know no weights. */
+  readonly hasBlockWeight: boolean
   filePath(cgroup: string, controller: CgroupController, file: string): string
   /** Undefined when the cgroup or the file is not there. */
   read(cgroup: string, controller: CgroupController, file: string): string | undefined

@@ -56,7 +56,7 @@ function mergeHealthcheck(user: ContainerConfig['Healthcheck'], image: Container
   return { ...image, ...set, Test: test }
 }
 
-export interface HostFacts { readonly cpuCount: number; readonly memoryBytes: number; readonly cgroupVersion: 1 | 2; readonly capabilities: ReadonlySet<string> }
+export interface HostFacts { readonly cpuCount: number; readonly memoryBytes: number; readonly cgroupVersion: 1 | 2; readonly capabilities: ReadonlySet<string>; readonly hasBlockWeight: boolean }
 
 /** Fills in what a request leaves out, as `docker inspect` shows it. */
 export function completeHostConfig(host: HostConfig, facts: HostFacts): HostConfig {
@@ -94,7 +94,8 @@ export function validateCreate(config: ContainerConfig, host: HostConfig, facts:
   validateResources(host, facts)
   validateHost(host)
   const { missing } = chooseCapabilities({ add: host.CapAdd ?? [], drop: host.CapDrop ?? [], privileged: host.Privileged === true }, facts.capabilities)
-  return missing.map(name => `This machine does not have ${name}; the container runs without it.`)
+  const weight = (host.BlkioWeight ?? 0) > 0 && !facts.hasBlockWeight ? ['Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.'] : []
+  return [...weight, ...missing.map(name => `This machine does not have ${name}; the container runs without it.`)]
 }
 
 function validateResources(host: HostConfig, facts: HostFacts): void {

@@ -170,4 +170,5 @@ export class ContainerRunner {
   }
 }
 
-export function isoTime(atMs: number): string { return new Date(atMs).toISOString().replace('Z', '000000Z') }
+/** RFC 3339 without trailing zeros, as Go prints times. */
+export function isoTime(atMs: number): string { return new Date(atMs).toISOString().replace(/\.?0*Z$/, 'Z') }

@@ -109,7 +109,8 @@ export class LocalContainers implements Containers {
     const facts = { ancestors, beforeMs: createdMs('before'), sinceMs: createdMs('since') }
     const limit = options.limit !== undefined && options.limit > 0 ? options.limit : Infinity
     const all = options.all === true || limit !== Infinity || ['status', 'exited', 'before', 'since'].some(key => filters[key] !== undefined)
-    const found = table.all().filter(container => (all || isActive(container.state)) && matchesFilters(container.record, filters, facts))
+    // Newest first; reversed so that of two made in the same millisecond the later one leads.
+    const found = [...table.all()].reverse().filter(container => (all || isActive(container.state)) && matchesFilters(container.record, filters, facts))
       .sort((a, b) => Date.parse(b.record.created) - Date.parse(a.record.created)).slice(0, limit)
     return Promise.all(found.map(async container => {
       const given = container.record.config.Image ?? ''

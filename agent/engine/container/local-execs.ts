@@ -97,10 +97,10 @@ export class LocalExecs implements Execs {
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) onAbort()
     try {
-      const { code } = await launched.exit
-      stream.endOutput()
+      // The stream ends with the monitor, after the last of the output; the exit alone may come before it.
+      const [{ code }, text] = await Promise.all([launched.exit, output])
       signal.throwIfAborted()
-      return { exitCode: code, output: await output }
+      return { exitCode: code, output: text }
     } finally {
       signal.removeEventListener('abort', onAbort)
       stream.destroy()

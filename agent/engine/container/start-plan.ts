@@ -57,6 +57,7 @@ export async function planStart(record: ContainerRecord, context: StartContext):
     cgroupNamespace: hostConfig.CgroupnsMode === 'private',
     cgroupPath: context.cgroupPath,
     cgroupVersion: context.kernel.cgroups.version,
+    hasBlockWeight: context.kernel.cgroups.hasBlockWeight,
     devices: hostConfig.Privileged === true ? hostDevices() : (hostConfig.Devices ?? []).flatMap(device => devicesAt(device.PathOnHost ?? '', device.PathInContainer ?? device.PathOnHost ?? '', device.CgroupPermissions ?? 'rwm')),
     cpuCount: context.kernel.host.cpuCount,
     annotations: {},

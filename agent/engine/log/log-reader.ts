@@ -5,8 +5,9 @@ import type { LogOptions } from '../engine.ts'
 
 /** A record of the monitor's log: {u64 little-endian ns}{stream, 0, 0, 0, big-endian length}{bytes}. The last 8 bytes of the head are Docker's frame header. */
 const RECORD_HEAD = 16
+const FRAME_HEAD = 8
 const READ_BYTES = 1 << 18
-/** Reads between two looks at the rest of the program. */
+/** Files that one search for the next record passes over at most. */
 const ROTATIONS_MAX = 1000
 
 export interface LogSource {
@@ -30,6 +31,7 @@ async function* read(source: LogSource, options: LogOptions, signal: AbortSignal
   const window = { sinceNs: parseTime(options.since), untilNs: parseTime(options.until) }
   const byLine = options.timestamps === true || options.tail !== undefined && options.tail >= 0 || window.sinceNs !== undefined || window.untilNs !== undefined || options.details === true
   const lines = new LineSplitter(options, source)
+  const framer = new LineFramer(options, source.tty)
   const cursor = new LogCursor(source)
   try {
     let held: Buffer[] = []
@@ -37,18 +39,23 @@ async function* read(source: LogSource, options: LogOptions, signal: AbortSignal
     for (;;) {
       const chunk = cursor.next()
       if (chunk !== undefined) {
-        if (!byLine) { yield* plain(chunk, options, source.tty); continue }
+        if (!byLine) { yield* framer.push(chunk); continue }
         const out = lines.split(chunk, window)
         if (wantedLines === undefined || lines.live) { if (out.length > 0) yield Buffer.concat(out) }
-        else held = [...held, ...out].slice(-wantedLines || Infinity).slice(0, wantedLines === 0 ? 0 : undefined)
+        else held = lastOf([...held, ...out], wantedLines)
         if (lines.pastUntil) return
         continue
       }
+      yield* framer.flush()
+      const following = options.follow === true && source.changed !== undefined
+      if (!lines.live && !following) held.push(...lines.rest(window))
+      if (wantedLines !== undefined && !lines.live) held = lastOf(held, wantedLines)
       if (held.length > 0) yield Buffer.concat(held)
       held = []
       lines.live = true
       if (options.follow !== true || source.changed === undefined || !await source.changed(signal)) {
-        for (const last of drain(cursor)) yield* byLine ? lines.split(last, window) : plain(last, options, source.tty)
+        for (const last of drain(cursor)) yield* byLine ? lines.split(last, window) : framer.push(last)
+        yield* framer.flush()
         const rest = lines.rest(window)
         if (rest.length > 0) yield Buffer.concat(rest)
         return
@@ -59,19 +66,71 @@ async function* read(source: LogSource, options: LogOptions, signal: AbortSignal
   }
 }
 
+function lastOf<T>(items: T[], count: number): T[] { return count === 0 ? [] : items.slice(-count) }
+
 function* drain(cursor: LogCursor): Iterable<Buffer> {
   for (let chunk = cursor.next(); chunk !== undefined; chunk = cursor.next()) yield chunk
 }
 
-/** Whole records, heads stripped down to Docker's. */
-function* plain(chunk: Buffer, options: LogOptions, tty: boolean): Iterable<Buffer> {
-  const parts: Buffer[] = []
-  for (let at = 0; at < chunk.length;) {
-    const end = at + RECORD_HEAD + chunk.readUInt32BE(at + 12)
-    if (wants(chunk[at + 8] ?? 0, options)) parts.push(chunk.subarray(tty ? at + RECORD_HEAD : at + 8, end))
-    at = end
+/** The fast way, for whoever wants everything as it was: one frame a line, copied once. */
+class LineFramer {
+  readonly #options: LogOptions
+  readonly #tty: boolean
+  /** The beginning of a line whose end is in a later record, by stream. */
+  readonly #open = new Map<number, Buffer>()
+
+  constructor(options: LogOptions, tty: boolean) {
+    this.#options = options
+    this.#tty = tty
   }
-  if (parts.length > 0) yield parts.length === 1 ? parts[0] as Buffer : Buffer.concat(parts)
+
+  *push(chunk: Buffer): Iterable<Buffer> {
+    for (let at = 0; at < chunk.length;) {
+      const end = at + RECORD_HEAD + chunk.readUInt32BE(at + 12)
+      const stream = chunk[at + 8] ?? 1
+      const bytes = chunk.subarray(at + RECORD_HEAD, end)
+      if (wants(stream, this.#options)) {
+        if (this.#tty) yield bytes
+        else yield* this.#frame(stream, bytes)
+      }
+      at = end
+    }
+  }
+
+  /** Lines without an end, when there is no more for now. */
+  *flush(): Iterable<Buffer> {
+    for (const [stream, bytes] of this.#open) yield frameLines(stream, bytes, [bytes.length])
+    this.#open.clear()
+  }
+
+  *#frame(stream: number, bytes: Buffer): Iterable<Buffer> {
+    const before = this.#open.get(stream)
+    const text = before === undefined ? bytes : Buffer.concat([before, bytes])
+    const ends: number[] = []
+    for (let at = text.indexOf(10); at >= 0; at = text.indexOf(10, at + 1)) ends.push(at + 1)
+    const whole = ends.at(-1) ?? 0
+    // A line that is longer than a read is given out in pieces, so that no line can fill the memory.
+    if (whole === 0 && text.length > READ_BYTES) ends.push(text.length)
+    const taken = ends.at(-1) ?? 0
+    if (taken < text.length) this.#open.set(stream, text.subarray(taken))
+    else this.#open.delete(stream)
+    if (taken > 0) yield frameLines(stream, text, ends)
+  }
+}
+
+/** The pieces of `text` that end at `ends`, each with a frame header. */
+function frameLines(stream: number, text: Buffer, ends: readonly number[]): Buffer {
+  const out = Buffer.allocUnsafe((ends.at(-1) ?? 0) + FRAME_HEAD * ends.length)
+  let from = 0
+  let to = 0
+  for (const end of ends) {
+    out.writeUInt32BE(stream * 0x1000000, to)
+    out.writeUInt32BE(end - from, to + 4)
+    text.copy(out, to + FRAME_HEAD, from, end)
+    to += FRAME_HEAD + end - from
+    from = end
+  }
+  return out
 }
 
 function wants(stream: number, options: LogOptions): boolean { return stream === 2 ? options.stderr : options.stdout }

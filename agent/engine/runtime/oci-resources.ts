@@ -31,7 +31,7 @@ export function buildDevices(devices: readonly OciDevice[]): readonly Readonly<R
 }
 
 /** cgroup limits and device rules. */
-export function buildResources(input: { readonly hostConfig: HostConfig; readonly devices: readonly OciDevice[]; readonly cgroupVersion: 1 | 2 }): OciResources {
+export function buildResources(input: { readonly hostConfig: HostConfig; readonly devices: readonly OciDevice[]; readonly cgroupVersion: 1 | 2; readonly hasBlockWeight: boolean }): OciResources {
   const { hostConfig: host } = input
   return drop({
     devices: deviceRules(host, input.devices),
@@ -51,7 +51,7 @@ export function buildResources(input: { readonly hostConfig: HostConfig; readonl
       mems: text(host.CpusetMems),
     }),
     pids: host.PidsLimit === undefined || host.PidsLimit === null || host.PidsLimit <= 0 ? undefined : { limit: host.PidsLimit },
-    blockIO: drop({ weight: positive(host.BlkioWeight) }),
+    blockIO: drop({ weight: input.hasBlockWeight ? positive(host.BlkioWeight) : undefined }),
   }) ?? {}
 }
 

@@ -53,6 +53,7 @@ export interface SpecInput {
   readonly cgroupNamespace: boolean
   readonly cgroupPath: string
   readonly cgroupVersion: 1 | 2
+  readonly hasBlockWeight: boolean
   /** For privileged containers: every device of the host. For others: those asked for. */
   readonly devices: readonly OciDevice[]
   readonly cpuCount: number
@@ -142,7 +143,8 @@ function buildMounts(input: SpecInput, privileged: boolean): readonly OciMount[]
     { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'] },
     sysMount(input, writable),
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [writable, 'nosuid', 'noexec', 'nodev', 'relatime'] },
-    hostIpc ? rbind('/dev/mqueue', '/dev/mqueue') : { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    // A message queue file system belongs to an IPC namespace: mounted anew it is the host's when that is the container's.
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
   ]
   const shm: OciMount = hostIpc ? rbind('/dev/shm', '/dev/shm')
     : { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${hostConfig.ShmSize !== undefined && hostConfig.ShmSize > 0 ? hostConfig.ShmSize : SHM_BYTES_DEFAULT}`] }

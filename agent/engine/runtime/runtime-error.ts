@@ -3,11 +3,11 @@ import { ShoalError } from '../../../src/base/errors.ts'
 /** What a runtime's log says of a failure, in the words that the stock CLI looks for when it chooses its exit status; and the container's exit code. */
 export function runtimeFailure(log: string, command: string): { readonly error: ShoalError; readonly exitCode: number } {
   const text = lastError(log)
-  if (/executable file .*not found|no such file or directory/i.test(text)) {
-    const detail = /not found in \$PATH|executable file/i.test(text) ? 'executable file not found in $PATH' : 'no such file or directory'
+  if (/executable file .*not found|in \$PATH|exec(utable)?:? .*no such file|exec:? .*no such file/i.test(text)) {
+    const detail = /\$PATH/.test(text) && !command.includes('/') ? 'executable file not found in $PATH' : `stat ${command}: no such file or directory`
     return { exitCode: 127, error: failure(`exec: "${command}": ${detail}: unknown`, text) }
   }
-  if (/permission denied/i.test(text)) return { exitCode: 126, error: failure(`exec: "${command}": permission denied: unknown`, text) }
+  if (/exec(utable)?.*permission denied/i.test(text)) return { exitCode: 126, error: failure(`exec: "${command}": permission denied: unknown`, text) }
   return { exitCode: 128, error: failure(`${text === '' ? 'the runtime gave no reason' : text}: unknown`, text) }
 }
 

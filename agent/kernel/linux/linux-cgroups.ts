@@ -12,6 +12,8 @@ export class LinuxCgroups implements KernelCgroups {
   readonly version: 1 | 2 = statfsSync(ROOT).type === CGROUP2_MAGIC ? 2 : 1
   readonly hybridMount: string | undefined = this.version === 1 && hasControllers(`${ROOT}/unified`) ? `${ROOT}/unified` : undefined
 
+  readonly hasBlockWeight: boolean = this.version === 2 || existsSync(`${ROOT}/blkio/blkio.weight`)
+
   has(controller: CgroupController): boolean {
     if (this.version === 1) return existsSync(join(ROOT, controller))
     return (this.#readFile(join(ROOT, 'cgroup.controllers')) ?? '').split(/\s+/).includes(controller === 'blkio' ? 'io' : controller)
