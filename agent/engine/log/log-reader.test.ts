@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, beforeEach, test } from 'node:test'
+import type { LogOptions } from '../engine.ts'
+import { formatTime, openLog, parseTime } from './log-reader.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'shoal-log-'))
+const path = join(root, 'log')
+beforeEach(() => { for (const suffix of ['', '.1', '.2']) rmSync(path + suffix, { force: true }) })
+after(() => { rmSync(root, { recursive: true, force: true }) })
+
+function rec(atNs: bigint, stream: number, text: string): Buffer {
+  const head = Buffer.alloc(16)
+  head.writeBigUInt64LE(atNs, 0)
+  head[8] = stream
+  head.writeUInt32BE(Buffer.byteLength(text), 12)
+  return Buffer.concat([head, Buffer.from(text)])
+}
+
+/** Frames as "stream:text". */
+async function read(options: Partial<LogOptions> = {}, changed?: () => Promise<boolean>): Promise<string[]> {
+  const chunks: Buffer[] = []
+  const source = { path, filesMax: 3, tty: false, labels: 'a=b', changed: changed === undefined ? undefined : () => changed() }
+  for await (const chunk of openLog(source, { stdout: true, stderr: true, ...options })) chunks.push(chunk as Buffer)
+  const bytes = Buffer.concat(chunks)
+  const frames: string[] = []
+  for (let at = 0; at < bytes.length; at += 8 + bytes.readUInt32BE(at + 4)) frames.push(`${bytes[at]}:${bytes.subarray(at + 8, at + 8 + bytes.readUInt32BE(at + 4)).toString()}`)
+  return frames
+}
+
+test('each line is a frame, also when it was written in pieces among other streams', async () => {
+  writeFileSync(path, Buffer.concat([rec(1n, 1, 'a\nb'), rec(2n, 2, 'err\n'), rec(3n, 1, 'b\nc\n')]))
+  assert.deepEqual(await read(), ['1:a\n', '2:err\n', '1:bb\n', '1:c\n'])
+})
+
+test('a line without an end is the last frame', async () => {
+  writeFileSync(path, rec(1n, 1, 'a\nrest'))
+  assert.deepEqual(await read(), ['1:a\n', '1:rest'])
+  assert.deepEqual(await read({ tail: 1 }), ['1:rest'])
+})
+
+test('a torn record at the end is not read', async () => {
+  writeFileSync(path, Buffer.concat([rec(1n, 1, 'a\n'), rec(2n, 1, 'lost\n').subarray(0, 18)]))
+  assert.deepEqual(await read(), ['1:a\n'])
+})
+
+test('tail, time window, streams, timestamps and details', async () => {
+  writeFileSync(path, Buffer.concat([rec(1_000_000_000n, 1, 'one\n'), rec(2_000_000_000n, 2, 'two\n'), rec(3_000_000_000n, 1, 'three\n')]))
+  assert.deepEqual(await read({ tail: 2 }), ['2:two\n', '1:three\n'])
+  assert.deepEqual(await read({ tail: 0 }), [])
+  assert.deepEqual(await read({ since: '2', until: '2.5' }), ['2:two\n'])
+  assert.deepEqual(await read({ stderr: false, details: true }), ['1:a=b one\n', '1:a=b three\n'])
+  assert.deepEqual(await read({ timestamps: true, tail: 1 }), ['1:1970-01-01T00:00:03.000000000Z three\n'])
+})
+
+test('rotated files are read oldest first', async () => {
+  writeFileSync(`${path}.2`, rec(1n, 1, 'old\n'))
+  writeFileSync(`${path}.1`, rec(2n, 1, 'mid\n'))
+  writeFileSync(path, rec(3n, 1, 'new\n'))
+  assert.deepEqual(await read(), ['1:old\n', '1:mid\n', '1:new\n'])
+})
+
+test('following goes on through a rotation', async () => {
+  writeFileSync(path, rec(1n, 1, 'a\n'))
+  let turn = 0
+  const frames = await read({ follow: true }, async () => {
+    if (turn++ > 0) return false
+    writeFileSync(path, rec(2n, 1, 'b\n'), { flag: 'a' })
+    renameSync(path, `${path}.1`)
+    writeFileSync(path, rec(3n, 1, 'c\n'))
+    return true
+  })
+  assert.deepEqual(frames, ['1:a\n', '1:b\n', '1:c\n'])
+})
+
+test('a log that is not there is empty', async () => {
+  assert.deepEqual(await read(), [])
+})
+
+test('times are read and written to the nanosecond', () => {
+  assert.equal(parseTime('2024-01-02T03:04:05.000000006Z'), 1_704_164_645_000_000_006n)
+  assert.equal(formatTime(1_704_164_645_000_000_006n), '2024-01-02T03:04:05.000000006Z')
+  assert.throws(() => parseTime('soon'), { code: 'invalid-time' })
+})
