@@ -76,7 +76,7 @@ done
 # The worker reaches the web service by its name; wait until its log shows an answer from another host.
 found=
 for _ in $(seq 80); do
-  found=$(on 1 service logs demo_worker 2>/dev/null | awk '/ on / && / got / { w = $0; sub(/.* on /, "", w); split(w, a, " "); v = $0; sub(/.* from /, "", v); split(v, b, " "); if (a[1] != b[1]) { print; exit } }')
+  found=$(on 1 service logs demo_worker 2>/dev/null | awk '/ on / && / from / { w = $0; sub(/.* on /, "", w); split(w, a, " "); v = $0; sub(/.* from /, "", v); split(v, b, " "); if (a[1] != b[1]) { print; exit } }')
   [ -n "$found" ] && break
   sleep 0.25
 done

@@ -10,16 +10,25 @@ import type { ControlBackend, ControlKind, ControlObjects, ControlSpecs, UpdateC
 /** B06 */
 const CALL_TIMEOUT_MS = 20_000
 
-/** The control service of this host's manager, as the API's routes want it. @param manager throws when this host has none */
-export function createControlBackend(manager: () => RpcClient): ControlBackend {
+/**
+ * The control service of this host's manager, as the API's routes want it.
+ * @param manager throws when this host has none
+ * @param untilManagerAnswers waits a bounded time for a manager that is being started
+ */
+export function createControlBackend(manager: () => RpcClient, untilManagerAnswers: () => Promise<void>): ControlBackend {
   const options = (signal: AbortSignal | undefined): { readonly timeoutMs: number; readonly signal?: AbortSignal } => ({ timeoutMs: CALL_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) })
   const call = async <T>(work: (client: RpcClient) => Promise<T>): Promise<T> => {
     try {
       return await work(manager())
     } catch (error) {
-      // The process is being started, or was killed a moment ago.
-      if (error instanceof ShoalError && error.code === 'rpc-unavailable') throw swarmStateError('starting')
-      throw error
+      if (!(error instanceof ShoalError) || error.code !== 'rpc-not-connected') throw error
+    }
+    // The process is being started, or was killed a moment ago and is started again.
+    await untilManagerAnswers()
+    try {
+      return await work(manager())
+    } catch (error) {
+      throw error instanceof ShoalError && error.code.startsWith('rpc-') ? swarmStateError('starting') : error
     }
   }
   return {

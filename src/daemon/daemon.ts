@@ -66,7 +66,7 @@ export class Daemon implements AsyncDisposable {
       logger, clock, random, version: VERSION,
       backends: {
         system, containers: engine.containers, execs: engine.execs, images: engine.images, networks: engine.networks, volumes: engine.volumes, events: engine.events,
-        swarm: swarmBackend, control: createControlBackend(() => swarm.manager()),
+        swarm: swarmBackend, control: createControlBackend(() => swarm.manager(), () => swarm.untilManagerAnswers()),
       },
     }))
     await engine.restore()

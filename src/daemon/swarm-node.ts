@@ -30,6 +30,9 @@ const JOIN_TIMEOUT_MS = 20_000
 const LEAVE_TIMEOUT_MS = 2000
 const RENEWAL_RETRY_MS = 10_000
 const ROLE_RETRY_MS = 500
+/** How long a request waits for a manager that died and is started again. */
+const MANAGER_RESTART_MS = 5000
+const MANAGER_POLL_MS = 50
 /** setTimeout's limit is 2^31 ms; renewals look again at least this often. */
 const RENEWAL_CHECK_MAX_MS = 12 * 3_600_000
 
@@ -125,6 +128,12 @@ export class SwarmNode implements AsyncDisposable {
     if (membership === undefined) throw swarmStateError('inactive')
     if (membership.manager === undefined) throw swarmStateError('worker')
     return membership.manager.client
+  }
+
+  /** Waits until this host's manager answers, at most a few seconds. */
+  async untilManagerAnswers(): Promise<void> {
+    const endMs = this.#parts.clock.monotonicMs() + MANAGER_RESTART_MS
+    while (this.#parts.clock.monotonicMs() < endMs && (await this.managerStatus()) === undefined) await this.#parts.clock.sleep(MANAGER_POLL_MS)
   }
 
   /** Takes up the membership of before a restart. A broken state is reported by `localState` and does not stop the engine. */

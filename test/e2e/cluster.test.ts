@@ -31,8 +31,8 @@ test('init, join tokens, two managers and two workers join, node ls shows all fi
   for (const host of [2, 3]) assert.match(await lab.ok(host, 'swarm', 'join', '--token', manager, '--advertise-addr', `10.99.0.${host}`, '10.99.0.1:2377'), /This node joined a swarm as a manager\./)
   for (const host of [4, 5]) assert.match(await lab.ok(host, 'swarm', 'join', '--token', worker, '--advertise-addr', `10.99.0.${host}`, '10.99.0.1:2377'), /This node joined a swarm as a worker\./)
   await eventually('five ready nodes, one leader, two reachable', 10_000, async () => {
-    const nodes = (await lab.ok(2, 'node', 'ls', '--format', '{{.Hostname}} {{.Status}} {{.ManagerStatus}}')).split('\n').sort().join(';')
-    return nodes === 'h1 Ready Leader;h2 Ready Reachable;h3 Ready Reachable;h4 Ready ;h5 Ready ' ? true : undefined
+    const nodes = (await lab.ok(2, 'node', 'ls', '--format', '{{.Hostname}} {{.Status}} {{.ManagerStatus}}')).split('\n').map(line => line.trim()).sort().join(';')
+    return nodes === 'h1 Ready Leader;h2 Ready Reachable;h3 Ready Reachable;h4 Ready;h5 Ready' ? true : undefined
   })
 })
 
@@ -89,7 +89,7 @@ services:
     deploy: { replicas: 2, placement: { constraints: [node.role == worker], max_replicas_per_node: 1 } }
   client:
     image: busybox
-    command: ["sh", "-c", "while true; do wget -q -T 2 -O - http://api/ || echo none; sleep 0.5; done"]
+    command: ["sh", "-c", "while true; do printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 api 80 | tail -n 1; sleep 0.5; done"]
     deploy: { placement: { constraints: [node.hostname == h1] } }
 `)
   await lab.ok(1, 'stack', 'deploy', '-c', file, 'st')

@@ -81,7 +81,7 @@ export class Lab implements AsyncDisposable {
   /** The stock CLI; a failure of it fails the test. Returns trimmed standard output. */
   async ok(host: number, ...args: readonly string[]): Promise<string> {
     const output = await this.docker(host, ...args)
-    if (output.status !== 0) throw new Error(`docker ${args.join(' ')} on h${host}: status ${output.status}\n${output.stdout}${output.stderr}\n--- daemon's log:\n${this.log(host).split('\n').slice(-15).join('\n')}`)
+    if (output.status !== 0) throw new Error(`docker ${args.join(' ')} on h${host}: status ${output.status}\n${output.stdout}${output.stderr}\n--- daemon's log:\n${this.log(host).split('\n').slice(-15).map(line => line.slice(0, 400)).join('\n')}`)
     return output.stdout.trim()
   }
   /** A docker command that goes on until it is killed. */

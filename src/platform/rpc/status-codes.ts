@@ -42,7 +42,9 @@ export function errorOfStatus(error: ServiceError, target: string): ShoalError {
   if (code !== undefined && isKind(kind)) return new ShoalError(kind, code, error.details, { cause: error })
   const text = `${target}: ${error.details}`
   switch (error.code) {
-    case status.UNAVAILABLE: return new ShoalError('unavailable', 'rpc-unavailable', text, { cause: error })
+    // The call never left: it may be made again, whatever it does.
+    case status.UNAVAILABLE: if (/No connection established|Name resolution failed/.test(text)) return new ShoalError('unavailable', 'rpc-not-connected', text, { cause: error })
+      return new ShoalError('unavailable', 'rpc-unavailable', text, { cause: error })
     case status.DEADLINE_EXCEEDED: return new ShoalError('deadline-exceeded', 'deadline-exceeded', `${target} did not answer in time`, { cause: error })
     case status.CANCELLED: return new ShoalError('cancelled', 'cancelled', `the call to ${target} was cancelled`, { cause: error })
     case status.UNIMPLEMENTED: return new ShoalError('not-implemented', 'no-such-method', text, { cause: error })
