@@ -19,7 +19,7 @@ export function retireOldIterations(plan: ServicePlan): number {
   return iteration
 }
 
-/** Restarts a wanted task that failed or lost its node, and releases one that waited long enough. A completed one is left alone. */
+/** Restarts a wanted task that failed or lost its node, and releases one that waited long enough. A completed one is left alone (D-122). */
 export function tendJobTask(plan: ServicePlan, task: Task, slot: Slot): void {
   if (stateOf(task) === 'complete') return
   if (!needsRestart(plan, task)) releaseTask(plan, task, slot)

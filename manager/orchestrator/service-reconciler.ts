@@ -12,7 +12,7 @@ import { ServicePlan, WRITES_PER_DECISION_MAX } from './service-plan.ts'
 
 /**
  * What should exist: makes, restarts, updates and retires the tasks of services. Key: a service id, also of a service that is gone
- * while tasks of it are left. One decider for all that concerns a service, so that restarts, scaling and updates never work against each other.
+ * while tasks of it are left. One decider for all that concerns a service, so that restarts, scaling and updates never work against each other (D-120).
  */
 export class ServiceReconciler implements Reconciler {
   readonly name = 'orchestrator'

@@ -12,7 +12,7 @@ interface UpdateSlot { readonly slot: Slot; readonly clean: readonly Task[]; rea
 
 /**
  * Replaces tasks made from an old template, a few slots at a time, watching for failures. All it remembers is in the service's
- * update status and in the tasks it made (TaskRestart.byUpdate), so a new leader goes on where the last one stopped.
+ * update status and in the tasks it made (TaskRestart.byUpdate), so a new leader goes on where the last one stopped (D-121).
  * @param isImmediate replaces all slots at once and keeps no status: for nodes that come back after the update
  */
 export function updateSlots(plan: ServicePlan, slots: readonly Slot[], { isImmediate }: { readonly isImmediate: boolean }): void {

@@ -21,7 +21,7 @@ export interface PlacementPlan {
   readonly unplaced: number
 }
 
-/** Places all pending tasks. Pure: the same view gives the same plan, and a plan that was carried out leaves nothing to do. */
+/** Places all pending tasks. Pure: the same view gives the same plan, and a plan that was carried out leaves nothing to do (D-123). */
 export function planPlacements(view: StoreView, nowMs: number): PlacementPlan {
   const pending: Task[] = []
   const running: Task[] = []
