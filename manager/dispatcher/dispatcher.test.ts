@@ -159,19 +159,24 @@ test('changes go out at once when idle and are gathered under load', async () =>
   assert.deepEqual(kinds(await next), ['update task b1', 'update task b2'])
 })
 
-test('under load a network is told of at most every 100 ms, with what is true then', async () => {
-  await using world = await setUp([{ node: { id: 'n1', attachments: [attachment('10.0.1.2')] } }, { node: { id: 'n2' } }, NET])
+test('a large table is sent again only after a time that its size asks for', async () => {
+  const endpoint = (at: number) => ({ id: `t${at}`, nodeId: 'n2', status: { state: 'running' }, desiredState: 'running', networks: [attachment(`10.0.${at >> 8}.${at & 255}`)] }) as const
+  const tasks = Array.from({ length: 1000 }, (_, at) => ({ task: endpoint(at) }))
+  await using world = await setUp([{ node: { id: 'n1', attachments: [attachment('10.0.9.2')] } }, { node: { id: 'n2' } }, NET, ...tasks])
   const stream = await world.assignments('n1')
-  await stream.next()
-  const create = (at: number) => world.store.update(tx => tx.create('task', make('Task', { id: `t${at}`, nodeId: 'n2', status: { state: 'running' }, desiredState: 'running', networks: [attachment(`10.0.1.${at}`)] })))
-  for (let at = 10; at < 40; at++) await create(at)
-  let messages = 0
-  for (let told = 0; told < 30; messages++) {
-    const next = stream.next()
-    await world.clock.advance(100)
-    told = (await next).changes[0]?.assignment?.network?.endpoints.length ?? 0
-  }
-  assert(messages <= 4, `${messages} messages`)
+  const endpoints = (message: AssignmentsMessage): number => message.changes[0]?.assignment?.network?.endpoints.length ?? 0
+  assert.equal(endpoints(await stream.next()), 1000)
+  const create = (at: number) => world.store.update(tx => tx.create('task', make('Task', endpoint(at))))
+  await create(1000)
+  assert.equal(endpoints(await stream.next()), 1001, 'the first at once')
+  let isTold = false
+  const next = stream.next().finally(() => { isTold = true })
+  await create(1001)
+  await create(1002)
+  await world.clock.advance(15)
+  assert.equal(isTold, false)
+  await world.clock.advance(10)
+  assert.equal(endpoints(await next), 1003)
 })
 
 test('at the end of the leadership sessions are told to find another manager', async () => {

@@ -28,6 +28,10 @@ const GRACE_PERIODS_UNKNOWN = 6
 const HEARTBEAT_JITTER_MS = 500
 /** Reports written in one transaction. */
 const STATUSES_PER_WRITE_MAX = 500
+/** Endpoints sent in network tables, all nodes together: about a quarter of a processor. */
+const ENDPOINTS_PER_MS = 50
+/** Under any load a change of a network is told within this: less than an agent waits before it stops a container. */
+const NETWORK_SPACING_MAX_MS = 1_500
 const UNKNOWN_MESSAGE = 'Node moved to "unknown" state due to leadership change in cluster'
 
 export interface DispatcherComponents {
@@ -58,7 +62,7 @@ export class Dispatcher implements AsyncDisposable {
   readonly #unknown = new Map<string, Timer>()
   /** Networks whose tables may have changed and were not told of yet. */
   readonly #touchedNetworks = new Set<string>()
-  readonly #networkPacer: SendPacer
+  #networksDueAtMs = 0
   #networkTimer: Timer | undefined
   #isStopping = false
 
@@ -66,7 +70,6 @@ export class Dispatcher implements AsyncDisposable {
     this.#deps = components
     this.#group = new TaskGroup(components.logger)
     this.#tables = new NetworkTables(components.store.view())
-    this.#networkPacer = new SendPacer(components.clock)
   }
 
   /** Moves all nodes to unknown until they register here, and begins to watch (N02). */
@@ -244,18 +247,25 @@ export class Dispatcher implements AsyncDisposable {
     }
   }
 
-  /** At once when idle, so that a task leaves DNS with the word to stop; gathered under load, since a table goes to many nodes. */
+  /** At once when idle, so that a task leaves DNS with the word to stop; spaced out by what it costs, since a table goes whole to many nodes. */
   #tellOfNetworks(): void {
     if (this.#touchedNetworks.size === 0 || this.#networkTimer !== undefined) return
-    if (!this.#networkPacer.tryTake()) {
-      this.#networkTimer = this.#deps.clock.after(this.#networkPacer.delayMs(), () => {
+    const nowMs = this.#deps.clock.monotonicMs()
+    if (nowMs < this.#networksDueAtMs) {
+      this.#networkTimer = this.#deps.clock.after(this.#networksDueAtMs - nowMs, () => {
         this.#networkTimer = undefined
         this.#tellOfNetworks()
       })
       return
     }
     this.#tables.refresh(this.#touchedNetworks)
-    for (const session of this.#sessions.values()) if (intersect(session.networks, this.#touchedNetworks)) session.wake('assignments')
+    let endpoints = 0
+    for (const session of this.#sessions.values()) {
+      const told = [...this.#touchedNetworks].filter(id => session.networks.has(id))
+      for (const id of told) endpoints += this.#tables.endpointCount(id)
+      if (told.length > 0) session.wake('assignments')
+    }
+    this.#networksDueAtMs = nowMs + Math.min(NETWORK_SPACING_MAX_MS, Math.floor(endpoints / ENDPOINTS_PER_MS))
     this.#touchedNetworks.clear()
   }
 
@@ -292,9 +302,4 @@ function concernsNode(task: Task, old: Task | undefined): boolean {
   if (task.nodeId === '') return false
   if (old === undefined || old.desiredState !== task.desiredState || old.nodeId !== task.nodeId || isTaskLive(old) !== isTaskLive(task)) return true
   return isAtLeast(stateOf(task), 'assigned') && !isAtLeast(stateOf(old), 'assigned')
-}
-
-function intersect(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  for (const value of b) if (a.has(value)) return true
-  return false
 }

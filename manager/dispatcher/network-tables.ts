@@ -34,6 +34,9 @@ export class NetworkTables {
     for (const id of networkIds) this.#stale.add(id)
   }
 
+  /** How many endpoints the table has, about: what it costs to send. */
+  endpointCount(networkId: string): number { return this.#tasks.get(networkId)?.size ?? 0 }
+
   /** The table of a network for one node, or undefined when there is no such network. */
   table(networkId: string, node: Node): NetworkTable | undefined {
     const body = this.#body(networkId)

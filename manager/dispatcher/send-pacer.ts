@@ -18,19 +18,13 @@ export class SendPacer {
 
   /** Resolves when the next message may go out. */
   async wait(signal: AbortSignal): Promise<void> {
-    while (!this.tryTake()) await this.#clock.sleep(this.delayMs(), signal)
-  }
-
-  /** Takes leave to send now, if there is any. */
-  tryTake(): boolean {
     this.#refill()
-    if (this.#tokens === 0) return false
-    this.#tokens--
-    return true
+    if (this.#tokens === 0) {
+      await this.#clock.sleep(Math.max(1, this.#refilledAtMs + SPACING_MS - this.#clock.monotonicMs()), signal)
+      this.#refill()
+    }
+    this.#tokens = Math.max(0, this.#tokens - 1)
   }
-
-  /** How long until there is leave again, when there is none. */
-  delayMs(): number { return Math.max(1, this.#refilledAtMs + SPACING_MS - this.#clock.monotonicMs()) }
 
   #refill(): void {
     const earned = Math.floor((this.#clock.monotonicMs() - this.#refilledAtMs) / SPACING_MS)
