@@ -61,14 +61,17 @@ export class ContainerController implements Controller {
     if (NEVER_STARTED.test(container.State?.StartedAt ?? '')) await this.#startContainer(id)
     const verdict = await waitForVerdict(this.#around.engine, id, ['healthy', 'unhealthy', 'ended'], signal)
     if (verdict === 'unhealthy') await this.#failUnhealthy(id)
-    if (verdict === 'ended' && (await this.#require()).State?.Health !== undefined) await this.#throwExit()
+    if (verdict === 'ended' && (await this.#require()).State?.Health !== undefined) await this.#hasEnded()
   }
 
   async wait(signal: AbortSignal): Promise<void> {
     const { Id: id = this.#name } = await this.#require()
-    const verdict = await waitForVerdict(this.#around.engine, id, ['unhealthy', 'ended'], signal)
-    if (verdict === 'unhealthy') await this.#failUnhealthy(id)
-    await this.#throwExit()
+    for (;;) {
+      const verdict = await waitForVerdict(this.#around.engine, id, ['unhealthy', 'ended'], signal)
+      if (verdict === 'unhealthy') await this.#failUnhealthy(id)
+      // Someone may have restarted it by hand: then it is the same container, and runs.
+      if (await this.#hasEnded()) return
+    }
   }
 
   async shutdown(signal: AbortSignal): Promise<void> {
@@ -176,10 +179,12 @@ export class ContainerController implements Controller {
     throw taskExit(exitCode, UNHEALTHY)
   }
 
-  async #throwExit(): Promise<void> {
+  /** False while it runs. @throws `task-exited` unless it ended with 0 */
+  async #hasEnded(): Promise<boolean> {
     const { State: state } = await this.#require()
-    if (verdictOf(state) !== 'ended') return
+    if (verdictOf(state) !== 'ended') return false
     if ((state?.ExitCode ?? 0) !== 0) throw taskExit(state?.ExitCode ?? 0, state?.Error ?? '')
+    return true
   }
 }
 

@@ -68,6 +68,22 @@ test('an exit with 0 ends the wait, others fail it with Docker\'s words', async 
   }
 })
 
+test('a container that was restarted by hand goes on being waited for', async () => {
+  const { fake, executor } = world()
+  const controller = executor.createController(task())
+  await controller.prepare(idle())
+  await controller.start(idle())
+  let isOver = false
+  const waiting = controller.wait(idle()).finally(() => { isOver = true })
+  await new Promise<void>(resolve => { setImmediate(resolve) })
+  fake.exit(NAME, 137)
+  fake.container(NAME).status = 'running'
+  await new Promise<void>(resolve => { setImmediate(resolve) })
+  assert.equal(isOver, false)
+  fake.exit(NAME, 2)
+  await assert.rejects(waiting, { message: 'task: non-zero exit (2)' })
+})
+
 test('a wait that is aborted leaves the container alone and rejects with the reason', async () => {
   const { fake, executor } = world()
   const controller = executor.createController(task({ healthcheck: { test: ['CMD', 'true'] } }))
