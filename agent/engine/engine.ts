@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream'
 import type {
-  ContainerConfig, ContainerInspectResponse, ContainerSummary, ContainerWaitResponse, EndpointSettings, EventMessage, HostConfig, ImageInspect, ImageSummary, Network,
+  ContainerConfig, ContainerInspectResponse, ContainerSummary, ContainerWaitResponse, EndpointSettings, EventMessage, FilesystemChange, HostConfig, ImageInspect, ImageSummary, Network,
   NetworkCreateRequest, NetworkingConfig, Volume, VolumeCreateOptions,
 } from '../../src/api/engine/engine-json.ts'
 import type { OverlayTable } from '../../src/api/engine/overlay.ts'
@@ -84,6 +84,28 @@ export interface Containers {
   /** One JSON object (ContainerStatsResponse) per value; one value only unless `stream`. */
   stats(ref: string, options: { readonly stream: boolean; readonly oneShot: boolean }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>
   prune(filters: Filters): Promise<{ readonly ContainersDeleted: readonly string[]; readonly SpaceReclaimed: number }>
+  // What follows may be missing: the API then answers 501 (D-029).
+  /** Changes limits and restart policy, also while it runs. */
+  update?(ref: string, changes: Partial<HostConfig>): Promise<{ readonly Warnings: readonly string[] }>
+  changes?(ref: string): Promise<readonly FilesystemChange[]>
+  /** The whole file system as a tar. */
+  export?(ref: string): Promise<Readable>
+  statPath?(ref: string, path: string): Promise<PathStat>
+  /** A file or directory as a tar, its entries named from the last element of `path`. */
+  readArchive?(ref: string, path: string): Promise<{ readonly stat: PathStat; readonly stream: Readable }>
+  /** Unpacks a tar (plain or compressed) into the directory `path`. */
+  writeArchive?(ref: string, path: string, tar: Readable, options: { readonly noOverwriteDirNonDir: boolean; readonly copyUidGid: boolean }): Promise<void>
+}
+
+/** What `docker cp` asks of a path. */
+export interface PathStat {
+  readonly name: string
+  readonly size: number
+  /** Go's os.FileMode bits: permissions, and 1<<31 for a directory, 1<<27 for a symbolic link. */
+  readonly mode: number
+  /** RFC 3339 */
+  readonly mtime: string
+  readonly linkTarget: string
 }
 
 export interface ExecConfig {
@@ -119,6 +141,14 @@ export interface Images {
   tag(ref: string, repository: string, tag: string): Promise<void>
   remove(ref: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly { readonly Untagged?: string; readonly Deleted?: string }[]>
   prune(filters: Filters): Promise<{ readonly ImagesDeleted: readonly { readonly Untagged?: string; readonly Deleted?: string }[]; readonly SpaceReclaimed: number }>
+  // What follows may be missing: the API then answers 501 (D-029).
+  pull?(request: { readonly reference: string; readonly platform?: string; readonly registryAuth?: string; readonly allTags: boolean }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>
+  push?(request: { readonly name: string; readonly tag?: string; readonly registryAuth?: string }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>
+  /** A new image from a container's file system and configuration. */
+  commit?(request: {
+    readonly container: string; readonly repository?: string; readonly tag?: string; readonly comment?: string; readonly author?: string; readonly pause: boolean
+    readonly changes: readonly string[]; readonly config?: ContainerConfig
+  }): Promise<{ readonly Id: string }>
 }
 
 export interface Networks {

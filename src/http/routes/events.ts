@@ -6,7 +6,6 @@ import { apiTimeMs } from '../convert/api-time.ts'
 import { EVENT_FILTERS, matchesEvent } from '../convert/event-filter.ts'
 import { parseFilters } from '../convert/filters.ts'
 import { storeEventToJson } from '../convert/store-event.ts'
-import { isSwarmStateError } from '../convert/swarm-state-error.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import type { Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
@@ -14,6 +13,9 @@ import type { ControlBackend } from './control-backend.ts'
 
 /** A reader that is this far behind is cut off. */
 const QUEUE_MAX = 1024
+const SWARM_RETRY_MS = 2000
+/** setTimeout's limit; a stream of events that lasts 24 days may end early. */
+const TIMER_MS_MAX = 2 ** 31 - 1
 
 /** Structurally the engine's EngineEvents. */
 export interface EventsBackend {
@@ -51,28 +53,41 @@ function merged({ local, swarm, clock }: Sources, untilMs: number | undefined, s
   const stop = new AbortController()
   const onAbort = (): void => stop.abort(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
-  const timer = untilMs === undefined ? undefined : clock.after(untilMs - clock.nowMs(), () => queue.close())
+  const timer = untilMs === undefined ? undefined : clock.after(Math.min(untilMs - clock.nowMs(), TIMER_MS_MAX), () => queue.close())
   const queue = new Channel<EventMessage>(QUEUE_MAX, () => {
     timer?.cancel()
     signal.removeEventListener('abort', onAbort)
     stop.abort(new ShoalError('cancelled', 'client-gone', 'nobody reads these events any more'))
   })
   stop.signal.addEventListener('abort', () => queue.close(), { once: true })
-  void pump(queue, () => local.subscribe(stop.signal), event => event, stop.signal)
-  void pump(queue, () => swarm.watch(stop.signal), storeEventToJson, stop.signal)
+  void pumpLocal(queue, local, stop.signal)
+  void pumpSwarm(queue, { swarm, clock }, stop.signal)
   return queue
 }
 
-/** Never rejects: a failure ends the queue, but a node that is no manager merely has no events of the swarm. */
-async function pump<T>(queue: Channel<EventMessage>, open: () => AsyncIterable<T>, convert: (value: T) => EventMessage | undefined, signal: AbortSignal): Promise<void> {
+/** Never rejects: the end of the host's events is the end of the stream. */
+async function pumpLocal(queue: Channel<EventMessage>, local: EventsBackend, signal: AbortSignal): Promise<void> {
   try {
-    for await (const value of open()) {
-      const event = convert(value)
-      if (event !== undefined && !queue.push(event)) return
-    }
+    for await (const event of local.subscribe(signal)) if (!queue.push(event)) return
+    queue.close()
   } catch (error) {
-    if (signal.aborted || (error instanceof ShoalError && isSwarmStateError(error))) return
-    queue.fail(error)
+    if (!signal.aborted) queue.fail(error)
+  }
+}
+
+/** Never rejects: a node that is no manager, or whose manager is lost, has no events of the swarm until that changes. */
+async function pumpSwarm(queue: Channel<EventMessage>, { swarm, clock }: Pick<Sources, 'swarm' | 'clock'>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      for await (const change of swarm.watch(signal)) {
+        const event = storeEventToJson(change)
+        if (event !== undefined && !queue.push(event)) return
+      }
+    } catch (error) {
+      if (!(error instanceof ShoalError)) return queue.fail(error)
+    }
+    // Aborting ends the sleep early; the loop's condition then ends the pump.
+    await clock.sleep(SWARM_RETRY_MS, signal).catch(() => undefined)
   }
 }
 

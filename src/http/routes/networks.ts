@@ -4,7 +4,6 @@ import { ShoalError } from '../../base/errors.ts'
 import { parseFilters, type Filters } from '../convert/filters.ts'
 import { mergeNetwork, mergeNetworks, networkSpecFromJson } from '../convert/network.ts'
 import { control } from '../convert/rpc-error.ts'
-import { isSwarmStateError } from '../convert/swarm-state-error.ts'
 import { matchesNetwork, matchesPrune } from '../convert/network-filter.ts'
 import { NETWORK_CONNECT, NETWORK_CREATE, NETWORK_DISCONNECT } from '../json/resource-shapes.ts'
 import type { ApiRequest } from '../server/api-request.ts'
@@ -102,21 +101,25 @@ async function removeUnused(swarm: SwarmNetworksBackend, id: string, signal: Abo
   }
 }
 
-/** Only managers know the swarm's networks; for everyone else there are none. */
+/** Only managers know the swarm's networks, and only while they have a leader; else there are none, and the host's still show. */
 async function swarmNetworks(swarm: SwarmNetworksBackend, signal: AbortSignal): Promise<readonly SwarmNetwork[]> {
   try {
     return await control(swarm.list('network', {}, signal))
   } catch (error) {
-    if (error instanceof ShoalError && isSwarmStateError(error)) return []
+    if (isUnreachable(error)) return []
     throw error
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof ShoalError && (error.kind === 'unavailable' || error.kind === 'deadline-exceeded')
 }
 
 async function swarmNetwork(swarm: SwarmNetworksBackend, ref: string, signal: AbortSignal): Promise<SwarmNetwork | undefined> {
   try {
     return await swarm.get('network', ref, signal)
   } catch (error) {
-    if (error instanceof ShoalError && (error.kind === 'not-found' || isSwarmStateError(error))) return undefined
+    if (isUnreachable(error) || (error instanceof ShoalError && error.kind === 'not-found')) return undefined
     throw error
   }
 }

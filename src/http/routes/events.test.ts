@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { make } from '../../api/codec/codec.ts'
+import type { EventMessage } from '../../api/engine/engine-json.ts'
+import type { StoreEvent } from '../../api/swarm/control.ts'
+import { Channel } from '../../base/channel.ts'
+import { ShoalError } from '../../base/errors.ts'
+import { FakeClock } from '../../platform/clock/fake-clock.ts'
+import { API_VERSION_MAX } from '../server/api-version.ts'
+import type { ApiRequest } from '../server/api-request.ts'
+import { Query } from '../server/query.ts'
+import type { Reply } from '../server/reply.ts'
+import { eventRoutes } from './events.ts'
+
+const started = (name: string, atSeconds: number): EventMessage => ({ Type: 'container', Action: 'start', Actor: { ID: name, Attributes: { name } }, scope: 'local', time: atSeconds, timeNano: atSeconds * 1e9 })
+const created = make('StoreEvent', { action: 'create', object: { service: { id: 's1', spec: { annotations: { name: 'web' } } } }, atMs: 5000 })
+
+interface World {
+  readonly clock: FakeClock
+  readonly local: Channel<EventMessage>
+  readonly swarm: Channel<StoreEvent>
+  readonly recent: EventMessage[]
+  isManager: boolean
+  read(query: string, signal?: AbortSignal): AsyncIterator<{ readonly Actor: { readonly ID: string } }>
+}
+
+function world(): World {
+  const clock = new FakeClock()
+  const local = new Channel<EventMessage>(100)
+  const swarm = new Channel<StoreEvent>(100)
+  const recent: EventMessage[] = []
+  const self: World = {
+    clock, local, swarm, recent, isManager: true,
+    read: (query, signal = new AbortController().signal) => {
+      const [route] = eventRoutes({ subscribe: () => local, recent: () => recent }, {
+        watch: () => {
+          if (!self.isManager) throw new ShoalError('unavailable', 'swarm-inactive', 'no swarm')
+          return swarm
+        },
+      }, clock)
+      const request = { query: new Query(query), signal, params: {}, version: API_VERSION_MAX } as unknown as ApiRequest
+      const reply = route?.handler(request) as Reply & { readonly kind: 'lines' }
+      return reply.values[Symbol.asyncIterator]() as ReturnType<World['read']>
+    },
+  }
+  return self
+}
+
+const idOf = async (next: Promise<IteratorResult<{ readonly Actor: { readonly ID: string } }>>): Promise<string | undefined> => {
+  const { value, done } = await next
+  return done === true ? undefined : value.Actor.ID
+}
+
+test('events of the host and of the swarm come as one stream', async () => {
+  const w = world()
+  const events = w.read('')
+  w.local.push(started('a', 1))
+  assert.equal(await idOf(events.next()), 'a')
+  w.swarm.push(created)
+  assert.equal(await idOf(events.next()), 's1')
+})
+
+test('a node outside a swarm has its own events, and the swarm\'s as soon as it is a manager', async () => {
+  const w = world()
+  w.isManager = false
+  const events = w.read('')
+  w.local.push(started('a', 1))
+  assert.equal(await idOf(events.next()), 'a')
+  w.isManager = true
+  const next = idOf(events.next())
+  await w.clock.advance(2000)
+  w.swarm.push(created)
+  assert.equal(await next, 's1')
+})
+
+test('since replays what is still in memory, and until in the past ends the stream', async () => {
+  const w = world()
+  w.recent.push(started('old', 10), started('wanted', 20), started('late', 30))
+  const events = w.read(`since=15&until=25&filters=${encodeURIComponent('{"type":["container"]}')}`)
+  assert.equal(await idOf(events.next()), 'wanted')
+  assert.equal(await idOf(events.next()), undefined)
+})
+
+test('until in the future ends the stream when it comes', async () => {
+  const w = world()
+  const untilMs = w.clock.nowMs() + 5000
+  const events = w.read(`until=${untilMs / 1000}`)
+  const next = idOf(events.next())
+  await w.clock.advance(5000)
+  assert.equal(await next, undefined)
+})
+
+test('times that make no sense are refused', () => {
+  assert.throws(() => world().read('since=20&until=10'), /`since` time cannot be after `until` time/)
+  assert.throws(() => world().read('since=yesterday'), /neither a Unix time nor RFC 3339/)
+})
