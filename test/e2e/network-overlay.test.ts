@@ -145,6 +145,7 @@ test('a published port of any host reaches every backend, from outside and from 
   serveName(two, site2, 'site2')
   await eventually(() => get(site1, 'http://127.0.0.1'))
   await eventually(() => get(site2, 'http://127.0.0.1'))
+  assert.throws(() => lookup(site1, 'web'), 'the ingress network gives no names')
   for (const host of UNDERLAY) assert.deepEqual(namesOf(Array.from({ length: 6 }, () => getFrom(lan, `http://${host}:8080`))), { site1: 3, site2: 3 }, host)
   for (const [at, host] of [one, two].entries()) {
     assert.deepEqual(namesOf(Array.from({ length: 4 }, () => getFrom(host.netns, 'http://127.0.0.1:8080'))), { site1: 2, site2: 2 })

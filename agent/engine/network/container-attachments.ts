@@ -38,7 +38,8 @@ export class ContainerAttachments implements AsyncDisposable {
   constructor(parts: AttachmentParts) {
     this.#parts = parts
     this.#names = new ContainerNames({
-      sandboxes: parts.sandboxes, overlayTable: id => parts.overlays.get(id)?.table, isNameless: endpoint => endpoint.isHidden || endpoint.networkName === 'bridge',
+      sandboxes: parts.sandboxes, overlayTable: id => parts.overlays.get(id)?.table, 
+      isNameless: endpoint => endpoint.isHidden || endpoint.networkName === 'bridge' || parts.overlays.get(endpoint.networkId)?.table.ingress === true,
     })
   }
 
@@ -100,14 +101,19 @@ export class ContainerAttachments implements AsyncDisposable {
     return await this.#changed(left, networkId)
   }
 
-  /** After a restart: what runs goes on, everything else of ours goes. */
-  async restore(running: readonly NetworkedContainer[]): Promise<void> {
+  /** After a restart: what runs goes on, everything else of ours goes. Returns the containers that had an overlay and are gone. */
+  async restore(running: readonly NetworkedContainer[]): Promise<readonly string[]> {
     const ids = new Set(running.map(container => container.id))
+    const gone: string[] = []
     for (const record of this.#parts.sandboxes.all()) {
       if (ids.has(record.container.id) && this.#parts.kernel.netns.exists(record.netnsPath)) await this.#adopt(record)
-      else await this.detach(record.container.id)
+      else {
+        if (record.endpoints.some(endpoint => endpoint.driver === 'overlay')) gone.push(record.container.id)
+        await this.detach(record.container.id)
+      }
     }
     await this.#removeLeftovers()
+    return gone
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -8,7 +8,7 @@ import type { Sandboxes } from './sandboxes.ts'
 export class ContainerNames {
   readonly #sandboxes: Sandboxes
   readonly #overlayTable: (networkId: string) => OverlayTable | undefined
-  /** Networks whose containers have no names: the default bridge and the gateway bridge. */
+  /** Networks whose containers have no names: the default bridge, the gateway bridge, and the ingress network. */
   readonly #isNameless: (endpoint: EndpointRecord) => boolean
   readonly #tables = new Map<string, NameTable>()
 

@@ -16,6 +16,7 @@ import { DEFAULT_ADDRESS_POOLS, type AddressPoolOption } from './ipam.ts'
 import { LocalNetworks } from './local-networks.ts'
 import { NetworkRegistry } from './network-registry.ts'
 import type { NetworkRecord, OverlayRecord, SandboxRecord } from './network-records.ts'
+import type { OverlayAttachments } from './overlay-attachments.ts'
 import { Overlays } from './overlays.ts'
 import { PortPublisher } from './port-publisher.ts'
 import { RecordFiles } from './record-files.ts'
@@ -39,6 +40,8 @@ export interface LocalNetworksOptions {
   readonly addressPools?: readonly AddressPoolOption[]
   /** Servers for names that are not ours, "ip" or "ip:port"; absent: those of the host's /etc/resolv.conf. */
   readonly dnsUpstreams?: readonly string[]
+  /** The cluster's side of `docker run --network <attachable overlay>`; absent: such containers are refused. */
+  readonly overlayAttachments?: OverlayAttachments
 }
 
 /**
@@ -66,7 +69,7 @@ export async function createLocalNetworks(options: LocalNetworksOptions): Promis
     kernel, registry, overlays, sandboxes, publisher, logger, netnsFolder, dns: new DnsServer({ kernel, clock, random, logger }),
     hostResolver: () => hostResolver(options.dnsUpstreams), hostHosts: () => readIfThere('/etc/hosts'),
   })
-  return new LocalNetworks({ registry, overlays, attachments, clock, containers: options.containers, onEvent: options.onEvent ?? (() => {}) })
+  return new LocalNetworks({ registry, overlays, attachments, clock, containers: options.containers, onEvent: options.onEvent ?? (() => {}), overlayAttachments: options.overlayAttachments })
 }
 
 function hostResolver(upstreams: readonly string[] | undefined): ResolverSettings {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import type { EventMessage } from '../../../src/api/engine/engine-json.ts'
-import { hasCode } from '../../../src/base/errors.ts'
+import { hasCode, ShoalError } from '../../../src/base/errors.ts'
 import { FakeClock } from '../../../src/platform/clock/fake-clock.ts'
 import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
 import { MemoryLogger } from '../../../src/platform/log/memory-logger.ts'
@@ -108,6 +108,34 @@ test('what cannot be done is refused with a reason', async () => {
   await assert.rejects(networks.validate(container('c', { portBindings: { '80/sctp': [{}] } })), error => hasCode(error, 'unsupported-protocol'))
   await assert.rejects(networks.attach(container('c', { mode: 'container:nobody' })), /non running container/)
   await assert.rejects(networks.list({ colour: ['red'] }), error => hasCode(error, 'invalid-filter'))
+})
+
+test('a plain container gets its address on an overlay from the cluster and gives it back', async () => {
+  const released: string[] = []
+  const networks = await createLocalNetworks({
+    kernel, execRoot: join(folder, 'run'), dataRoot: join(folder, 'data'), clock: new FakeClock(), random: new SeededRandom(1), logger: new MemoryLogger(),
+    containers: () => { throw new Error('not asked') }, dnsUpstreams: [],
+    overlayAttachments: {
+      isAttachable: async ref => ref === 'ov',
+      acquire: async ({ networkRef }) => {
+        if (networkRef !== 'ov') throw new ShoalError('not-found', 'no-such-network', `network ${networkRef} not found`)
+        await networks.applyOverlay({
+          networkId: 'ov1', revision: 1, name: 'ov', vni: 4097, subnet: '10.0.1.0/24', gateway: '10.0.1.1', mtu: 0, internal: true, ingress: false, attachable: true, encrypted: false,
+          vxlanPort: 4789, nodeAddress: '10.0.1.250/24', endpoints: [], nodes: [], services: [], labels: {}, options: {},
+        })
+        return { networkId: 'ov1', address: '10.0.1.9/24' }
+      },
+      release: async id => { released.push(id) },
+    },
+  })
+  const plain = container('plain', { mode: 'ov' })
+  await networks.validate(plain)
+  await assert.rejects(networks.validate(container('lost', { mode: 'nowhere' })), /network nowhere not found/)
+  kernel.failNext = 'set-port'
+  await assert.rejects(networks.attach(plain))
+  assert.deepEqual(released, [plain.id])
+  await assert.rejects(networks.attach(container('lost', { mode: 'nowhere' })), /network nowhere not found/)
+  assert.deepEqual((await networks.inspect('ov')).Containers, {})
 })
 
 test('host and none modes need no interface', async () => {

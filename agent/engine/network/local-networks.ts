@@ -4,6 +4,7 @@ import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Networks } from '../engine.ts'
 import { Mutex } from '../mutex.ts'
+import { AttachableEndpoints } from './attachable-endpoints.ts'
 import type { ContainerAttachments } from './container-attachments.ts'
 import type { ConnectableContainers, ContainerNetworks, ContainerSandbox, NetworkedContainer } from './container-networks.ts'
 import { matchesList, matchesPrune, type Filters } from './network-filters.ts'
@@ -11,6 +12,7 @@ import { networkJson, overlayJson } from './network-json.ts'
 import type { NetworkRegistry } from './network-registry.ts'
 import { isPredefined } from './network-registry.ts'
 import type { NetworkRecord } from './network-records.ts'
+import type { OverlayAttachments } from './overlay-attachments.ts'
 import type { OverlayNetwork } from './overlay-network.ts'
 import type { Overlays } from './overlays.ts'
 
@@ -21,6 +23,7 @@ export interface LocalNetworksParts {
   readonly clock: Clock
   readonly containers: () => ConnectableContainers
   readonly onEvent: (event: EventMessage) => void
+  readonly overlayAttachments: OverlayAttachments | undefined
 }
 
 type Found = { readonly kind: 'local'; readonly record: NetworkRecord } | { readonly kind: 'overlay'; readonly network: OverlayNetwork }
@@ -30,7 +33,12 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
   readonly #parts: LocalNetworksParts
   readonly #changes = new Mutex()
 
-  constructor(parts: LocalNetworksParts) { this.#parts = parts }
+  readonly #endpoints: AttachableEndpoints
+
+  constructor(parts: LocalNetworksParts) {
+    this.#parts = parts
+    this.#endpoints = new AttachableEndpoints(parts.overlayAttachments, ref => this.#lookup(ref)?.kind ?? 'unknown')
+  }
 
   async create(request: NetworkCreateRequest): Promise<{ readonly Id: string; readonly Warning: string }> {
     const name = request.Name ?? ''
@@ -60,13 +68,14 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     this.#emit('destroy', { id: record.id, name: record.name, type: record.driver })
   }
 
-  async connect(ref: string, containerRef: string, settings: EndpointSettings = {}): Promise<void> {
-    const network = this.#identity(this.#find(ref))
+  async connect(ref: string, containerRef: string, wish: EndpointSettings = {}): Promise<void> {
     const { container, isRunning } = await this.#parts.containers().find(containerRef)
+    const settings = isRunning ? await this.#endpoints.completeOne(container.id, ref, wish) : wish
+    const network = this.#identity(this.#find(ref))
     checkConnectable(container, network)
     const isWanted = Object.keys(container.endpoints).some(key => key === network.name || key === network.id)
     if (isWanted) throw new ShoalError('permission-denied', 'already-connected', `endpoint with name ${container.name} already exists in network ${network.name}`)
-    const wanted = { ...container.endpoints, [network.name]: settings }
+    const wanted = { ...container.endpoints, [network.name]: wish }
     const sandbox = isRunning ? await this.#changes.run(() => this.#parts.attachments.connect({ ...container, endpoints: wanted }, network.id, settings)) : undefined
     await this.#parts.containers().endpointsChanged(container.id, wanted, sandbox)
     if (isRunning) this.#emit('connect', { ...network, container: container.id })
@@ -119,23 +128,39 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
   }
 
   async attach(container: NetworkedContainer): Promise<ContainerSandbox> {
-    const sandbox = await this.#changes.run(() => this.#parts.attachments.attach(container))
+    const complete = await this.#endpoints.complete(container)
+    const sandbox = await this.#attachNow(complete)
     for (const { networkId, networkName, driver } of this.#parts.attachments.endpoints(container.id)) {
       this.#emit('connect', { id: networkId, name: networkName, type: driver, container: container.id })
     }
     return sandbox
   }
 
+  async #attachNow(container: NetworkedContainer): Promise<ContainerSandbox> {
+    try {
+      return await this.#changes.run(() => this.#parts.attachments.attach(container))
+    } catch (error) {
+      await this.#endpoints.release(container.id)
+      throw error
+    }
+  }
+
   async detach(containerId: string): Promise<void> {
     const endpoints = this.#parts.attachments.endpoints(containerId)
     await this.#changes.run(() => this.#parts.attachments.detach(containerId))
+    if (endpoints.some(endpoint => endpoint.driver === 'overlay')) await this.#endpoints.release(containerId)
     for (const { networkId, networkName, driver } of endpoints) this.#emit('disconnect', { id: networkId, name: networkName, type: driver, container: containerId })
   }
 
-  async validate(container: NetworkedContainer): Promise<void> { this.#parts.attachments.validate(container) }
+  async validate(container: NetworkedContainer): Promise<void> {
+    const elsewhere = await this.#endpoints.attachable(container)
+    const endpoints = Object.fromEntries(Object.entries(container.endpoints).filter(([ref]) => !elsewhere.has(ref)))
+    this.#parts.attachments.validate({ ...container, endpoints, mode: elsewhere.has(container.mode) ? 'bridge' : container.mode })
+  }
 
   async restore(running: readonly { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox }[]): Promise<void> {
-    await this.#changes.run(() => this.#parts.attachments.restore(running.map(each => each.container)))
+    const gone = await this.#changes.run(() => this.#parts.attachments.restore(running.map(each => each.container)))
+    for (const containerId of gone) await this.#endpoints.release(containerId)
   }
 
   /** Stops answering names and frees what the process holds; containers keep their networks. */
@@ -150,13 +175,18 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
 
   /** By full id, then by name, then by a unique beginning of the id. @throws `no-such-network`, `ambiguous-reference` */
   #find(ref: string): Found {
+    const found = this.#lookup(ref)
+    if (found === undefined) throw new ShoalError('not-found', 'no-such-network', `network ${ref} not found`)
+    return found
+  }
+
+  #lookup(ref: string): Found | undefined {
     const all = this.#all().map(found => ({ found, ...this.#identity(found) }))
     const exact = all.find(each => each.id === ref) ?? all.find(each => each.name === ref)
     if (exact !== undefined) return exact.found
     const [first, second] = ref === '' ? [] : all.filter(each => each.id.startsWith(ref))
     if (second !== undefined) throw new ShoalError('invalid-argument', 'ambiguous-reference', `network ${ref} is ambiguous (${all.length} matches found on ID prefix)`)
-    if (first === undefined) throw new ShoalError('not-found', 'no-such-network', `network ${ref} not found`)
-    return first.found
+    return first?.found
   }
 
   #identity(found: Found): { readonly id: string; readonly name: string; readonly type: string } {
