@@ -90,6 +90,37 @@ test('three managers: any of them answers, and the cluster goes on when the lead
   await world.until(async () => await world.running(id, 'm3') === 3)
 })
 
+test('a manager that is started again goes on with the same tasks', async () => {
+  await using world = await World.found()
+  const agent = new ScriptedAgent(world, world.local('m1'))
+  await agent.start()
+  const id = await world.createService('web', 2)
+  await world.until(async () => await world.running(id) === 2)
+  const before = [...agent.tasks.keys()].sort()
+  await world.kill('m1')
+  await world.start('m1', undefined)
+  await world.until(async () => await agent.isRegistered())
+  await world.clock.advance(60_000)
+  assert.deepEqual([...agent.tasks.keys()].sort(), before)
+  assert.equal(await world.running(id), 2)
+})
+
+test('a node joins whichever manager it asks', async () => {
+  await using world = await World.found()
+  await world.join('m2')
+  const csrPem = new TextEncoder().encode(createCertificateRequest().csrPem)
+  const { nodeId } = await world.network.createDialer().dial(`m2:${PORT}`).unary(CA_RPC.issueCertificate, { csrPem, token: world.tokens.worker, availability: 'drain' })
+  const { object } = await world.local('m1').unary(CONTROL_RPC.get, { kind: 'node', ref: nodeId })
+  assert.equal(object?.node?.spec?.availability, 'drain')
+})
+
+test('an identity is believed only from a manager', async () => {
+  await using world = await World.found()
+  const worker = world.dial('m1', { nodeId: 'w1', role: 'worker', clusterId: CLUSTER_ID })
+  const metadata = { 'x-shoal-forwarded': '1', 'x-shoal-forwarded-node-id': 'm1', 'x-shoal-forwarded-role': 'manager', 'x-shoal-forwarded-cluster-id': CLUSTER_ID }
+  await rejects(worker.unary(CONTROL_RPC.list, { kind: 'secret', filters: {} }, { metadata }), 'forwarding-refused')
+})
+
 test('a demoted manager leaves raft before it becomes a worker, also when it leads', async () => {
   await using world = await World.found()
   await world.join('m2')
@@ -151,6 +182,14 @@ class ScriptedAgent {
       if (this.#sessionId !== '') continue
       this.#sessionId = message.sessionId
       this.#assign().catch(error => { assert(error instanceof Error) })
+      this.#beat(message.sessionId).catch(error => { assert(error instanceof Error) })
+    }
+  }
+
+  async #beat(sessionId: string): Promise<void> {
+    while (this.#sessionId === sessionId) {
+      const { periodMs } = await this.#client.unary(DISPATCHER_RPC.heartbeat, { sessionId, appliedNetworks: [] })
+      await this.#world.clock.sleep(periodMs, this.#world.signal)
     }
   }
 
@@ -179,6 +218,7 @@ class World implements AsyncDisposable {
   readonly lines = new MemoryLogger()
   readonly #root = createRootCa({ nowMs: this.clock.nowMs(), random: new SeededRandom(7) })
   readonly #managers = new Map<string, Manager>()
+  readonly #disks = new Map<string, { readonly kv: MemoryStore; readonly log: MemoryLog }>()
   readonly #stop = new AbortController()
 
   private constructor() {
@@ -188,7 +228,7 @@ class World implements AsyncDisposable {
 
   static async found(): Promise<World> {
     const world = new World()
-    await world.#start('m1', undefined)
+    await world.start('m1', undefined)
     await world.until(async () => world.manager('m1').status().hasLeader)
     await world.clock.advance(200)
     return world
@@ -207,7 +247,7 @@ class World implements AsyncDisposable {
 
   /** Joins with a node object of its own, as one that got its certificate by token would have. */
   async join(name: string): Promise<void> {
-    await this.#start(name, `m1:${PORT}`)
+    await this.start(name, `m1:${PORT}`)
     await this.until(async () => this.manager(name).status().hasLeader)
   }
 
@@ -266,7 +306,13 @@ class World implements AsyncDisposable {
     }
   }
 
-  async #start(name: string, joinAddress: string | undefined): Promise<void> {
+  #disk(name: string): { readonly kv: MemoryStore; readonly log: MemoryLog } {
+    const disk = this.#disks.get(name) ?? { kv: new MemoryStore(), log: new MemoryLog() }
+    this.#disks.set(name, disk)
+    return disk
+  }
+
+  async start(name: string, joinAddress: string | undefined): Promise<void> {
     const identity: RpcIdentity = { nodeId: name, role: 'manager', clusterId: CLUSTER_ID }
     const dialer: RpcDialer = this.network.createDialer({ identity, remoteAddress: `host-${name}` })
     if (joinAddress !== undefined) {
@@ -277,7 +323,7 @@ class World implements AsyncDisposable {
       Object.assign(identity, { nodeId })
     }
     const manager = await Manager.start({
-      clock: this.clock, random: new SeededRandom(name.charCodeAt(1)), logger: this.lines.with({ node: name }), kv: new MemoryStore(), log: new MemoryLog(), dialer,
+      clock: this.clock, random: new SeededRandom(name.charCodeAt(1)), logger: this.lines.with({ node: name }), ...this.#disk(name), dialer,
       server: this.network.createServer(), localServer: this.network.createServer(), listenAddress: `${name}:${PORT}`, localAddress: `unix:/run/${name}`, advertiseAddress: `${name}:${PORT}`,
       nodeId: identity.nodeId, clusterId: CLUSTER_ID, pid: 1, onStop: () => {},
       ...joinAddress !== undefined ? { joinAddress } : { bootstrap: {

@@ -36,7 +36,7 @@ export class Allocator implements Reconciler {
 function concernsAllocation(change: StoreChange): boolean {
   switch (change.kind) {
     case 'network': case 'service': case 'cluster': return true
-    case 'node': return change.action !== 'update' || change.object.attachments.length === 0
+    case 'node': return change.action !== 'update' || change.object.attachments.length === 0 || change.object.attachments.length < (change.old?.attachments.length ?? 0)
     case 'task': return change.action === 'update' ? concernsNode(change.object, change.old) : stateOf(change.object) === 'new' || change.object.networks.length > 0
     default: return false
   }
