@@ -168,3 +168,13 @@ test('lists carry what typed clients insist on', async () => {
   const [image] = (await api.call('GET', '/v1.43/images/json')).body
   assert.deepEqual([image.ParentId, image.RepoDigests, image.VirtualSize, (await api.call('GET', '/images/json')).body[0].VirtualSize], ['', [], 1000, undefined])
 })
+
+test('a large list is one JSON array, and an empty one is empty', async () => {
+  const backends = fakeBackends()
+  backends.control.init({} as Parameters<typeof backends.control.init>[0])
+  await using api = await startApi(backends)
+  assert.deepEqual((await api.call('GET', '/tasks')).body, [])
+  await api.call('POST', '/services/create', { Name: 'web', Mode: { Replicated: { Replicas: 1234 } }, TaskTemplate: { ContainerSpec: { Image: 'busybox' } } })
+  const { body, headers } = await api.call('GET', '/tasks')
+  assert.deepEqual([body.length, body[1233].Slot, headers['content-type']], [1234, 1234, 'application/json'])
+})

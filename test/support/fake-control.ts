@@ -130,7 +130,7 @@ export class FakeControl implements ControlBackend {
   }
 
   #meta(): { version: number; createdAtMs: number; updatedAtMs: number } { return { version: ++this.#version, createdAtMs: NOW_MS, updatedAtMs: NOW_MS } }
-  #id(): string { return (++this.#version).toString(36).padStart(25, 'a') }
+  #id(): string { return (++this.#version).toString(36).padStart(25, '0') }
 }
 
 function nameOf(object: ControlObjects[ControlKind]): string {

@@ -4,7 +4,7 @@ import { nodeSpecFromJson, nodeToJson } from '../convert/node.ts'
 import { objectVersion } from '../convert/object-version.ts'
 import { control, lookup } from '../convert/rpc-error.ts'
 import { NODE_SPEC } from '../json/swarm-shapes.ts'
-import { empty, json } from '../server/reply.ts'
+import { array, empty, json } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
 import type { ControlBackend } from './control-backend.ts'
 
@@ -14,7 +14,7 @@ export function nodeRoutes(backend: NodesBackend): readonly Route[] {
   return [
     route('GET', '/nodes', async ({ query, signal }) => {
       const filters = parseFilters(query.text('filters'), ['id', 'label', 'node.label', 'membership', 'name', 'role'])
-      return json((await control(backend.list('node', filters, signal))).map(nodeToJson))
+      return array(await control(backend.list('node', filters, signal)), nodeToJson)
     }),
     route('GET', '/nodes/{id}', async ({ params, signal }) => json(nodeToJson(await lookup(backend.get('node', params.id ?? '', signal))))),
     route('POST', '/nodes/{id}/update', async request => {

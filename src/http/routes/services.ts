@@ -12,7 +12,7 @@ import { serviceSpecFromJson } from '../convert/service-spec.ts'
 import { SERVICE_SPEC } from '../json/swarm-shapes.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import { isAtLeast } from '../server/api-version.ts'
-import { empty, json, type Reply } from '../server/reply.ts'
+import { array, empty, json, type Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
 import type { ControlBackend } from './control-backend.ts'
 
@@ -43,12 +43,12 @@ export function serviceRoutes(backend: ServicesBackend, random: Random): readonl
 async function list(backend: ServicesBackend, { query, version, signal }: ApiRequest): Promise<Reply> {
   const filters = parseFilters(query.text('filters'), ['id', 'label', 'mode', 'name', 'runtime'])
   const services = await control(backend.list('service', filters, signal))
-  if (!query.flag('status') || !isAtLeast(version, 41) || services.length === 0) return json(services.map(service => serviceToJson(service)))
+  if (!query.flag('status') || !isAtLeast(version, 41) || services.length === 0) return array(services, service => serviceToJson(service))
   const statuses = await control(backend.serviceStatuses(services.map(({ id }) => id), signal))
   const byId = new Map(statuses.map(status => [status.serviceId, status]))
-  return json(services.map(service => serviceToJson(service, {
+  return array(services, service => serviceToJson(service, {
     status: byId.get(service.id) ?? { serviceId: service.id, runningTasks: 0, desiredTasks: 0, completedTasks: 0 },
-  })))
+  }))
 }
 
 async function update(backend: ServicesBackend, request: ApiRequest, random: Random): Promise<Reply> {

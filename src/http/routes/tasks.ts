@@ -2,7 +2,7 @@ import type { Network, Task } from '../../api/swarm/objects.ts'
 import { parseFilters } from '../convert/filters.ts'
 import { control, lookup } from '../convert/rpc-error.ts'
 import { taskToJson } from '../convert/task.ts'
-import { json } from '../server/reply.ts'
+import { array, json } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
 import type { ControlBackend } from './control-backend.ts'
 
@@ -17,7 +17,7 @@ export function taskRoutes(backend: TasksBackend): readonly Route[] {
       const resolved = { ...filters, ...await resolveRefs(backend, filters, signal) }
       const tasks = await control(backend.list('task', resolved, signal))
       const networks = await networksOf(backend, tasks, signal)
-      return json(tasks.map(task => taskToJson(task, networks)))
+      return array(tasks, task => taskToJson(task, networks))
     }),
     route('GET', '/tasks/{id}', async ({ params, signal }) => {
       const task = await lookup(backend.get('task', params.id ?? '', signal))

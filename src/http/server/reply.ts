@@ -5,6 +5,8 @@ export type Headers = Readonly<Record<string, string>>
 /** What a route wants sent, as data; send-reply.ts does it. */
 export type Reply =
   | { readonly kind: 'json'; readonly status: number; readonly body: unknown; readonly headers?: Headers }
+  /** A JSON array that may be large: written a few items at a time, as the client takes them. */
+  | { readonly kind: 'array'; readonly items: Iterable<unknown> }
   | { readonly kind: 'text'; readonly status: number; readonly body: string; readonly headers?: Headers }
   | { readonly kind: 'empty'; readonly status: number; readonly headers?: Headers }
   /** Headers go out at once, the body when it is known (POST /containers/{id}/wait). */
@@ -17,5 +19,8 @@ export type Reply =
   | { readonly kind: 'websocket'; readonly stream: Duplex }
 
 export function json(body: unknown, status = 200): Reply { return { kind: 'json', status, body } }
+export function array<T>(items: readonly T[], convert: (item: T) => unknown): Reply {
+  return { kind: 'array', items: (function* () { for (const item of items) yield convert(item) })() }
+}
 export function empty(status: number): Reply { return { kind: 'empty', status } }
 export function progress(values: AsyncIterable<unknown>): Reply { return { kind: 'lines', values, progress: true } }

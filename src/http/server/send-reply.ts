@@ -7,6 +7,8 @@ import { hijack } from './hijack.ts'
 import type { Reply } from './reply.ts'
 import type { WebSocketUpgrader } from './websocket.ts'
 
+const ITEMS_PER_PART = 100
+
 export interface Exchange {
   readonly incoming: IncomingMessage
   readonly response: ServerResponse
@@ -28,6 +30,7 @@ export class ReplySender {
     const { incoming, response } = exchange
     switch (reply.kind) {
       case 'json': return sendText(response, reply.status, 'application/json', `${JSON.stringify(reply.body)}\n`, reply.headers)
+      case 'array': return sendArray(exchange, reply.items)
       case 'text': return sendText(response, reply.status, 'text/plain; charset=utf-8', reply.body, reply.headers)
       case 'empty':
         response.writeHead(reply.status, reply.headers).end()
@@ -70,6 +73,26 @@ async function sendLater(response: ServerResponse, body: Promise<unknown>): Prom
     // The status is out: the wait's own error field is all that is left to tell it with.
     response.end(`${JSON.stringify({ StatusCode: -1, Error: { Message: messageOf(error) } })}\n`)
   }
+}
+
+async function sendArray(exchange: Exchange, items: Iterable<unknown>): Promise<void> {
+  const { response } = exchange
+  response.writeHead(200, { 'Content-Type': 'application/json' })
+  await ignoreCut(exchange, pipeline(arrayParts(items), response))
+}
+
+/** Between two parts the event loop turns, so that a list of 100,000 tasks does not hold up everyone else. */
+async function* arrayParts(items: Iterable<unknown>): AsyncIterable<string> {
+  let part = '['
+  let count = 0
+  for (const item of items) {
+    part += count === 0 ? JSON.stringify(item) : `,${JSON.stringify(item)}`
+    if (++count % ITEMS_PER_PART === 0) {
+      yield part
+      part = ''
+    }
+  }
+  yield `${part}]\n`
 }
 
 async function sendLines(exchange: Exchange, reply: Reply & { readonly kind: 'lines' }): Promise<void> {
