@@ -52,3 +52,13 @@ export async function bootstrapCluster(store: ObjectStore, random: Random, optio
     tx.create('network', make('Network', { id: ingressId, spec: { annotations: { name: 'ingress' }, driver: { name: 'overlay' }, ingress: true } }))
   })
 }
+
+/** After a forced new cluster the other managers are workers: their raft is gone (F11). */
+export async function demoteOtherManagers(store: ObjectStore, nodeId: string): Promise<void> {
+  await store.update(tx => {
+    for (const node of tx.list('node')) {
+      if (node.id === nodeId || (node.role === 'worker' && node.spec?.role !== 'manager')) continue
+      tx.update('node', { ...node, role: 'worker', ...node.spec === undefined ? {} : { spec: { ...node.spec, role: 'worker' } } })
+    }
+  })
+}

@@ -105,6 +105,20 @@ test('a manager that is started again goes on with the same tasks', async () => 
   assert.equal(await world.running(id), 2)
 })
 
+test('a forced new cluster keeps the state and makes the other managers workers', async () => {
+  await using world = await World.found()
+  await world.join('m2')
+  await world.untilVoters(2)
+  await world.createService('web', 1)
+  await world.kill('m2')
+  await world.kill('m1')
+  await world.start('m1', undefined, true)
+  await world.until(async () => world.manager('m1').status().hasLeader)
+  const { objects } = await world.local('m1').unary(CONTROL_RPC.list, { kind: 'node', filters: {} })
+  assert.deepEqual(objects.map(object => [object.node?.role, object.node?.spec?.role, object.node?.managerStatus?.leader]).sort(), [['manager', 'manager', true], ['worker', 'worker', undefined]])
+  assert.equal((await world.local('m1').unary(CONTROL_RPC.list, { kind: 'service', filters: {} })).objects.length, 1)
+})
+
 test('a node joins whichever manager it asks', async () => {
   await using world = await World.found()
   await world.join('m2')
@@ -312,7 +326,7 @@ class World implements AsyncDisposable {
     return disk
   }
 
-  async start(name: string, joinAddress: string | undefined): Promise<void> {
+  async start(name: string, joinAddress: string | undefined, forceNewCluster = false): Promise<void> {
     const identity: RpcIdentity = { nodeId: name, role: 'manager', clusterId: CLUSTER_ID }
     const dialer: RpcDialer = this.network.createDialer({ identity, remoteAddress: `host-${name}` })
     if (joinAddress !== undefined) {
@@ -325,7 +339,7 @@ class World implements AsyncDisposable {
     const manager = await Manager.start({
       clock: this.clock, random: new SeededRandom(name.charCodeAt(1)), logger: this.lines.with({ node: name }), ...this.#disk(name), dialer,
       server: this.network.createServer(), localServer: this.network.createServer(), listenAddress: `${name}:${PORT}`, localAddress: `unix:/run/${name}`, advertiseAddress: `${name}:${PORT}`,
-      nodeId: identity.nodeId, clusterId: CLUSTER_ID, pid: 1, onStop: () => {},
+      nodeId: identity.nodeId, clusterId: CLUSTER_ID, pid: 1, onStop: () => {}, forceNewCluster,
       ...joinAddress !== undefined ? { joinAddress } : { bootstrap: {
         rootCertPem: this.#root.certPem, rootKeyPem: this.#root.keyPem, workerToken: this.tokens.worker, managerToken: this.tokens.manager, addressPool: [], subnetSize: 0, dataPathPort: 0,
       } },

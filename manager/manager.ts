@@ -9,7 +9,7 @@ import type { RpcDialer, RpcServer } from '../src/base/rpc.ts'
 import type { AppendLog, KvStore } from '../src/base/storage.ts'
 import { TaskGroup } from '../src/base/task-group.ts'
 import { createJoinToken } from '../src/ca/join-token.ts'
-import { bootstrapCluster, type ManagerBootstrap } from './bootstrap-cluster.ts'
+import { bootstrapCluster, demoteOtherManagers, type ManagerBootstrap } from './bootstrap-cluster.ts'
 import { CertificateService } from './certificate-service.ts'
 import { ControlService } from './control/control-service.ts'
 import { LeaderGate } from './leader-gate.ts'
@@ -52,6 +52,7 @@ export interface ManagerOptions {
   readonly bootstrap?: ManagerBootstrap
   /** A manager to join through, "host:port"; ignored once there is state. */
   readonly joinAddress?: string
+  /** Keeps the state and drops all other managers, once; the caller does not pass it at the next start. */
   readonly forceNewCluster?: boolean
   /** Of this process, for ManagerAdmin.Status. */
   readonly pid: number
@@ -73,6 +74,8 @@ export class Manager implements AsyncDisposable {
   readonly #proxy: LeaderProxy
   readonly #group: TaskGroup
   #work: LeaderWork | undefined
+  /** The nodes were told of the forced new cluster: once, for managers may join it again. */
+  #isForced = false
   #error = ''
 
   private constructor(options: ManagerOptions, parts: Parts) {
@@ -195,7 +198,7 @@ export class Manager implements AsyncDisposable {
 
   async #startLeading(signal: AbortSignal): Promise<void> {
     const { store, raft, membership } = this.#parts
-    const { clock, random, logger, nodeId, clusterId, bootstrap, advertiseAddress } = this.#options
+    const { clock, random, logger, nodeId, clusterId, bootstrap, advertiseAddress, forceNewCluster } = this.#options
     while (this.#work === undefined && raft.isLeader) {
       const work = new LeaderWork({
         store, clock, random, logger, nodeId, localAddress: hostOf(advertiseAddress), managers: () => this.#peers(),
@@ -203,6 +206,8 @@ export class Manager implements AsyncDisposable {
       })
       try {
         if (bootstrap !== undefined) await bootstrapCluster(store, random, { clusterId, nodeId, bootstrap })
+        if (forceNewCluster === true && !this.#isForced) await demoteOtherManagers(store, nodeId)
+        this.#isForced = true
         await work.start()
         this.#work = work
         this.#gate.set({ kind: 'self', work })
