@@ -114,6 +114,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
     restore: () => restoreContainers({ table, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, kernel, logger, execRoot: options.execRoot }),
     [Symbol.asyncDispose]: async () => {
       lifecycle.stopWatching()
+      execs.stopWatching()
       await tasks[Symbol.asyncDispose]()
     },
   }

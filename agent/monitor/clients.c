@@ -45,13 +45,14 @@ void clients_accept(void) {
 }
 
 static void client_remove(struct client *c) {
-    bool had_stdin = c->attached && (c->wants & W_STDIN);
+    bool had_stdin = c->attached && (c->wants & W_STDIN), was_control = c->fd == CONTROL_FD;
     unwatch(c->fd);
     close(c->fd);
     free(c->out.data);
     for (int i = 0; i < CLIENTS_MAX; i++) if (clients[i] == c) clients[i] = NULL;
     /* Freed at the end of the loop's turn would be safer against stale events; the loop takes one event at a time instead. */
     free(c);
+    if (was_control) on_control_gone();
     if (had_stdin && stdin_closes_with_client()) on_stdin_close();
 }
 

@@ -208,6 +208,13 @@ void on_go(void) {
     if (!launched) launch();
 }
 
+/* The daemon died before it told to go on: nobody will. Descriptor 3 may be another client's later, which then means nothing. */
+void on_control_gone(void) {
+    if (launched) return;
+    unlink("s");
+    _exit(0);
+}
+
 static void read_pid(void) {
     char text[32] = "";
     int fd = open("pid", O_RDONLY | O_CLOEXEC);

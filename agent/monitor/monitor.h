@@ -67,6 +67,7 @@ void on_stdin_close(void);
 void on_resize(unsigned height, unsigned width);
 void on_signal(int signal);
 void on_go(void);
+void on_control_gone(void);
 bool stdin_is_full(void);
 const char *state_json(void);
 bool stdin_closes_with_client(void);

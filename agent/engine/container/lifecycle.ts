@@ -143,7 +143,8 @@ export class Lifecycle {
       const launched = await this.runner.start(container)
       this.#watch(container, launched)
     } catch (error) {
-      container.notifyExit()
+      // A first start that fails is answered to whoever started it; there was no exit to tell of.
+      if (container.state.status !== 'created') container.notifyExit()
       if (container.record.hostConfig.AutoRemove === true) await this.#removeLocked(container, true)
       throw error
     }

@@ -113,6 +113,9 @@ export class LocalExecs implements Execs {
     container.execIds.clear()
   }
 
+  /** Lets go of what runs: the daemon stops, its execs do not. */
+  stopWatching(): void { for (const exec of this.#execs.values()) exec.launched?.monitor.disconnect() }
+
   async #launch(exec: Exec, stream: AttachStream | undefined, size?: { readonly height: number; readonly width: number }): Promise<Launched> {
     const { launcher, kernel, tasks } = this.#options
     const { container, config } = exec
@@ -136,8 +139,8 @@ export class LocalExecs implements Execs {
   }
 
   async #watch(exec: Exec, launched: Launched): Promise<void> {
-    const { code, lost } = await launched.exit
-    if (lost === true && this.#options.tasks.signal.aborted) return
+    const { code } = await launched.exit
+    if (launched.monitor.isReleased) return
     this.#end(exec, code)
     this.#publish(exec, 'die', '', { exitCode: String(code) })
     await launched.monitor.closed

@@ -170,6 +170,7 @@ export class Launcher {
     const startedAt = this.#kernel.processes.startTicks(pid)
     const exit = await monitor.exited ?? this.#exitFile(directory)
     if (exit !== undefined) return exit
+    if (monitor.isReleased) return { code: LOST_CODE, oomKilled: false, atMs: 0, lost: true }
     if (startedAt !== undefined && this.#kernel.processes.startTicks(pid) === startedAt) this.#kernel.processes.kill(pid, 9)
     return { code: LOST_CODE, oomKilled: false, atMs: 0, lost: true }
   }

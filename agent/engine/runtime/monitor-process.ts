@@ -17,6 +17,7 @@ export class MonitorProcess {
   readonly exited: Promise<ExitStatus | undefined>
   readonly #stream: Duplex
   readonly #closed: Promise<void>
+  #isReleased = false
 
   constructor(stream: Duplex) {
     this.#stream = stream
@@ -54,7 +55,12 @@ export class MonitorProcess {
   signal(number: number): void { this.#stream.write(encodeFrame(FRAME.signal, Uint8Array.of(number))) }
   resize(height: number, width: number): void { this.#stream.write(encodeFrame(FRAME.resize, resizeBody(height, width))) }
   /** Lets go of the monitor, which goes on. */
-  disconnect(): void { this.#stream.destroy() }
+  disconnect(): void {
+    this.#isReleased = true
+    this.#stream.destroy()
+  }
+  /** This side let go: that `exited` came without a status says nothing about the process. */
+  get isReleased(): boolean { return this.#isReleased }
   /** Resolves when the monitor has ended or was let go. */
   get closed(): Promise<void> { return this.#closed }
 }
