@@ -7,7 +7,7 @@ import { validateConfigSpec, validateSecretSpec } from '../../src/api/swarm/vali
 import { invalidSpec } from '../../src/api/swarm/validate-annotations.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { StoreTx } from '../store/object-store.ts'
-import { findObject, objectNotFound } from './find-object.ts'
+import { findObject } from './find-object.ts'
 
 /** Secrets and configs: a name with bytes that never change (Q02). */
 export function createSecret(tx: StoreTx, id: string, spec: SecretSpec): void {
@@ -24,14 +24,12 @@ export function createConfig(tx: StoreTx, id: string, spec: ConfigSpec): void {
 
 /** @throws ShoalError `invalid-spec` when anything but labels differs */
 export function updateSecret(tx: StoreTx, request: UpdateObjectRequest): void {
-  const secret = tx.get('secret', request.id)
-  if (secret === undefined) throw objectNotFound('secret', request.id)
+  const secret = findObject(tx, 'secret', request.id)
   tx.update('secret', withLabels(secret, request.spec?.secret, request.version))
 }
 
 export function updateConfig(tx: StoreTx, request: UpdateObjectRequest): void {
-  const config = tx.get('config', request.id)
-  if (config === undefined) throw objectNotFound('config', request.id)
+  const config = findObject(tx, 'config', request.id)
   tx.update('config', withLabels(config, request.spec?.config, request.version))
 }
 

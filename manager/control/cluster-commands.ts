@@ -4,7 +4,7 @@ import type { ClusterSpec } from '../../src/api/swarm/specs.ts'
 import { invalidSpec } from '../../src/api/swarm/validate-annotations.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { StoreTx } from '../store/object-store.ts'
-import { objectNotFound } from './find-object.ts'
+import { findObject } from './find-object.ts'
 
 /** Makes secrets. Called inside transactions, which can run twice: each call gives a new one. */
 export interface ClusterSecrets {
@@ -19,8 +19,7 @@ const NODE_CERT_EXPIRY_MIN_NS = 3_600_000_000_000
  * @throws ShoalError `invalid-spec`, `not-supported`, `out-of-sequence`
  */
 export function updateCluster(tx: StoreTx, request: UpdateObjectRequest, secrets: ClusterSecrets): void {
-  const cluster = tx.get('cluster', request.id)
-  if (cluster === undefined) throw objectNotFound('cluster', request.id)
+  const cluster = findObject(tx, 'cluster', request.id)
   const spec = request.spec?.cluster ?? cluster.spec
   if (spec === undefined) throw invalidSpec('the update has no cluster spec')
   validate(spec, cluster)

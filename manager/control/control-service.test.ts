@@ -87,6 +87,12 @@ test('rollback swaps spec and previous spec, and needs one', async () => {
   assert.equal(stored(store).updateStatus?.message, 'manually requested rollback')
 })
 
+test('an update may name the object as people do', async () => {
+  const { control, store } = await setUp([{ service: { id: 's1', spec: serviceSpec() } }])
+  await control.update({ ...updateOf(stored(store), serviceSpec({ replicated: { replicas: 2 } })), id: 'web' }, SIGNAL)
+  assert.equal(stored(store).spec?.replicated?.replicas, 2)
+})
+
 test('name and mode of a service can not change', async () => {
   const { control, store } = await setUp([{ service: { id: 's1', spec: serviceSpec() } }])
   await refusesAsync(() => control.update(updateOf(stored(store), serviceSpec({ annotations: { name: 'new' } })), SIGNAL), 'not-implemented', 'renaming services is not supported')

@@ -17,7 +17,7 @@ export function findObject<K extends ObjectKind>(view: StoreView, kind: K, ref: 
   return object
 }
 
-export function objectNotFound(kind: ObjectKind, ref: string): ShoalError {
+function objectNotFound(kind: ObjectKind, ref: string): ShoalError {
   return new ShoalError('not-found', 'object-not-found', `${kind} ${ref} not found`)
 }
 

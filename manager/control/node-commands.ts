@@ -5,7 +5,7 @@ import { invalidSpec } from '../../src/api/swarm/validate-annotations.ts'
 import { isTaskLive } from '../../src/api/swarm/task-state.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { StoreTx } from '../store/object-store.ts'
-import { findObject, objectNotFound } from './find-object.ts'
+import { findObject } from './find-object.ts'
 
 const REMOVED_MARGIN_MS = 7 * 24 * 3_600_000
 
@@ -22,8 +22,7 @@ export interface ManagerMembership {
  * @throws ShoalError `last-manager`, `quorum-loss` (failed-precondition), `out-of-sequence`
  */
 export function updateNode(tx: StoreTx, request: UpdateObjectRequest, membership: ManagerMembership): void {
-  const node = tx.get('node', request.id)
-  if (node === undefined) throw objectNotFound('node', request.id)
+  const node = findObject(tx, 'node', request.id)
   const spec = request.spec?.node
   if (spec === undefined) throw invalidSpec('the update has no node spec')
   if (node.spec?.role === 'manager' && spec.role === 'worker') refuseBadDemotion(tx, node, membership)

@@ -8,7 +8,7 @@ import { isJobSpec, validateServiceSpec } from '../../src/api/swarm/validate-ser
 import { ShoalError } from '../../src/base/errors.ts'
 import type { StoreTx } from '../store/object-store.ts'
 import { checkService } from './check-service.ts'
-import { findObject, objectNotFound } from './find-object.ts'
+import { findObject } from './find-object.ts'
 
 /** Writes a new service; its tasks, addresses and ports follow by themselves. @throws see validateServiceSpec, checkService; `name-conflict` */
 export function createService(tx: StoreTx, id: string, spec: ServiceSpec, nowMs: number): void {
@@ -26,8 +26,7 @@ export function createService(tx: StoreTx, id: string, spec: ServiceSpec, nowMs:
  * @throws ShoalError `out-of-sequence` when `request.version` is not the service's; `no-previous-spec`, `not-supported`
  */
 export function updateService(tx: StoreTx, request: UpdateObjectRequest, nowMs: number): void {
-  const service = tx.get('service', request.id)
-  if (service === undefined) throw objectNotFound('service', request.id)
+  const service = findObject(tx, 'service', request.id)
   const changed = request.rollback ? rolledBack(service, nowMs) : replaced(tx, service, request)
   // The version the user saw, not the stored one: the store refuses it when they differ.
   tx.update('service', { ...withNextIteration(changed, nowMs), meta: { createdAtMs: 0, updatedAtMs: 0, ...service.meta, version: request.version } })
