@@ -397,7 +397,9 @@ export class SwarmNode implements AsyncDisposable {
 
   async #leaveRaft(manager: ManagerProcess, nodeId: string): Promise<void> {
     try {
-      await manager.client.unary(RAFT_MEMBERSHIP_RPC.leave, { nodeId }, { timeoutMs: LEAVE_TIMEOUT_MS })
+      // The last member takes the cluster with it: there is nobody to tell.
+      const { members } = await manager.client.unary(RAFT_MEMBERSHIP_RPC.members, {}, { timeoutMs: LEAVE_TIMEOUT_MS })
+      if (members.length > 1) await manager.client.unary(RAFT_MEMBERSHIP_RPC.leave, { nodeId }, { timeoutMs: LEAVE_TIMEOUT_MS })
     } catch (err) {
       this.#parts.logger.warn('the other managers could not be told that this one leaves; remove it there with docker node rm --force', { err })
     }

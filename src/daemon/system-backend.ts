@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { arch, cpus, hostname, release, totalmem } from 'node:os'
 import type { ContainerSummary, ImageSummary, SystemInfo, SystemVersion } from '../api/engine/engine-json.ts'
 import { CONTROL_RPC } from '../api/codec/methods.ts'
@@ -46,7 +46,7 @@ async function systemInfo(parts: SystemBackendParts): Promise<SystemInfo> {
   const warnings = config.hosts.filter(host => host.startsWith('tcp://') && config.tls?.verify !== true).map(host => `WARNING: API is accessible on ${host.replace('tcp://', 'http://')} without encryption. Access to the remote API is equivalent to root access on the host.`)
   return {
     ID: parts.engineId, Containers: containers.length, ContainersRunning: count('running'), ContainersPaused: count('paused'), ContainersStopped: containers.length - count('running') - count('paused'), Images: images.length,
-    Driver: 'overlay2', DriverStatus: [['Backing Filesystem', 'extfs'], ['Supports d_type', 'true'], ['Native Overlay Diff', 'true']],
+    Driver: 'overlay2', DriverStatus: [['Backing Filesystem', backingFilesystem(config.dataRoot)]],
     Debug: config.logLevel === 'debug', SystemTime: new Date(clock.nowMs()).toISOString(), CgroupDriver: 'cgroupfs', CgroupVersion: parts.cgroupVersion, KernelVersion: release(), OperatingSystem: operatingSystem('PRETTY_NAME'), OSVersion: operatingSystem('VERSION_ID'),
     Architecture: arch() === 'x64' ? 'x86_64' : arch() === 'arm64' ? 'aarch64' : arch(), NCPU: cpus().length, MemTotal: totalmem(), DockerRootDir: config.dataRoot, Name: hostname(), Labels: [...config.labels], ServerVersion: VERSION,
     Runtimes: { [parts.runtime]: { path: parts.runtime } }, DefaultRuntime: parts.runtime, InitBinary: 'shoal-monitor', SecurityOptions: ['name=seccomp,profile=builtin'], IPv4Forwarding: true,
@@ -77,6 +77,14 @@ async function wholeSwarmInfo(parts: SystemBackendParts): Promise<SwarmInfo> {
   const [nodes, clusters] = await Promise.all([client.unary(CONTROL_RPC.list, { kind: 'node', filters: {} }), client.unary(CONTROL_RPC.list, { kind: 'cluster', filters: {} })])
   const cluster = clusters.objects[0]
   return { ...local, Nodes: nodes.objects.length, Managers: nodes.objects.filter(({ node }) => node?.role === 'manager').length, ...(cluster === undefined ? {} : { Cluster: parts.clusterJson(cluster) }) }
+}
+
+/** Magic numbers of statfs(2). */
+const FILESYSTEMS: Readonly<Record<number, string>> = { 0xef53: 'extfs', 0x58465342: 'xfs', 0x9123683e: 'btrfs', 0x01021994: 'tmpfs', 0x2fc12fc1: 'zfs', 0x794c7630: 'overlayfs', 0x6969: 'nfs' }
+
+function backingFilesystem(folder: string): string {
+  const { type } = statfsSync(folder)
+  return FILESYSTEMS[type] ?? `0x${type.toString(16)}`
 }
 
 function goArch(): string { return arch() === 'x64' ? 'amd64' : arch() }
