@@ -48,7 +48,7 @@ export class FakeNetworkKernel implements NetworkKernel {
   }
 
   readonly nft = { run: async (netns: NetnsPath, commands: string): Promise<string> => { this.#in(netns); this.nftRuns.push({ netns, commands }); return '' } }
-  readonly conntrack = { deleteByReplySource: (): number => 0, deleteUdpByDestinationPort: (): number => 0 }
+  readonly conntrack = { deleteByReplySource: async (): Promise<number> => 0, deleteUdpByDestinationPort: async (): Promise<number> => 0 }
 
   readonly sockets = {
     bind: (netns: NetnsPath, protocol: 'tcp' | 'udp', address: string, port: number): BoundSocket => {

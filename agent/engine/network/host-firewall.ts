@@ -22,12 +22,12 @@ export class HostFirewall {
 
   async changePorts(change: { readonly add: readonly PublishedPort[]; readonly remove: readonly PublishedPort[] }): Promise<void> {
     await this.#run([...change.remove.map(removePort), ...change.add.map(addPort)])
-    this.#forgetUdp([...change.remove, ...change.add].filter(port => port.protocol === 'udp').map(port => port.hostPort))
+    await this.#forgetUdp([...change.remove, ...change.add].filter(port => port.protocol === 'udp').map(port => port.hostPort))
   }
 
   async changeIngress(change: { readonly add: readonly IngressPort[]; readonly remove: readonly IngressPort[] }): Promise<void> {
     await this.#run([...change.remove.map(removeIngressPort), ...change.add.map(addIngressPort)])
-    this.#forgetUdp([...change.remove, ...change.add].filter(port => port.protocol === 'udp').map(port => port.port))
+    await this.#forgetUdp([...change.remove, ...change.add].filter(port => port.protocol === 'udp').map(port => port.port))
   }
 
   async #run(commands: readonly string[]): Promise<void> {
@@ -35,7 +35,7 @@ export class HostFirewall {
   }
 
   /** A UDP client that keeps sending would stay with what the port meant when it began. */
-  #forgetUdp(ports: readonly number[]): void {
-    this.#kernel.conntrack.deleteUdpByDestinationPort(undefined, new Set(ports))
+  async #forgetUdp(ports: readonly number[]): Promise<void> {
+    await this.#kernel.conntrack.deleteUdpByDestinationPort(undefined, new Set(ports))
   }
 }

@@ -76,6 +76,6 @@ export interface SandboxRecord {
 
 export interface OverlayRecord {
   readonly table: OverlayTable
-  /** The table being programmed when this was written: after a crash, entries of both may be in the kernel. */
+  /** The table before: after a crash, entries of both may be in the kernel. */
   readonly previous?: OverlayTable
 }

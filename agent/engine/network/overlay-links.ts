@@ -30,8 +30,10 @@ export function overlayLinks(table: OverlayTable, hostAddresses: ReadonlySet<str
 /** Operations that turn one state into the next. Adding what is there is harmless, so `from` may be less than what the kernel has. */
 export function changeLinks(from: OverlayLinks | undefined, to: OverlayLinks): LinkOperation[] {
   const operations: LinkOperation[] = []
-  for (const cidr of from?.addresses ?? []) if (!to.addresses.includes(cidr)) operations.push({ kind: 'delete-address', link: SANDBOX_BRIDGE, cidr })
-  for (const cidr of to.addresses) if (from?.addresses.includes(cidr) !== true) operations.push({ kind: 'add-address', link: SANDBOX_BRIDGE, cidr })
+  const before = new Set(from?.addresses)
+  const after = new Set(to.addresses)
+  for (const cidr of before) if (!after.has(cidr)) operations.push({ kind: 'delete-address', link: SANDBOX_BRIDGE, cidr })
+  for (const cidr of after) if (!before.has(cidr)) operations.push({ kind: 'add-address', link: SANDBOX_BRIDGE, cidr })
   for (const [ip, host] of from?.remotes ?? []) {
     const next = to.remotes.get(ip)
     if (next === undefined) operations.push(...remote('delete', ip, host))

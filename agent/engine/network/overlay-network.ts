@@ -4,7 +4,7 @@ import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
 import { contains, macOf, parseCidr, parseIpv4 } from './ipv4.ts'
 import type { EndpointRecord } from './network-records.ts'
-import { changeLinks, OVERLAY_MTU, overlayLinks } from './overlay-links.ts'
+import { changeLinks, OVERLAY_MTU, overlayLinks, type OverlayLinks } from './overlay-links.ts'
 import { changeRules, ownAddress, removedBackends, SANDBOX_BRIDGE, SANDBOX_TUNNEL, sandboxTable } from './overlay-rules.ts'
 
 /** One overlay network on this host: a namespace with a bridge and a tunnel, that containers are plugged straight into. */
@@ -18,7 +18,8 @@ export class OverlayNetwork implements AttachableNetwork {
   readonly #kernel: NetworkKernel
   readonly #used = new Set<string>()
   #table: OverlayTable
-  #hostAddresses: ReadonlySet<string>
+  #links: OverlayLinks | undefined
+  readonly #hostAddresses: ReadonlySet<string>
   /** A change failed half way: the next one writes all rules anew. */
   #isDirty = false
 
@@ -36,6 +37,7 @@ export class OverlayNetwork implements AttachableNetwork {
     this.#build()
     const old = previous === undefined ? undefined : overlayLinks(previous, this.#hostAddresses)
     const wanted = overlayLinks(this.#table, this.#hostAddresses)
+    this.#links = wanted
     this.#kernel.links.apply(this.sandboxPath, [...removals(old, wanted), ...changeLinks(undefined, wanted)])
     await this.#kernel.nft.run(this.sandboxPath, sandboxTable(this.#table))
   }
@@ -47,7 +49,8 @@ export class OverlayNetwork implements AttachableNetwork {
 
   /** Programs what differs. Rules change before the addresses they need go, and after the ones they need came. */
   async change(next: OverlayTable, hostAddresses: ReadonlySet<string>): Promise<void> {
-    const operations = changeLinks(overlayLinks(this.#table, this.#hostAddresses), overlayLinks(next, hostAddresses))
+    const links = overlayLinks(next, hostAddresses)
+    const operations = changeLinks(this.#links, links)
     const isRemoval = (operation: { readonly kind: string }): boolean => operation.kind.startsWith('delete-')
     const isWhole = this.#isDirty || ownAddress(this.#table) !== ownAddress(next)
     this.#isDirty = true
@@ -55,9 +58,9 @@ export class OverlayNetwork implements AttachableNetwork {
     const rules = !isWhole ? changeRules(this.#table, next) : sandboxTable(next)
     if (rules !== '') await this.#kernel.nft.run(this.sandboxPath, rules)
     this.#kernel.links.apply(this.sandboxPath, operations.filter(isRemoval))
-    this.#forgetConnections(next)
+    await this.#forgetConnections(next)
     this.#table = next
-    this.#hostAddresses = hostAddresses
+    this.#links = links
     this.#isDirty = false
   }
 
@@ -127,12 +130,12 @@ export class OverlayNetwork implements AttachableNetwork {
    * UDP has no end, so its flows leave a removed backend at once. TCP connections may finish while the container winds down; once it is
    * gone, the next packet of a connection is to be refused by a live backend rather than lost.
    */
-  #forgetConnections(next: OverlayTable): void {
+  async #forgetConnections(next: OverlayTable): Promise<void> {
     const removed = removedBackends(this.#table, next)
-    this.#kernel.conntrack.deleteByReplySource(this.sandboxPath, removed, 'udp')
     const here = new Set(next.endpoints.map(endpoint => endpoint.address))
     const gone = this.#table.endpoints.map(endpoint => endpoint.address).filter(ip => !here.has(ip))
-    this.#kernel.conntrack.deleteByReplySource(this.sandboxPath, new Set([...gone, ...[...removed].filter(ip => !here.has(ip))]), 'tcp')
+    const dead = new Set([...gone, ...[...removed].filter(ip => !here.has(ip))])
+    await this.#kernel.conntrack.deleteByReplySource(this.sandboxPath, { tcp: dead, udp: removed })
   }
 }
 

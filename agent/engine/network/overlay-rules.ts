@@ -121,8 +121,10 @@ function selfPairs(table: OverlayTable | undefined): readonly string[] {
 }
 
 function changeSet(set: string, from: readonly string[], to: readonly string[]): string[] {
-  const gone = from.filter(each => !to.includes(each))
-  const added = to.filter(each => !from.includes(each))
+  const before = new Set(from)
+  const after = new Set(to)
+  const gone = from.filter(each => !after.has(each))
+  const added = to.filter(each => !before.has(each))
   return [
     ...(gone.length > 0 ? [`delete element ${SANDBOX_TABLE} ${set} { ${gone.join(', ')} }`] : []),
     ...(added.length > 0 ? [`add element ${SANDBOX_TABLE} ${set} { ${added.join(', ')} }`] : []),

@@ -63,7 +63,6 @@ export class Overlays {
       await known.change(table, this.#hostAddresses())
       if (table.ingress) await this.#ingress.apply(known)
     }
-    this.#files.write(table.networkId, { table })
   }
 
   async remove(networkId: string): Promise<void> {

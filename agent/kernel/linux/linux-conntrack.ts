@@ -22,33 +22,34 @@ export class LinuxConntrack implements Conntrack {
 
   constructor(libc: NetworkLibc) { this.#libc = libc }
 
-  deleteByReplySource(netns: NetnsPath, addresses: ReadonlySet<string>, protocol: 'tcp' | 'udp'): number {
-    if (addresses.size === 0) return 0
-    return this.#deleteWhere(netns, entry => {
+  async deleteByReplySource(netns: NetnsPath, addresses: { readonly tcp: ReadonlySet<string>; readonly udp: ReadonlySet<string> }): Promise<number> {
+    if (addresses.tcp.size + addresses.udp.size === 0) return 0
+    return await this.#deleteWhere(netns, entry => {
       const source = tuplePart(entry.get(CTA.reply), TUPLE.ip).get(IP_SOURCE)
-      return source !== undefined && addresses.has(readIpv4(source)) && protocolOf(entry) === NUMBERS[protocol]
+      const protocol = protocolOf(entry)
+      const wanted = protocol === NUMBERS.tcp ? addresses.tcp : protocol === NUMBERS.udp ? addresses.udp : undefined
+      return source !== undefined && wanted?.has(readIpv4(source)) === true
     })
   }
 
-  deleteUdpByDestinationPort(netns: NetnsPath, ports: ReadonlySet<number>): number {
+  async deleteUdpByDestinationPort(netns: NetnsPath, ports: ReadonlySet<number>): Promise<number> {
     if (ports.size === 0) return 0
-    return this.#deleteWhere(netns, entry => {
+    return await this.#deleteWhere(netns, entry => {
       const protocol = tuplePart(entry.get(CTA.original), TUPLE.protocol)
       const port = protocol.get(PROTOCOL.destinationPort)
       return protocolOf(entry) === NUMBERS.udp && port !== undefined && ports.has(port.readUInt16BE(0))
     })
   }
 
-  #deleteWhere(netns: NetnsPath, matches: (entry: ReadonlyMap<number, Buffer>) => boolean): number {
-    return this.#libc.inside(netns, () => {
-      const socket = new NetlinkSocket(this.#libc, NETLINK_NETFILTER)
-      try {
-        const entries = socket.dump(CTNETLINK | CT_GET, nfHeader()).map(body => parseAttributes(body.subarray(4))).filter(matches)
-        return entries.filter(entry => deleteEntry(socket, entry)).length
-      } finally {
-        socket.close()
-      }
-    })
+  /** The dump walks the whole machine's hash table, some milliseconds: on another thread. */
+  async #deleteWhere(netns: NetnsPath, matches: (entry: ReadonlyMap<number, Buffer>) => boolean): Promise<number> {
+    const socket = this.#libc.inside(netns, () => new NetlinkSocket(this.#libc, NETLINK_NETFILTER))
+    try {
+      const bodies = await socket.dumpLater(CTNETLINK | CT_GET, nfHeader())
+      return bodies.map(body => parseAttributes(body.subarray(4))).filter(matches).filter(entry => deleteEntry(socket, entry)).length
+    } finally {
+      socket.close()
+    }
   }
 }
 

@@ -10,6 +10,8 @@ import { errnoName, openNetns, type NetworkLibc } from './network-libc.ts'
 const NETLINK_ROUTE = 0
 const RTM_GETLINK = 18
 const RTM_GETADDR = 22
+/** Acknowledgements of a batch must fit into the socket's receive buffer. */
+const BATCH_MAX = 64
 const GONE = ['ENODEV', 'ESRCH', 'ENOENT', 'EADDRNOTAVAIL']
 
 /** Links over an rtnetlink socket opened for each call, so it always stands in the namespace that the path names now. */
@@ -20,9 +22,15 @@ export class LinuxLinks implements Links {
 
   apply(netns: NetnsPath, operations: readonly LinkOperation[]): void {
     const fds = new Map<string, number>()
-    const lookups: Lookups = { index: name => this.#index(name), netnsFd: path => openOnce(fds, path) }
+    const indexes = new Map<string, number>()
+    const lookups: Lookups = { index: name => this.#index(indexes, name), netnsFd: path => openOnce(fds, path) }
     try {
-      this.#withSocket(netns, socket => { for (const operation of operations) applyOne(socket, operation, lookups) })
+      this.#withSocket(netns, socket => {
+        for (const batch of batches(operations)) {
+          applyBatch(socket, batch, lookups)
+          if (!isEntry(batch[0])) indexes.clear()
+        }
+      })
     } finally {
       for (const fd of fds.values()) closeSync(fd)
     }
@@ -69,26 +77,45 @@ export class LinuxLinks implements Links {
     })
   }
 
-  #index(name: string): number {
-    const index = this.#libc.if_nametoindex(name)
+  #index(known: Map<string, number>, name: string): number {
+    const index = known.get(name) ?? this.#libc.if_nametoindex(name)
+    known.set(name, index)
     if (index === 0) throw new ShoalError('not-found', 'no-such-link', `no network interface named ${name}`)
     return index
   }
 }
 
-function applyOne(socket: NetlinkSocket, operation: LinkOperation, lookups: Lookups): void {
-  const isDelete = operation.kind.startsWith('delete-')
-  let errno: number
-  try {
-    const { type, flags, parts } = linkRequest(operation, lookups)
-    errno = socket.request(type, flags, ...parts)
-  } catch (error) {
-    if (isDelete && error instanceof ShoalError && error.code === 'no-such-link') return
-    throw error
+/** Addresses, neighbours and forwarding entries come in thousands and need nothing of each other; links one by one. */
+function batches(operations: readonly LinkOperation[]): LinkOperation[][] {
+  const groups: LinkOperation[][] = []
+  for (const operation of operations) {
+    const last = groups.at(-1)
+    if (last !== undefined && last.length < BATCH_MAX && isEntry(operation) && isEntry(last[0])) last.push(operation)
+    else groups.push([operation])
   }
+  return groups
+}
+
+function isEntry(operation: LinkOperation | undefined): boolean { return operation !== undefined && /-(address|neighbour|forwarding)$/.test(operation.kind) }
+
+function applyBatch(socket: NetlinkSocket, operations: readonly LinkOperation[], lookups: Lookups): void {
+  const requested = operations.flatMap(operation => {
+    try {
+      return [{ operation, request: linkRequest(operation, lookups) }]
+    } catch (error) {
+      if (operation.kind.startsWith('delete-') && error instanceof ShoalError && error.code === 'no-such-link') return []
+      throw error
+    }
+  })
+  if (requested.length === 0) return
+  const results = socket.requestMany(requested.map(({ request }) => request))
+  requested.forEach(({ operation }, at) => checkResult(operation, results[at] ?? 0))
+}
+
+function checkResult(operation: LinkOperation, errno: number): void {
   if (errno === 0) return
   const name = errnoName(errno)
-  if (isDelete && GONE.includes(name)) return
+  if (operation.kind.startsWith('delete-') && GONE.includes(name)) return
   if (name === 'EEXIST' && operation.kind === 'add-address') return
   if (name === 'EEXIST') throw new ShoalError('already-exists', 'link-exists', `${JSON.stringify(operation)}: it exists already`)
   throw netlinkFailure(JSON.stringify(operation), errno)

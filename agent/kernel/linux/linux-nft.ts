@@ -12,7 +12,7 @@ import type { NetworkLibc } from './network-libc.ts'
 export class LinuxNft implements Nft {
   readonly #libc: NetworkLibc
   readonly #new: (flags: number) => unknown
-  readonly #free: (context: unknown) => void
+  readonly #free: { async(context: unknown, done: (error: Error | null) => void): void }
   readonly #run: { async(context: unknown, commands: string, done: (error: Error | null, code: number) => void): void }
   readonly #bufferOutput: (context: unknown) => number
   readonly #bufferError: (context: unknown) => number
@@ -48,7 +48,7 @@ export class LinuxNft implements Nft {
       if (code !== 0) throw new ShoalError('internal', 'nft-failed', `nftables refused a change: ${this.#error(context)?.trim() ?? 'no reason given'}`)
       return this.#output(context) ?? ''
     } finally {
-      this.#free(context)
+      await new Promise<void>(resolve => this.#free.async(context, () => resolve()))
     }
   }
 }

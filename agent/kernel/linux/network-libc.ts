@@ -4,6 +4,8 @@ import { ShoalError } from '../../../src/base/errors.ts'
 
 const CLONE_NEWNET = 0x40000000
 const SOCK_CLOEXEC = 0x80000
+/** The kernel never sends larger netlink datagrams than 32 KiB. */
+const RECEIVE_BYTES = 64 * 1024
 
 /** A call that can be made on another thread too. */
 interface Call<Arguments extends unknown[]> {
@@ -23,6 +25,8 @@ export class NetworkLibc {
   readonly mount: (source: string, target: string, type: string | null, flags: number, data: string | null) => number
   readonly umount2: (target: string, flags: number) => number
   readonly if_nametoindex: (name: string) => number
+  /** One for all sockets: what is received is read before anything else can run. */
+  readonly receiveBuffer = Buffer.alloc(RECEIVE_BYTES)
   readonly #setns: (fd: number, kind: number) => number
   readonly #unshare: (flags: number) => number
   readonly #homeFd: number
