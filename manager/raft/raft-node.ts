@@ -1,6 +1,6 @@
 import { decodeConfChange } from 'raft-ts/conf-change-codec'
 import { ConfChangeError } from 'raft-ts/confchange'
-import type { ConfChange, Entry, Message, Snapshot } from 'raft-ts/message'
+import type { ConfChange, Entry, Message, MessageType, Snapshot } from 'raft-ts/message'
 import { RawNode, type RaftStatus } from 'raft-ts/raw-node'
 import type { Ready } from 'raft-ts/ready'
 import { RaftError } from 'raft-ts/storage'
@@ -40,6 +40,8 @@ const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024
 const ENTRY_BYTES_MAX = 32 * 1024 * 1024
 /** How often a proposal that the core certainly did not take is offered again, a tick apart. */
 const OFFERS_MAX = 2 * ELECTION_TICKS
+/** What a leader sends while it writes (thesis 10.2.1): it counts itself for the quorum only when its own write is durable. All else waits for the disk. */
+const LEADER_MESSAGES: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp', 'MsgHeartbeat', 'MsgSnap', 'MsgTimeoutNow'])
 export const NO_LEADER_MESSAGE = "The swarm does not have a leader. It's possible that too few managers are online. Make sure more than half of the managers are online."
 
 export interface RaftNodeOptions {
@@ -73,7 +75,7 @@ export type RaftStop =
 interface Running { readonly node: RawNode; readonly peers: PeerSet; readonly base: LogBase }
 
 /**
- * Drives raft-ts: persists, sends, applies, in this order, and keeps time. Implements the store's Proposer.
+ * Drives raft-ts: persists, sends (a leader's appends meanwhile), applies, and keeps time. Implements the store's Proposer.
  * open() continues what the log holds; a new log needs bootstrap() or start(). raft-service.ts serves its peers; membership.ts changes them.
  */
 export class RaftNode implements AsyncDisposable {
@@ -352,10 +354,11 @@ export class RaftNode implements AsyncDisposable {
       this.#isLeaderReady = false
       this.#pending.rejectAll()
     }
+    for (const message of ready.messages) if (LEADER_MESSAGES.has(message.type)) peers.send(message, this.#recordsOf(message))
     if (ready.snapshot !== undefined) await this.#installSnapshot(base, ready.snapshot, ready)
     await this.#logStore.save(ready.entries, ready.hardState, ready.mustSync)
     if (this.#abort.signal.aborted) return
-    for (const message of ready.messages) peers.send(message, this.#recordsOf(message))
+    for (const message of ready.messages) if (!LEADER_MESSAGES.has(message.type)) peers.send(message)
     for (const entry of ready.committedEntries) this.#apply(node, entry)
     node.advance()
     this.#publishLeadership(node)
