@@ -33,7 +33,7 @@ if (values.rung !== 'cluster' && clusterPlant === undefined) {
 }
 if (values.rung !== 'core' && (clusterPlant !== undefined || corePlant === undefined)) {
   const onFailure = values.log ? (report: string): void => console.log(report) : undefined
-  await runSeeds('cluster', SEEDS.cluster, seed => runClusterSimulation({ seed, ...(clusterPlant === undefined ? {} : { seams: clusterPlant.seams }), ...(onFailure === undefined ? {} : { onFailure }) }))
+  await runSeeds('cluster', SEEDS.cluster, seed => runClusterSimulation({ seed, ...(clusterPlant === undefined ? {} : { plant: clusterPlant }), ...(onFailure === undefined ? {} : { onFailure }) }))
 }
 process.exitCode = failed === 0 ? 0 : 1
 

@@ -1,26 +1,29 @@
-import { make, type Draft } from '../../../src/api/codec/codec.ts'
-import type { Service } from '../../../src/api/swarm/objects.ts'
-import type { ServiceSpec } from '../../../src/api/swarm/specs.ts'
+import { make } from '../../../src/api/codec/codec.ts'
 import { isTerminal, stateOf } from '../../../src/api/swarm/task-state.ts'
-import { messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { messageOf } from '../../../src/base/errors.ts'
 import { randomInt, type Random } from '../../../src/base/random.ts'
+import { createJoinToken } from '../../../src/ca/join-token.ts'
+import { createRootCa } from '../../../src/ca/root-ca.ts'
 import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
 import { FaultyNetwork } from '../../../src/platform/rpc/faulty-network.ts'
 import { MemoryNetwork } from '../../../src/platform/rpc/memory-rpc.ts'
-import type { StoreTx } from '../../../manager/store/object-store.ts'
+import type { ManagerBootstrap } from '../../../manager/bootstrap-cluster.ts'
 import type { ReplicatedStore } from '../../../manager/store/replicated-store.ts'
 import { SafetyViolation } from '../core/core-invariants.ts'
 import { ClusterInvariants } from './cluster-invariants.ts'
+import type { ClusterPlant } from './cluster-plants.ts'
+import { instrumentManagers } from './instruments.ts'
 import { SimAgent } from './sim-agent.ts'
+import { SimClient } from './sim-client.ts'
 import { ProcessClock, SimClock } from './sim-clock.ts'
-import { RIGHT_MANAGER_SEAMS, SimManager, type ManagerSeams } from './sim-manager.ts'
+import { SimManager } from './sim-manager.ts'
 import type { SimWorld } from './sim-process.ts'
 
 export interface ClusterRunOptions {
   readonly seed: number
   /** Simulated time with faults. Default 30 s. */
   readonly faultyMs?: number
-  readonly seams?: ManagerSeams
+  readonly plant?: ClusterPlant
   /** Gets the managers' last log lines when the run fails. */
   readonly onFailure?: (report: string) => void
 }
@@ -35,8 +38,6 @@ const START_MS_MAX = 60_000
 /** Longest wait of the system: a node counts as lost after 30 s, its successor's slot waits up to 60 s for what ran there. */
 const SETTLE_MS_MAX = 240_000
 const CHECK_MS = 1000
-const SERVICES_MAX = 4
-const REPLICAS_MAX = 5
 const REPORT_LINES = 30
 
 /** What goes wrong in this run, and how often: drawn per seed. Gaps are mean times between events. */
@@ -54,9 +55,11 @@ interface Profile {
   readonly losesAgent: boolean
 }
 
-/** Runs one seed of a whole cluster: three managers, four agents, a client. @throws SafetyViolation */
+/** Runs one seed of a whole cluster: three managers, four agents, a client. One at a time per process: it instruments classes. @throws SafetyViolation */
 export async function runClusterSimulation(options: ClusterRunOptions): Promise<ClusterRunResult> {
   const simulation = new ClusterSimulation(options)
+  using _planted = options.plant?.install?.()
+  using _instruments = simulation.instrument()
   try {
     await simulation.begin()
     await simulation.suffer(options.faultyMs ?? FAULTY_MS)
@@ -65,29 +68,49 @@ export async function runClusterSimulation(options: ClusterRunOptions): Promise<
   } catch (error) {
     options.onFailure?.(simulation.report())
     throw error
+  } finally {
+    await simulation.end()
   }
 }
 
 class ClusterSimulation {
   readonly #random: Random
   readonly #clock = new SimClock()
+  readonly #network: MemoryNetwork
   readonly #faults: FaultyNetwork
   readonly #profile: Profile
   readonly #invariants = new ClusterInvariants()
+  readonly #client: SimClient
+  readonly #plant: ClusterPlant | undefined
   readonly #managers: readonly SimManager[]
   readonly #agents: readonly SimAgent[]
-  #objects = 0
   #hasFaults = true
   #lost: SimAgent | undefined
 
-  constructor({ seed, seams = RIGHT_MANAGER_SEAMS }: ClusterRunOptions) {
+  constructor({ seed, plant }: ClusterRunOptions) {
     this.#random = new SeededRandom(seed)
+    this.#plant = plant
     this.#profile = createProfile(this.#random)
+    this.#client = new SimClient(this.#random, this.#invariants)
     const clock = new ProcessClock(this.#clock)
     this.#faults = new FaultyNetwork({ clock, random: this.#random })
-    const world: SimWorld = { clock: this.#clock, random: this.#random, network: new MemoryNetwork({ clock }), faults: this.#faults, clusterId: 'simulated' }
-    this.#managers = MANAGERS.map((nodeId, i) => new SimManager({ world, nodeId, via: i === 0 ? undefined : `${MANAGERS[0]}:2377`, invariants: this.#invariants, seams }))
-    this.#agents = AGENTS.map(nodeId => new SimAgent({ world, nodeId, managers: this.#managers.map(({ addr }) => addr) }))
+    this.#network = new MemoryNetwork({ clock })
+    const world: SimWorld = { clock: this.#clock, random: this.#random, network: this.#network, faults: this.#faults, clusterId: 'simulated' }
+    const bootstrap = createBootstrap(clock.nowMs())
+    this.#managers = MANAGERS.map((nodeId, i) => new SimManager({ world, nodeId, ...i === 0 ? { bootstrap } : { joinAddress: `${MANAGERS[0]}:2377` } }))
+    for (const { disk } of this.#managers) plant?.disk?.(disk)
+    this.#agents = AGENTS.map(nodeId => new SimAgent({ world, nodeId, managers: this.#managers.map(({ address }) => address) }))
+  }
+
+  /** Watches the managers' insides until disposed. */
+  instrument(): Disposable {
+    return instrumentManagers({
+      invariants: this.#invariants, machine: (machine, nodeId) => this.#plant?.machine?.(machine, nodeId) ?? machine,
+      opened: (nodeId, inside) => {
+        const manager = this.#managers.find(each => each.nodeId === nodeId)
+        if (manager !== undefined) manager.inside = inside
+      },
+    })
   }
 
   /** Brings the cluster up, without faults. */
@@ -95,13 +118,12 @@ class ClusterSimulation {
     this.#faults.faults = { lossRate: 0, delayMinMs: 1, delayMaxMs: 5 }
     for (const manager of this.#managers) manager.start()
     await this.#until('the first manager leads', START_MS_MAX, () => this.#leader() !== undefined)
-    const store = this.#leader()?.store as ReplicatedStore
+    const store = this.#leader()?.inside?.store as ReplicatedStore
     await this.#await(store.update(tx => {
-      tx.create('cluster', make('Cluster', { id: 'simulated', addressPool: ['10.0.0.0/8'], subnetSize: 24, spec: { annotations: { name: 'default' }, taskHistoryRetentionLimit: 2 } }))
-      for (const id of AGENTS) tx.create('node', make('Node', { id, role: 'worker', spec: { annotations: { name: '' }, role: 'worker', availability: 'active' } }))
+      for (const id of AGENTS) tx.create('node', make('Node', { id, role: 'worker', spec: { annotations: {}, role: 'worker', availability: 'active' } }))
     }))
     for (const agent of this.#agents) agent.start()
-    await this.#until('all managers vote', START_MS_MAX, () => this.#leader()?.raft?.table.members.filter(({ learner }) => !learner).length === MANAGERS.length)
+    await this.#until('all managers vote', START_MS_MAX, () => this.#leader()?.inside?.raft.table.members.filter(({ learner }) => !learner).length === MANAGERS.length)
   }
 
   /** Lets things go wrong for a while, with a client that goes on asking. */
@@ -138,24 +160,27 @@ class ClusterSimulation {
       await this.#run(CHECK_MS)
       unsettled = this.#unsettled()
     }
-    const views = this.#managers.flatMap(({ nodeId, store }) => store === undefined ? [] : [{ nodeId, view: store.view() }])
+    const views = this.#managers.flatMap(({ nodeId, inside }) => inside === undefined ? [] : [{ nodeId, view: inside.store.view() }])
     for (const { nodeId, view } of views) this.#invariants.checkAcknowledged(nodeId, view)
     this.#invariants.checkEqual(views)
     this.#check()
   }
 
   result(): ClusterRunResult {
-    const view = this.#leader()?.store?.view()
+    const view = this.#leader()?.inside?.store.view()
     return {
       simulatedMs: this.#clock.nowMs, entries: this.#invariants.appliedCount, acknowledged: this.#invariants.acknowledgedCount,
-      terms: Math.max(...this.#managers.map(({ raft }) => raft?.leadership.term ?? 0)), tasks: view?.list('task').length ?? 0,
+      terms: Math.max(...this.#managers.map(({ inside }) => inside?.raft.leadership.term ?? 0)), tasks: view?.list('task').length ?? 0,
     }
   }
 
+  /** Everything stops. */
+  async end(): Promise<void> { await Promise.all([...this.#managers, ...this.#agents].map(each => each.crash())) }
+
   /** For people: what each manager said last. */
   report(): string {
-    return this.#managers.flatMap(({ nodeId, raft, logger }) => [
-      `${nodeId}: ${JSON.stringify(raft?.leadership)}`,
+    return this.#managers.flatMap(({ nodeId, inside, logger }) => [
+      `${nodeId}: ${JSON.stringify(inside?.raft.leadership)}`,
       ...logger.lines.slice(-REPORT_LINES).map(({ level, message, fields }) => `  ${level} ${message} ${JSON.stringify(fields)} ${fields['err'] === undefined ? '' : messageOf(fields['err'])}`),
     ]).join('\n')
   }
@@ -188,66 +213,39 @@ class ClusterSimulation {
     this.#later(1000 + this.#random.next() * 15_000, () => this.#faults.healAll())
   }
 
-  /** One request of the client to whoever says that it leads. What fails may have happened or not; what succeeds must last. */
   #ask(): void {
-    const store = this.#leader()?.store
-    if (store === undefined) return
-    const id = `object${++this.#objects}`
-    const dice = this.#random.next()
-    if (dice < 0.5) {
-      void this.#attempt(store, tx => tx.create('config', make('Config', { id, spec: { annotations: { name: id } } })), () => this.#invariants.acknowledged(id))
-      return
-    }
-    const replicas = randomInt(this.#random, REPLICAS_MAX + 1)
-    const isStartFirst = this.#random.next() < 0.2
-    const choice = this.#random.next()
-    void this.#attempt(store, tx => {
-      const services = tx.list('service')
-      const service = services[Math.floor(choice * services.length)]
-      if (service === undefined || (services.length < SERVICES_MAX && dice < 0.65)) tx.create('service', createService(id, replicas, isStartFirst))
-      else if (dice < 0.7) tx.remove('service', service.id)
-      else if (dice < 0.85) tx.update('service', changed(service, { replicated: { replicas } }))
-      else tx.update('service', changed(service, { task: make('TaskSpec', { ...service.spec?.task, forceUpdate: (service.spec?.task?.forceUpdate ?? 0) + 1 }) }))
-    })
-  }
-
-  async #attempt(store: ReplicatedStore, change: (tx: StoreTx) => void, done: () => void = () => {}): Promise<void> {
-    try {
-      await store.update(change)
-      done()
-    } catch (error) {
-      if (!(error instanceof ShoalError)) throw error
-    }
+    const client = this.#network.createDialer().dial(this.#pick(this.#managers).localAddress)
+    void this.#client.ask(client).finally(() => client[Symbol.asyncDispose]())
   }
 
   // --- whether all is well
 
   #unsettled(): string | undefined {
     const leader = this.#leader()
-    const view = leader?.store?.view()
+    const view = leader?.inside?.store.view()
     if (leader === undefined || view === undefined) return 'no manager leads'
-    const behind = this.#managers.find(({ store }) => store?.appliedIndex !== view.version)
-    if (behind !== undefined) return `${behind.nodeId} has applied ${behind.store?.appliedIndex}, the leader ${view.version}`
-    const wrong = view.list('node').find(({ id, status }) => status?.state !== (id === this.#lost?.nodeId ? 'down' : 'ready'))
-    if (wrong !== undefined) return `node ${wrong.id} is ${wrong.status?.state}: ${this.#agents.find(({ nodeId }) => nodeId === wrong.id)?.lastError}`
+    const behind = this.#managers.find(({ inside }) => inside?.store.appliedIndex !== view.version)
+    if (behind !== undefined) return `${behind.nodeId} has applied ${behind.inside?.store.appliedIndex}, the leader ${view.version}`
+    const wrong = view.list('node').filter(({ role }) => role === 'worker').find(({ id, status }) => status?.state !== (id === this.#lost?.nodeId ? 'down' : 'ready'))
+    if (wrong !== undefined) return `node ${wrong.id} is ${wrong.status?.state}: ${this.#agents.find(({ nodeId }) => nodeId === wrong.id)?.error}`
     for (const service of view.list('service')) {
       const tasks = view.tasksOfService(service.id).filter(task => task.desiredState === 'running' && stateOf(task) === 'running' && task.nodeId !== this.#lost?.nodeId)
       if (tasks.length !== service.spec?.replicated?.replicas) return `service ${service.id} has ${tasks.length} of ${service.spec?.replicated?.replicas} tasks: ${this.#tasks(service.id)}`
       if (service.updateStatus?.state === 'updating') return `service ${service.id} is being updated`
     }
     const stored = view.list('task').filter(task => !isTerminal(stateOf(task)) && task.nodeId !== this.#lost?.nodeId).map(({ id, nodeId }) => `${nodeId}/${id}`).sort()
-    const actual = this.#agents.filter(agent => agent !== this.#lost).flatMap(({ nodeId, running }) => running.map(({ id }) => `${nodeId}/${id}`)).sort()
+    const actual = this.#agents.filter(agent => agent !== this.#lost).flatMap(({ nodeId, running }) => running.map(id => `${nodeId}/${id}`)).sort()
     if (stored.join(' ') !== actual.join(' ')) return `tasks that run differ from tasks that are to: ${actual.join(' ')} and ${stored.join(' ')}`
     return undefined
   }
 
   #tasks(serviceId: string): string {
-    return (this.#leader()?.store?.view().tasksOfService(serviceId) ?? []).map(task => `${task.slot}:${stateOf(task)}->${task.desiredState}@${task.nodeId}`).join(' ')
+    return (this.#leader()?.inside?.store.view().tasksOfService(serviceId) ?? []).map(task => `${task.slot}:${stateOf(task)}->${task.desiredState}@${task.nodeId}`).join(' ')
   }
 
   #leader(): SimManager | undefined {
     const leaders = this.#managers.filter(({ isLeader }) => isLeader)
-    return leaders.sort((a, b) => (b.raft?.leadership.term ?? 0) - (a.raft?.leadership.term ?? 0))[0]
+    return leaders.sort((a, b) => (b.inside?.raft.leadership.term ?? 0) - (a.inside?.raft.leadership.term ?? 0))[0]
   }
 
   // --- time
@@ -294,16 +292,15 @@ function createProfile(random: Random): Profile {
   return {
     managerCrashGapMs: gapMs(4000), agentCrashGapMs: gapMs(4000), partitionGapMs: gapMs(5000), diskFailureGapMs: random.next() < 0.8 ? Infinity : 20_000,
     clientGapMs: 200 * 10 ** random.next(), lossRate: isOff() ? 0 : 0.02 * random.next(), delayMaxMs: isOff() ? 5 : 10 * 30 ** random.next(), flushMsMax: isOff() ? 0 : 100 * random.next(),
-    failureRate: isOff() ? 0 : 0.005 * random.next(), losesAgent: random.next() < 0.3,
+    failureRate: isOff() ? 0 : 0.5 * random.next(), losesAgent: random.next() < 0.3,
   }
 }
 
-function createService(id: string, replicas: number, isStartFirst: boolean): Service {
-  const update = { parallelism: 2, order: isStartFirst ? 'start-first' as const : 'stop-first' as const, failureAction: 'continue' as const, monitorNs: 1e9 }
-  const spec: Draft<ServiceSpec> = { annotations: { name: id }, task: { container: { image: 'image' }, restart: { condition: 'any', delayNs: 1e9 } }, replicated: { replicas }, update }
-  return make('Service', { id, spec, specVersion: 1 })
-}
-
-function changed(service: Service, spec: Partial<ServiceSpec>): Service {
-  return { ...service, spec: { ...service.spec as ServiceSpec, ...spec }, specVersion: service.specVersion + 1 }
+/** Certificates don't matter here; that they are there does. */
+function createBootstrap(nowMs: number): ManagerBootstrap {
+  const random = new SeededRandom(1)
+  const { certPem, keyPem } = createRootCa({ nowMs, random })
+  const workerToken = createJoinToken(certPem, random)
+  const managerToken = createJoinToken(certPem, random)
+  return { rootCertPem: certPem, rootKeyPem: keyPem, workerToken, managerToken, addressPool: [], subnetSize: 0, dataPathPort: 0, availability: 'drain' }
 }

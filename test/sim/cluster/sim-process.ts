@@ -50,14 +50,15 @@ export class SimProcess {
   #dial(address: string): RpcClient {
     const inner = this.#dialer.dial(address)
     this.#clients.add(inner)
-    const isDead = (): boolean => this.#isDead
+    const alive = async (): Promise<void> => { if (this.#isDead) await forever() }
     return {
       address,
       async unary<Req, Res>(method: RpcMethod<Req, Res>, request: Req, options?: RpcCallOptions): Promise<Res> {
-        return hangIf(isDead, () => inner.unary(method, request, options))
+        await alive()
+        return inner.unary(method, request, options)
       },
       async *stream<Req, Res>(method: RpcMethod<Req, Res>, requests: AsyncIterable<Req>, options?: RpcCallOptions): AsyncGenerator<Res, void, undefined> {
-        if (isDead()) await forever()
+        await alive()
         yield* inner.stream(method, requests, options)
       },
       [Symbol.asyncDispose]: async () => {
@@ -70,7 +71,3 @@ export class SimProcess {
 
 /** Each its own, so that what waits for it can be collected. */
 async function forever(): Promise<never> { return new Promise<never>(() => {}) }
-
-async function hangIf<T>(isDead: () => boolean, call: () => Promise<T>): Promise<T> {
-  return isDead() ? forever() : call()
-}
