@@ -92,6 +92,8 @@ export class RaftNode implements AsyncDisposable {
   #appliedIndex = 0
   #isStart = true
   #isLeaderReady = false
+  /** The term it became so in. */
+  #leaderReadyTerm = 0
   #isChangingConf = false
   #isReceivingSnapshot = false
   #staged: { readonly index: number; readonly snapshot: StagedSnapshot } | undefined
@@ -372,7 +374,10 @@ export class RaftNode implements AsyncDisposable {
     const isProposal = entry.type === 'normal' && entry.data.length > 0 && entry.index > machine.appliedIndex
     machine.applyCommitted(entry.index, isProposal ? decode('Proposal', entry.data) : undefined)
     // The first entry of its own term tells a leader that all before it is applied.
-    if (node.raft.role === 'leader' && entry.term === node.raft.term) this.#isLeaderReady = true
+    if (node.raft.role === 'leader' && entry.term === node.raft.term) {
+      this.#isLeaderReady = true
+      this.#leaderReadyTerm = entry.term
+    }
     this.#pending.applied(entry)
     if (entry.type !== 'normal' && this.#table.removed.includes(node.raft.id)) this.#stop({ kind: 'removed' })
   }
@@ -414,8 +419,10 @@ export class RaftNode implements AsyncDisposable {
 
   #publishLeadership(node: RawNode): void {
     if (this.#abort.signal.aborted) return
-    const { leader, term } = node.raft
-    this.#board.set({ isLeader: this.#isLeaderReady, leaderId: leader, leaderAddr: memberOf(this.#table, leader)?.addr ?? '', term })
+    const { leader, term, role } = node.raft
+    // The core may have moved on while this node wrote; the Ready that says so comes next.
+    const isLeader = this.#isLeaderReady && role === 'leader' && this.#leaderReadyTerm === term
+    this.#board.set({ isLeader, leaderId: leader, leaderAddr: memberOf(this.#table, leader)?.addr ?? '', term })
   }
 
   // --- snapshots to send, compaction
