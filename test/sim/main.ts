@@ -9,15 +9,16 @@ const SEEDS = { core: 5000, cluster: 60 }
 const CORE_STEPS = 5000
 
 const names = (plants: readonly { readonly name: string }[]): string => plants.map(({ name }) => name).join(' ')
-const USAGE = `usage: node dist/test/sim/main.js [--seeds N] [--from S] [--rung core|cluster] [--plant BUG] [--log]
+const USAGE = `usage: node dist/test/sim/main.js [--seeds N] [--from S] [--rung core|cluster] [--plant BUG] [--faulty SECONDS] [--log]
   --seeds N    how many seeds; a minute's worth if not given
   --from S     the first seed; 1 if not given
   --rung       core: the Raft core on memory disks. cluster: managers, agents and a client. Both if not given
   --plant BUG  put a bug in, to see it found; of the core: ${names(CORE_PLANTS)}; of the cluster: ${names(CLUSTER_PLANTS)}
+  --faulty S   simulated seconds with faults per seed of the cluster; 30 if not given
   --log        print what the managers of a failing cluster said last`
 
 const { values } = parseArgs({ options: {
-  seeds: { type: 'string' }, from: { type: 'string', default: '1' }, rung: { type: 'string' }, plant: { type: 'string' }, log: { type: 'boolean', default: false }, help: { type: 'boolean' },
+  seeds: { type: 'string' }, from: { type: 'string', default: '1' }, rung: { type: 'string' }, plant: { type: 'string' }, faulty: { type: 'string' }, log: { type: 'boolean', default: false }, help: { type: 'boolean' },
 } })
 const corePlant = CORE_PLANTS.find(({ name }) => name === values.plant)
 const clusterPlant = CLUSTER_PLANTS.find(({ name }) => name === values.plant && values.rung !== 'core')
@@ -33,7 +34,7 @@ if (values.rung !== 'cluster' && clusterPlant === undefined) {
 }
 if (values.rung !== 'core' && (clusterPlant !== undefined || corePlant === undefined)) {
   const onFailure = values.log ? (report: string): void => console.log(report) : undefined
-  await runSeeds('cluster', SEEDS.cluster, seed => runClusterSimulation({ seed, ...(clusterPlant === undefined ? {} : { plant: clusterPlant }), ...(onFailure === undefined ? {} : { onFailure }) }))
+  await runSeeds('cluster', SEEDS.cluster, seed => runClusterSimulation({ seed, ...(values.faulty === undefined ? {} : { faultyMs: Number(values.faulty) * 1000 }), ...(clusterPlant === undefined ? {} : { plant: clusterPlant }), ...(onFailure === undefined ? {} : { onFailure }) }))
 }
 process.exitCode = failed === 0 ? 0 : 1
 
