@@ -141,7 +141,7 @@ static void run_child(int in, int out, int err) {
     dup2(out, 1);
     dup2(err, 2);
     if (options.hidden_mount != NULL) hide_mount(options.hidden_mount);
-    execv(options.runtime[0], options.runtime);
+    execvp(options.runtime[0], options.runtime);
     _exit(127);
 }
 

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterEach, test } from 'node:test'
+import { FakeClock } from '../../src/platform/clock/fake-clock.ts'
+import { SeededRandom } from '../../src/platform/clock/seeded-random.ts'
+import { MemoryLogger } from '../../src/platform/log/memory-logger.ts'
+import { FakeKernel, type FakeKernelOptions } from '../kernel/fake-kernel.ts'
+import type { FakeMonitor } from '../kernel/fake-monitor.ts'
+import type { CreateContainerRequest } from './engine.ts'
+import { createLocalEngine, type LocalEngine } from './local-engine.ts'
+
+const roots: string[] = []
+afterEach(() => { for (const root of roots.splice(0)) rmSync(root, { recursive: true, force: true }) })
+
+interface World { readonly engine: LocalEngine; readonly kernel: FakeKernel; readonly clock: FakeClock; readonly root: string; reopen(): Promise<LocalEngine> }
+
+async function open(options: FakeKernelOptions = {}): Promise<World> {
+  const root = mkdtempSync('/tmp/shoal-')
+  roots.push(root)
+  const kernel = new FakeKernel(options)
+  const clock = new FakeClock()
+  let seed = 1
+  const make = (): Promise<LocalEngine> => createLocalEngine({
+    dataRoot: join(root, 'd'), execRoot: join(root, 'r'), cgroupParent: '/t', monitorPath: import.meta.filename, kernel, clock, random: new SeededRandom(seed++), logger: new MemoryLogger(),
+  })
+  const engine = await make()
+  await engine.images.import(Readable.from([Buffer.from('tar')]), { repository: 'img', changes: ['CMD ["serve"]'] })
+  const reopen = async (): Promise<LocalEngine> => {
+    const next = await make()
+    await next.restore()
+    return next
+  }
+  return { engine, kernel, clock, root, reopen }
+}
+
+function request(hostConfig: CreateContainerRequest['hostConfig'] = {}, config: Partial<CreateContainerRequest['config']> = {}): CreateContainerRequest {
+  return { name: 'c0', config: { Image: 'img', ...config }, hostConfig: { NetworkMode: 'none', ...hostConfig } }
+}
+
+async function up(world: World, create = request()): Promise<FakeMonitor> {
+  const { Id } = await world.engine.containers.create(create)
+  await world.engine.containers.start(Id)
+  return world.kernel.processes.monitors.at(-1) as FakeMonitor
+}
+
+/** Lets file operations finish; time stands still meanwhile. */
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 2000; i++) {
+    if (await condition()) return
+    await new Promise<void>(resolve => { setImmediate(resolve) })
+  }
+  assert.fail('it did not come to that')
+}
+
+async function status(engine: LocalEngine): Promise<string | null | undefined> { return (await engine.containers.inspect('c0')).State?.Status }
+
+test('a start that the runtime refuses leaves nothing mounted', async () => {
+  const world = await open({ failStart: () => 1 })
+  await world.engine.containers.create(request())
+  await assert.rejects(world.engine.containers.start('c0'), { code: 'runtime-failed' })
+  assert.equal(await status(world.engine), 'created')
+  assert.deepEqual([...world.kernel.mounts.table], [])
+})
+
+test('an exit is recorded, and takes its mount with it', async () => {
+  const world = await open()
+  const monitor = await up(world)
+  assert.equal(world.kernel.mounts.table.size, 1)
+  const { result } = await world.engine.containers.wait('c0', 'not-running')
+  monitor.exit(4, { oomKills: 1, atMs: world.clock.nowMs() })
+  assert.equal((await result).StatusCode, 4)
+  assert.equal((await world.engine.containers.inspect('c0')).State?.OOMKilled, true)
+  assert.deepEqual([...world.kernel.mounts.table], [])
+})
+
+test('stop asks, waits its time, then kills', async () => {
+  const world = await open()
+  const monitor = await up(world)
+  const stopping = world.engine.containers.stop('c0', { timeoutSeconds: 3 })
+  await until(() => monitor.signals.length > 0)
+  await world.clock.advance(2999)
+  assert.deepEqual(monitor.signals, [15])
+  await world.clock.advance(1)
+  await stopping
+  assert.deepEqual(monitor.signals, [15, 9])
+})
+
+test('restarts wait longer each time, until the user stops them', async () => {
+  const world = await open()
+  await up(world, request({ RestartPolicy: { Name: 'always' } }))
+  const { monitors } = world.kernel.processes
+  for (const [at, delayMs] of [100, 200, 400].entries()) {
+    monitors.at(-1)?.exit(1)
+    await until(async () => await status(world.engine) === 'restarting')
+    await world.clock.advance(delayMs - 1)
+    assert.equal(monitors.length, at + 1)
+    await world.clock.advance(1)
+    await until(async () => await status(world.engine) === 'running')
+  }
+  monitors.at(-1)?.exit(1)
+  await until(async () => await status(world.engine) === 'restarting')
+  await world.engine.containers.stop('c0')
+  await world.clock.advance(100_000)
+  assert.equal(monitors.length, 4)
+  assert.equal(await status(world.engine), 'exited')
+})
+
+test('an engine that comes back takes over the process, and sees its exit', async () => {
+  const world = await open()
+  const monitor = await up(world)
+  await world.engine[Symbol.asyncDispose]()
+  const engine = await world.reopen()
+  assert.equal((await engine.containers.inspect('c0')).State?.Pid, monitor.pid)
+  const { result } = await engine.containers.wait('c0', 'not-running')
+  monitor.exit(3)
+  assert.equal((await result).StatusCode, 3)
+})
+
+test('a monitor that went away while no engine watched is an exit with code 255', async () => {
+  const world = await open()
+  const monitor = await up(world)
+  await world.engine[Symbol.asyncDispose]()
+  monitor.vanish()
+  const engine = await world.reopen()
+  assert.deepEqual([await status(engine), (await engine.containers.inspect('c0')).State?.ExitCode], ['exited', 255])
+  assert.deepEqual([...world.kernel.mounts.table], [])
+})
+
+test('unless-stopped comes back with the engine unless it was stopped', async () => {
+  const world = await open()
+  const monitor = await up(world, request({ RestartPolicy: { Name: 'unless-stopped' } }))
+  await world.engine[Symbol.asyncDispose]()
+  monitor.vanish()
+  const second = await world.reopen()
+  await until(async () => await status(second) === 'running')
+  await second.containers.stop('c0', { timeoutSeconds: 0 })
+  await second[Symbol.asyncDispose]()
+  assert.equal(await status(await world.reopen()), 'exited')
+})
+
+test('a create that fails leaves neither name nor volume nor folder', async () => {
+  const world = await open()
+  await assert.rejects(world.engine.containers.create({ ...request({ VolumesFrom: ['nobody'] }, { Volumes: { '/v': {} } }) }), { code: 'no-such-container' })
+  assert.deepEqual((await world.engine.volumes.list()).Volumes, [])
+  assert.deepEqual(readdirSync(join(world.root, 'd/containers')), [])
+  await world.engine.containers.create(request())
+})
+
+test('what is typed before the start arrives after it', async () => {
+  const world = await open()
+  const { Id } = await world.engine.containers.create(request({}, { OpenStdin: true, StdinOnce: true }))
+  const { stream } = await world.engine.containers.attach(Id, { stdin: true, stdout: true, stderr: true, logs: false, stream: true })
+  stream.end('typed')
+  await world.engine.containers.start(Id)
+  const monitor = world.kernel.processes.monitors.at(-1)
+  await until(() => monitor?.isStdinClosed === true)
+  assert.equal(Buffer.concat(monitor?.stdin ?? []).toString(), 'typed')
+  monitor?.print('out\n')
+  monitor?.exit(0)
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
+  assert.equal(Buffer.concat(chunks).subarray(8).toString(), 'out\n')
+})
