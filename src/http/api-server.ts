@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { Backends } from './backends.ts'
+import { SwarmEvents } from './events/swarm-events.ts'
 import { configRoutes } from './routes/configs.ts'
 import { containerFileRoutes } from './routes/container-files.ts'
 import { containerRoutes } from './routes/containers.ts'
@@ -39,19 +40,20 @@ export interface ApiServerParts {
 
 /** The Docker Engine API over these backends. Call listen() for each address; dispose cuts every connection. */
 export function createApiServer(parts: ApiServerParts): HttpServer {
-  const { logger, clock, version } = parts
+  const { backends, logger, clock, version } = parts
+  const swarmEvents = new SwarmEvents({ control: backends.control, clock, logger })
   return new HttpServer({
-    router: new Router(routesOf(parts)),
+    router: new Router(routesOf(parts, swarmEvents)),
     sender: new ReplySender(clock, new WebSocketUpgrader()),
-    logger,
+    logger, owned: [swarmEvents],
     headers: { 'Api-Version': formatApiVersion(API_VERSION_MAX), 'Docker-Experimental': 'false', 'Ostype': 'linux', 'Server': `Shoal/${version} (linux)` },
   })
 }
 
-function routesOf({ backends, clock, random }: ApiServerParts): readonly Route[] {
+function routesOf({ backends, clock, random }: ApiServerParts, swarmEvents: SwarmEvents): readonly Route[] {
   const { system, containers, execs, images, networks, volumes, events, swarm, control } = backends
   return [
-    ...systemRoutes(system), ...eventRoutes(events, control, clock), ...diskUsageRoutes({ containers, images, volumes }),
+    ...systemRoutes(system), ...eventRoutes(events, swarmEvents, clock), ...diskUsageRoutes({ containers, images, volumes }),
     ...containerRoutes(containers), ...containerStreamRoutes(containers), ...containerFileRoutes(containers), ...execRoutes(execs),
     ...imageRoutes(images), ...distributionRoutes(images), ...networkRoutes(networks, control), ...volumeRoutes(volumes),
     ...swarmRoutes(swarm, control), ...nodeRoutes(control), ...serviceRoutes(control, random), ...taskRoutes(control), ...swarmLogRoutes(control),

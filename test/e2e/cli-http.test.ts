@@ -70,6 +70,13 @@ test('docker run of a missing image reports the pull error', async () => withDoc
   assert.match(err, /Unable to find image 'missing:latest' locally/)
 }))
 
+test('docker run on a missing network says so and pulls nothing', async () => withDocker(async docker => {
+  const { status, err } = await docker(['run', '--network', 'missing', 'busybox'])
+  assert.equal(status, 125)
+  assert.match(err, /Error response from daemon: network missing not found/)
+  assert.doesNotMatch(err, /Unable to find image/)
+}))
+
 test('docker logs -f follows until the container ends', async () => withDocker(async (docker, backends) => {
   const id = (await ok(docker(['run', '-d', 'busybox', 'serve']))).trim()
   backends.containers.print(id, 'first\n')

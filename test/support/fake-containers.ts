@@ -32,6 +32,7 @@ export class FakeContainers implements ContainersBackend, ContainerStreamsBacken
 
   async create(request: Parameters<ContainersBackend['create']>[0]): Promise<{ Id: string; Warnings: string[] }> {
     if (request.config.Image === 'missing') throw new ShoalError('not-found', 'no-such-image', 'No such image: missing:latest')
+    if (request.hostConfig?.NetworkMode === 'missing') throw new ShoalError('not-found', 'no-such-network', 'network missing not found')
     const id = (this.#fakes.size + 1).toString(16).padStart(2, '0').repeat(32)
     this.#fakes.set(id, {
       id, name: request.name ?? `fake_${this.#fakes.size + 1}`, config: request.config, autoRemove: request.hostConfig?.AutoRemove === true,

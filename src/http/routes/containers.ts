@@ -79,11 +79,21 @@ async function create(backend: ContainersBackend, request: ApiRequest): Promise<
   const { HostConfig: hostConfig, NetworkingConfig: networkingConfig, ...config } =
     await request.json<ContainerConfig & { HostConfig?: HostConfig; NetworkingConfig?: NetworkingConfig }>(CONTAINER_CREATE)
   if (Object.keys(config).length === 0) throw new ShoalError('invalid-argument', 'bad-parameter', 'config cannot be empty in order to create a container')
-  const { Id, Warnings } = await backend.create({
-    config, ...named(request.query.optional('name')),
-    ...hostConfig === undefined ? {} : { hostConfig }, ...networkingConfig === undefined ? {} : { networkingConfig },
-  })
-  return json({ Id, Warnings } satisfies ContainerCreateResponse, 201)
+  try {
+    const { Id, Warnings } = await backend.create({
+      config, ...named(request.query.optional('name')),
+      ...hostConfig === undefined ? {} : { hostConfig }, ...networkingConfig === undefined ? {} : { networkingConfig },
+    })
+    return json({ Id, Warnings } satisfies ContainerCreateResponse, 201)
+  } catch (error) {
+    throw onlyImageMissing(error)
+  }
+}
+
+/** Clients take 404 here for a missing image and pull it; a missing network or container must not look like that. */
+function onlyImageMissing(error: unknown): unknown {
+  if (!(error instanceof ShoalError) || error.kind !== 'not-found' || error.code === 'no-such-image') return error
+  return new ShoalError('invalid-argument', error.code, error.message, { cause: error })
 }
 
 async function wait(backend: ContainersBackend, request: ApiRequest): Promise<Reply> {

@@ -5,7 +5,9 @@ import type { EventMessage } from '../../api/engine/engine-json.ts'
 import type { StoreEvent } from '../../api/swarm/control.ts'
 import { Channel } from '../../base/channel.ts'
 import { ShoalError } from '../../base/errors.ts'
+import { SwarmEvents } from '../events/swarm-events.ts'
 import { FakeClock } from '../../platform/clock/fake-clock.ts'
+import { MemoryLogger } from '../../platform/log/memory-logger.ts'
 import { API_VERSION_MAX } from '../server/api-version.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import { Query } from '../server/query.ts'
@@ -20,30 +22,33 @@ interface World {
   readonly local: Channel<EventMessage>
   readonly swarm: Channel<StoreEvent>
   readonly recent: EventMessage[]
-  isManager: boolean
+  readonly node: { isManager: boolean }
   read(query: string, signal?: AbortSignal): AsyncIterator<{ readonly Actor: { readonly ID: string } }>
 }
 
-function world(): World {
+function world(isManager = true): World {
   const clock = new FakeClock()
   const local = new Channel<EventMessage>(100)
   const swarm = new Channel<StoreEvent>(100)
   const recent: EventMessage[] = []
-  const self: World = {
-    clock, local, swarm, recent, isManager: true,
+  const node = { isManager }
+  const swarmEvents = new SwarmEvents({
+    clock, logger: new MemoryLogger(), control: {
+      watch: () => {
+        if (!node.isManager) throw new ShoalError('unavailable', 'swarm-inactive', 'no swarm')
+        return swarm
+      },
+    },
+  })
+  return {
+    clock, local, swarm, recent, node,
     read: (query, signal = new AbortController().signal) => {
-      const [route] = eventRoutes({ subscribe: () => local, recent: () => recent }, {
-        watch: () => {
-          if (!self.isManager) throw new ShoalError('unavailable', 'swarm-inactive', 'no swarm')
-          return swarm
-        },
-      }, clock)
+      const [route] = eventRoutes({ subscribe: () => local, recent: () => recent }, swarmEvents, clock)
       const request = { query: new Query(query), signal, params: {}, version: API_VERSION_MAX } as unknown as ApiRequest
       const reply = route?.handler(request) as Reply & { readonly kind: 'lines' }
       return reply.values[Symbol.asyncIterator]() as ReturnType<World['read']>
     },
   }
-  return self
 }
 
 const idOf = async (next: Promise<IteratorResult<{ readonly Actor: { readonly ID: string } }>>): Promise<string | undefined> => {
@@ -61,12 +66,11 @@ test('events of the host and of the swarm come as one stream', async () => {
 })
 
 test('a node outside a swarm has its own events, and the swarm\'s as soon as it is a manager', async () => {
-  const w = world()
-  w.isManager = false
+  const w = world(false)
   const events = w.read('')
   w.local.push(started('a', 1))
   assert.equal(await idOf(events.next()), 'a')
-  w.isManager = true
+  w.node.isManager = true
   const next = idOf(events.next())
   await w.clock.advance(2000)
   w.swarm.push(created)
@@ -79,6 +83,15 @@ test('since replays what is still in memory, and until in the past ends the stre
   const events = w.read(`since=15&until=25&filters=${encodeURIComponent('{"type":["container"]}')}`)
   assert.equal(await idOf(events.next()), 'wanted')
   assert.equal(await idOf(events.next()), undefined)
+})
+
+test('the swarm\'s events are kept for those who come later, in order with the host\'s', async () => {
+  const w = world()
+  w.swarm.push(created)
+  await w.clock.advance(0)
+  w.recent.push(started('before', 4), started('after', 6))
+  const events = w.read('since=1&until=10')
+  assert.deepEqual([await idOf(events.next()), await idOf(events.next()), await idOf(events.next())], ['before', 's1', 'after'])
 })
 
 test('until in the future ends the stream when it comes', async () => {

@@ -5,15 +5,12 @@ import { ShoalError } from '../../base/errors.ts'
 import { apiTimeMs } from '../convert/api-time.ts'
 import { EVENT_FILTERS, matchesEvent } from '../convert/event-filter.ts'
 import { parseFilters } from '../convert/filters.ts'
-import { storeEventToJson } from '../convert/store-event.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import type { Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
-import type { ControlBackend } from './control-backend.ts'
 
 /** A reader that is this far behind is cut off. */
 const QUEUE_MAX = 1024
-const SWARM_RETRY_MS = 2000
 /** setTimeout's limit; a stream of events that lasts 24 days may end early. */
 const TIMER_MS_MAX = 2 ** 31 - 1
 
@@ -24,11 +21,11 @@ export interface EventsBackend {
 }
 
 /** The host's events and, on a manager, the swarm's as one stream. */
-export function eventRoutes(local: EventsBackend, swarm: Pick<ControlBackend, 'watch'>, clock: Clock): readonly Route[] {
+export function eventRoutes(local: EventsBackend, swarm: EventsBackend, clock: Clock): readonly Route[] {
   return [route('GET', '/events', request => events({ local, swarm, clock }, request))]
 }
 
-interface Sources { readonly local: EventsBackend; readonly swarm: Pick<ControlBackend, 'watch'>; readonly clock: Clock }
+interface Sources { readonly local: EventsBackend; readonly swarm: EventsBackend; readonly clock: Clock }
 
 function events(sources: Sources, { query, signal }: ApiRequest): Reply {
   const sinceMs = momentOf(query.text('since'), 'since')
@@ -38,7 +35,7 @@ function events(sources: Sources, { query, signal }: ApiRequest): Reply {
   }
   const filters = parseFilters(query.text('filters'), EVENT_FILTERS)
   const isOver = untilMs !== undefined && untilMs <= sources.clock.nowMs()
-  const past = sinceMs === undefined && !isOver ? [] : sources.local.recent().filter(event => isWithin(event, sinceMs ?? -Infinity, untilMs ?? Infinity))
+  const past = sinceMs === undefined && !isOver ? [] : recentOf(sources).filter(event => isWithin(event, sinceMs ?? -Infinity, untilMs ?? Infinity))
   const stream = isOver ? [] : merged(sources, untilMs, signal)
   return { kind: 'lines', progress: false, values: output(past, stream, event => matchesEvent(event, filters)) }
 }
@@ -60,35 +57,23 @@ function merged({ local, swarm, clock }: Sources, untilMs: number | undefined, s
     stop.abort(new ShoalError('cancelled', 'client-gone', 'nobody reads these events any more'))
   })
   stop.signal.addEventListener('abort', () => queue.close(), { once: true })
-  void pumpLocal(queue, local, stop.signal)
-  void pumpSwarm(queue, { swarm, clock }, stop.signal)
+  void pump(queue, local, stop.signal)
+  void pump(queue, swarm, stop.signal)
   return queue
 }
 
-/** Never rejects: the end of the host's events is the end of the stream. */
-async function pumpLocal(queue: Channel<EventMessage>, local: EventsBackend, signal: AbortSignal): Promise<void> {
+/** Never rejects: the end of either source is the end of the stream. */
+async function pump(queue: Channel<EventMessage>, source: EventsBackend, signal: AbortSignal): Promise<void> {
   try {
-    for await (const event of local.subscribe(signal)) if (!queue.push(event)) return
+    for await (const event of source.subscribe(signal)) if (!queue.push(event)) return
     queue.close()
   } catch (error) {
     if (!signal.aborted) queue.fail(error)
   }
 }
 
-/** Never rejects: a node that is no manager, or whose manager is lost, has no events of the swarm until that changes. */
-async function pumpSwarm(queue: Channel<EventMessage>, { swarm, clock }: Pick<Sources, 'swarm' | 'clock'>, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      for await (const change of swarm.watch(signal)) {
-        const event = storeEventToJson(change)
-        if (event !== undefined && !queue.push(event)) return
-      }
-    } catch (error) {
-      if (!(error instanceof ShoalError)) return queue.fail(error)
-    }
-    // Aborting ends the sleep early; the loop's condition then ends the pump.
-    await clock.sleep(SWARM_RETRY_MS, signal).catch(() => undefined)
-  }
+function recentOf({ local, swarm }: Sources): readonly EventMessage[] {
+  return [...local.recent(), ...swarm.recent()].toSorted((a, b) => (a.timeNano ?? 0) - (b.timeNano ?? 0))
 }
 
 function momentOf(text: string, name: string): number | undefined {

@@ -37,6 +37,8 @@ export interface HttpServerParts {
   readonly logger: Logger
   /** On every response. */
   readonly headers: Readonly<Record<string, string>>
+  /** Disposed after the last connection is closed. */
+  readonly owned?: readonly AsyncDisposable[]
 }
 
 /** The listener: sockets in, routed requests out. Nothing a client sends may end the process. */
@@ -75,6 +77,7 @@ export class HttpServer implements AsyncDisposable {
     const closed = this.#servers.splice(0).map(server => new Promise<void>(resolve => server.close(() => resolve())))
     for (const socket of this.#sockets) socket.destroy()
     await Promise.all(closed)
+    for (const each of this.#parts.owned ?? []) await each[Symbol.asyncDispose]()
   }
 
   #createServer(tls: TlsFiles | undefined): Server {
