@@ -1,6 +1,6 @@
 import { make } from '../src/api/codec/codec.ts'
-import { DEFAULT_HEARTBEAT_PERIOD_MS, DEFAULT_NODE_CERT_EXPIRY_MS, DEFAULT_TASK_HISTORY_LIMIT, NS_PER_MS } from '../src/api/swarm/defaults.ts'
-import type { NodeAvailability } from '../src/api/swarm/specs.ts'
+import { defaultClusterSpec } from '../src/api/swarm/default-cluster-spec.ts'
+import type { ClusterSpec, NodeAvailability } from '../src/api/swarm/specs.ts'
 import { parseJoinToken } from '../src/ca/join-token.ts'
 import { createId } from '../src/base/ids.ts'
 import type { Random } from '../src/base/random.ts'
@@ -19,13 +19,13 @@ export interface ManagerBootstrap {
   /** VXLAN UDP port; 0: the default. */
   readonly dataPathPort: number
   readonly availability?: NodeAvailability
+  /** What the user said beside the defaults. */
+  readonly spec?: ClusterSpec
 }
 
 const POOL_DEFAULT = ['10.0.0.0/8']
 const SUBNET_SIZE_DEFAULT = 24
 const DATA_PATH_PORT_DEFAULT = 4789
-const SNAPSHOT_INTERVAL = 10_000
-const ENTRIES_FOR_SLOW_FOLLOWERS = 500
 
 /** Writes the first objects, in one entry: the cluster, its first node, the ingress network. Nothing when they are there. */
 export async function bootstrapCluster(store: ObjectStore, random: Random, options: { readonly clusterId: string; readonly nodeId: string; readonly bootstrap: ManagerBootstrap }): Promise<void> {
@@ -36,11 +36,7 @@ export async function bootstrapCluster(store: ObjectStore, random: Random, optio
     if (tx.cluster() !== undefined) return
     tx.create('cluster', make('Cluster', {
       id: clusterId,
-      spec: {
-        annotations: { name: 'default' }, taskHistoryRetentionLimit: DEFAULT_TASK_HISTORY_LIMIT,
-        heartbeatPeriodNs: DEFAULT_HEARTBEAT_PERIOD_MS * NS_PER_MS, nodeCertExpiryNs: DEFAULT_NODE_CERT_EXPIRY_MS * NS_PER_MS,
-        raft: { snapshotInterval: SNAPSHOT_INTERVAL, logEntriesForSlowFollowers: ENTRIES_FOR_SLOW_FOLLOWERS, heartbeatTick: 1, electionTick: 10 },
-      },
+      spec: { ...(bootstrap.spec ?? defaultClusterSpec()), annotations: { ...bootstrap.spec?.annotations, name: 'default' } },
       rootCa: {
         certPem: bytes(bootstrap.rootCertPem), keyPem: bytes(bootstrap.rootKeyPem), certDigest: parseJoinToken(bootstrap.workerToken).rootDigest,
         joinTokens: { worker: bootstrap.workerToken, manager: bootstrap.managerToken },

@@ -168,7 +168,7 @@ export class SwarmNode implements AsyncDisposable {
         managers: [{ nodeId, addr: advertiseAddress }],
         bootstrap: {
           rootCertPem: root.certPem, rootKeyPem: root.keyPem, workerToken: createJoinToken(root.certPem, random), managerToken: createJoinToken(root.certPem, random),
-          addressPool: request.addressPool, subnetSize: request.subnetSize, dataPathPort: request.dataPathPort, spec: request.spec,
+          addressPool: request.addressPool, subnetSize: request.subnetSize, dataPathPort: request.dataPathPort, spec: request.spec, availability: request.availability,
         },
       }
       await this.#enter(state, { certPem, keyPem, rootCertPem: root.certPem }, undefined)

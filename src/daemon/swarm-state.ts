@@ -27,4 +27,5 @@ export interface ClusterBootstrap {
   readonly subnetSize: number
   readonly dataPathPort: number
   readonly spec: ClusterSpec
+  readonly availability: NodeAvailability
 }

@@ -1,7 +1,7 @@
+import { defaultClusterSpec } from '../../api/swarm/default-cluster-spec.ts'
 import { make } from '../../api/codec/codec.ts'
 import type { ClusterInfo, SwarmSpec } from '../../api/engine/engine-json.ts'
 import type { Swarm } from '../../api/engine/swarm-json.ts'
-import { DEFAULT_HEARTBEAT_PERIOD_MS, DEFAULT_NODE_CERT_EXPIRY_MS, DEFAULT_TASK_HISTORY_LIMIT, NS_PER_MS } from '../../api/swarm/defaults.ts'
 import type { Cluster, TlsInfo } from '../../api/swarm/objects.ts'
 import type { ClusterSpec } from '../../api/swarm/specs.ts'
 import { ShoalError } from '../../base/errors.ts'
@@ -11,15 +11,6 @@ import { tlsInfoToJson } from './node.ts'
 
 /** Docker's default; a cluster that stores none still shows it. */
 const DATA_PATH_PORT = 4789
-
-/** The spec of a swarm that was made without one. */
-export function defaultClusterSpec(): ClusterSpec {
-  return make('ClusterSpec', {
-    annotations: { name: 'default' }, taskHistoryRetentionLimit: DEFAULT_TASK_HISTORY_LIMIT,
-    raft: { snapshotInterval: 10_000, keepOldSnapshots: 0, logEntriesForSlowFollowers: 500, heartbeatTick: 1, electionTick: 10 },
-    heartbeatPeriodNs: DEFAULT_HEARTBEAT_PERIOD_MS * NS_PER_MS, nodeCertExpiryNs: DEFAULT_NODE_CERT_EXPIRY_MS * NS_PER_MS,
-  })
-}
 
 /** What anyone may see of the cluster: no keys, no tokens (B19). */
 export function clusterInfoToJson(cluster: Cluster, tlsInfo: TlsInfo | undefined): ClusterInfo {

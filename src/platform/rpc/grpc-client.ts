@@ -49,7 +49,7 @@ export class GrpcClient implements RpcClient {
     const onAbort = (): void => fail(options.signal?.reason)
     options.signal?.addEventListener('abort', onAbort, { once: true })
     const connectTimer = setTimeout(() => {
-      if (!isConnected(connection.client)) fail(new ShoalError('unavailable', 'rpc-unavailable', `${this.address}: no connection within ${CONNECT_TIMEOUT_MS / 1000} s`))
+      if (!isConnected(connection.client)) fail(new ShoalError('unavailable', 'rpc-not-connected', `${this.address}: no connection within ${CONNECT_TIMEOUT_MS / 1000} s`))
     }, CONNECT_TIMEOUT_MS)
     call.on('error', () => { /* read below; without a listener the process would end */ })
     call.once('status', () => { isOver = true })

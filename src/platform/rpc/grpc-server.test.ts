@@ -79,7 +79,7 @@ test('an address that accepts but never speaks is unavailable after the connect 
   await new Promise<void>(resolve => { silent.listen(0, '127.0.0.1', resolve) })
   const { port } = silent.address() as { port: number }
   await using client = new GrpcDialer({ credentials: fixedCredentials(HOME.node('w', 'worker')) }).dial(`127.0.0.1:${port}`)
-  await assert.rejects(async () => { for await (const _ of client.stream(HOLD, streamOf('x'))) assert.fail('nothing answers') }, { kind: 'unavailable', code: 'rpc-unavailable' })
+  await assert.rejects(async () => { for await (const _ of client.stream(HOLD, streamOf('x'))) assert.fail('nothing answers') }, { kind: 'unavailable', code: 'rpc-not-connected' })
   silent.close()
   for (const socket of sockets) socket.destroy()
   await client[Symbol.asyncDispose]()

@@ -143,7 +143,7 @@ class MemoryClient implements RpcClient {
     const { signal, timeoutMs } = options
     signal?.throwIfAborted()
     const server = this.#disposed ? undefined : this.#network.lookup(this.address)
-    if (server === undefined) throw new ShoalError('unavailable', 'rpc-unavailable', `${this.address}: nobody listens there`)
+    if (server === undefined) throw new ShoalError('unavailable', 'rpc-not-connected', `${this.address}: nobody listens there`)
     const call = new MemoryCall(this.address, this.#caller, options.metadata ?? {})
     this.#calls.add(call)
     const onAbort = (): void => call.fail(signal?.reason)

@@ -4,6 +4,8 @@ import { ERROR_TEXT_MAX } from './rpc-limits.ts'
 
 const CODE_KEY = 'shoal-error-code'
 const KIND_KEY = 'shoal-error-kind'
+/** What grpc-js says when it could not connect. */
+const NEVER_LEFT = /No connection established|Name resolution failed/
 
 const STATUS_OF_KIND: Readonly<Record<ErrorKind, status>> = {
   'invalid-argument': status.INVALID_ARGUMENT,
@@ -33,7 +35,7 @@ export function statusOfError(error: unknown): { readonly code: status; readonly
 }
 
 /**
- * The ShoalError a client throws for a failed call. Statuses that gRPC itself made get the codes `rpc-unavailable`, `deadline-exceeded`,
+ * The ShoalError a client throws for a failed call. Statuses that gRPC itself made get the codes `rpc-not-connected`, `rpc-unavailable`, `deadline-exceeded`,
  * `cancelled`, `no-such-method`, `message-too-large` or `rpc-failed`.
  */
 export function errorOfStatus(error: ServiceError, target: string): ShoalError {
@@ -42,9 +44,8 @@ export function errorOfStatus(error: ServiceError, target: string): ShoalError {
   if (code !== undefined && isKind(kind)) return new ShoalError(kind, code, error.details, { cause: error })
   const text = `${target}: ${error.details}`
   switch (error.code) {
-    // The call never left: it may be made again, whatever it does.
-    case status.UNAVAILABLE: if (/No connection established|Name resolution failed/.test(text)) return new ShoalError('unavailable', 'rpc-not-connected', text, { cause: error })
-      return new ShoalError('unavailable', 'rpc-unavailable', text, { cause: error })
+    // Without a connection the call never left: it may be made again, whatever it does.
+    case status.UNAVAILABLE: return new ShoalError('unavailable', NEVER_LEFT.test(text) ? 'rpc-not-connected' : 'rpc-unavailable', text, { cause: error })
     case status.DEADLINE_EXCEEDED: return new ShoalError('deadline-exceeded', 'deadline-exceeded', `${target} did not answer in time`, { cause: error })
     case status.CANCELLED: return new ShoalError('cancelled', 'cancelled', `the call to ${target} was cancelled`, { cause: error })
     case status.UNIMPLEMENTED: return new ShoalError('not-implemented', 'no-such-method', text, { cause: error })
