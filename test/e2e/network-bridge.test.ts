@@ -112,6 +112,26 @@ test('user-defined networks give names, keep strangers out, and can be joined an
   await assert.rejects(host.call('inspect', 'nope'), /network nope not found/)
 })
 
+test('names that are not ours are asked of the container\'s servers; servers that are dead or absent delay no local name', async () => {
+  const upstream = host.serveIn(client, process.execPath, '-e', `
+    const { decode, encode } = require('${process.cwd()}/node_modules/dns-packet')
+    const answer = m => { const q = decode(m); return encode({ type: 'response', id: q.id, questions: q.questions, answers: [{ type: 'A', name: q.questions[0].name, data: '9.8.7.6' }] }) }
+    const s = require('dgram').createSocket('udp4'); s.on('message', (m, p) => s.send(answer(m), p.port, p.address)); s.bind(5300)`)
+  await host.call('create', { Name: 'names' })
+  const asking = await host.attach(aContainer('asking', { mode: 'names', dns: ['10.99.0.2:5300'] }))
+  const dead = await host.attach(aContainer('dead', { mode: 'names', dns: ['10.99.0.250', '10.99.0.251'] }))
+  const none = await host.attach(aContainer('none', { mode: 'names' }))
+  const lookup = (sandbox: ContainerSandbox, name: string): string => inside(sandbox, 'sh', '-c', `timeout 1 busybox nslookup -type=a ${name} 127.0.0.11 2>&1 || echo ended $?`)
+  assert.match(await eventually(() => lookup(asking, 'example.org')), /9\.8\.7\.6/)
+  assert.match(lookup(dead, 'asking'), /172\.18\.0\.2/)
+  assert.match(lookup(dead, 'example.org'), /ended (124|143)/, 'nobody answers in a second')
+  assert.match(lookup(none, 'example.org'), /SERVFAIL/, 'refused at once')
+  upstream.kill('SIGKILL')
+  assert.match(lookup(asking, 'example.org'), /SERVFAIL/, 'a closed port is noticed at once')
+  for (const name of ['asking', 'dead', 'none']) await host.call('detach', aContainer(name).id)
+  await host.call('remove', 'names')
+})
+
 test('containers of a network without icc reach each other by published ports only, with and without br_netfilter', async () => {
   for (const netfilter of ['0', '1']) {
     host.exec('sysctl', '-qw', `net.bridge.bridge-nf-call-iptables=${netfilter}`)

@@ -71,9 +71,14 @@ export class NetworkHost implements AsyncDisposable {
 
   /** A program that runs until the test ends. */
   serve(sandbox: ContainerSandbox | undefined, ...command: readonly string[]): ChildProcess {
-    const where = sandbox?.netnsPath === undefined ? ['ip', 'netns', 'exec', this.netns] : ['nsenter', `--net=${sandbox.netnsPath}`]
-    const [program = '', ...args] = [...where, ...command]
-    const child = spawn(program, args, { stdio: 'ignore' })
+    return this.#spawn(sandbox?.netnsPath ?? `/run/netns/${this.netns}`, command)
+  }
+
+  /** As serve(), in another named namespace. */
+  serveIn(netns: string, ...command: readonly string[]): ChildProcess { return this.#spawn(`/run/netns/${netns}`, command) }
+
+  #spawn(netnsPath: string, command: readonly string[]): ChildProcess {
+    const child = spawn('nsenter', [`--net=${netnsPath}`, ...command], { stdio: 'ignore' })
     this.#processes.add(child)
     return child
   }

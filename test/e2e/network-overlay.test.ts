@@ -77,13 +77,14 @@ test('containers of two hosts share an overlay with names, a balanced virtual IP
   const endpoints = [endpoint('10.0.1.11', 0, 'web.1'), endpoint('10.0.1.12', 1, 'web.2'), endpoint('10.0.1.20', 0, 'client.1'), endpoint('10.0.1.13', 1, 'web.3', false)]
   await applyBoth({ endpoints, services: [service({ backends: ['10.0.1.11', '10.0.1.12'] }), service({ serviceId: 'rr', name: 'rr', names: ['rr'], virtualIp: '', backends: ['10.0.1.11', '10.0.1.12'] }), service({ serviceId: 'void', name: 'void', names: ['void'], virtualIp: '10.0.1.3' })] })
   const web1 = await one.attach(onOverlay('web1', '10.0.1.11'))
-  const web2 = await two.attach(onOverlay('web2', '10.0.1.12'))
+  const web2 = await two.attach(onOverlay('web2', '10.0.1.12', 'ov', { portBindings: { '80/tcp': [{ HostPort: '9090' }] } }))
   const client = await one.attach(onOverlay('client', '10.0.1.20'))
   serveName(one, web1, 'web1')
   serveName(two, web2, 'web2')
   assert.equal(await eventually(() => get(client, 'http://10.0.1.12')), 'web2 10.0.1.20')
   assert.equal(await eventually(() => get(client, 'http://10.0.1.11')), 'web1 10.0.1.20')
   assert.match(inside(client, 'ip', 'link', 'show', 'eth0'), /mtu 1450/)
+  assert.equal(getFrom(lan, `http://${UNDERLAY[1]}:9090`), 'web2 10.98.0.100', 'a host-mode port keeps the address of its caller')
   const answers = Array.from({ length: 10 }, () => get(client, 'http://10.0.1.2'))
   assert.deepEqual(namesOf(answers), { web1: 5, web2: 5 })
   assert.ok(answers.every(answer => answer.endsWith(' 10.0.1.20')), 'the peer is the client itself')
@@ -98,6 +99,8 @@ test('containers of two hosts share an overlay with names, a balanced virtual IP
   assert.throws(() => lookup(client, 'web.3'), 'not ready')
   assert.match(inside(client, 'busybox', 'ping', '-c1', '-W2', '10.98.0.100'), /1 packets received/)
   assert.deepEqual(Object.keys(client.endpoints), ['ov'])
+  const verbose = await one.call<{ Services: Record<string, { VIP: string; Tasks: { EndpointIP: string }[] }> }>('inspect', 'ov', { verbose: true })
+  assert.deepEqual([verbose.Services['web']?.VIP, verbose.Services['web']?.Tasks.length], ['10.0.1.2', 4])
 })
 
 test('an update moves new connections, keeps established ones of a backend that winds down, and ends those of one that is gone', async () => {

@@ -8,7 +8,7 @@ import { AttachableEndpoints } from './attachable-endpoints.ts'
 import type { ContainerAttachments } from './container-attachments.ts'
 import type { ConnectableContainers, ContainerNetworks, ContainerSandbox, NetworkedContainer } from './container-networks.ts'
 import { matchesList, matchesPrune, type Filters } from './network-filters.ts'
-import { networkJson, overlayJson } from './network-json.ts'
+import { networkJson, overlayJson, servicesJson } from './network-json.ts'
 import type { NetworkRegistry } from './network-registry.ts'
 import { isPredefined } from './network-registry.ts'
 import type { NetworkRecord } from './network-records.ts'
@@ -50,7 +50,10 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     return { Id: record.id, Warning: '' }
   }
 
-  async inspect(ref: string, _options?: { readonly verbose?: boolean }): Promise<Network> { return this.#json(this.#find(ref)) }
+  async inspect(ref: string, options: { readonly verbose?: boolean } = {}): Promise<Network> {
+    const found = this.#find(ref)
+    return { ...this.#json(found), ...(options.verbose === true && found.kind === 'overlay' ? servicesJson(found.network.table) : {}) }
+  }
 
   async list(filters: Filters = {}): Promise<readonly Network[]> {
     return this.#all().map(found => this.#json(found)).filter(network => matchesList(network, filters))

@@ -25,6 +25,20 @@ export function overlayJson(table: OverlayTable, created: string, members: Membe
   }
 }
 
+/** What `network inspect --verbose` adds: who is on the whole network, not just on this host. */
+export function servicesJson(table: OverlayTable): { readonly Services: Readonly<Record<string, unknown>> } {
+  return {
+    Services: Object.fromEntries(table.services.map(service => [service.name, {
+      VIP: service.virtualIp,
+      Ports: service.ports.map(port => `Target: ${port.targetPort}, Publish: ${port.publishedPort}`),
+      LocalLBIndex: 0,
+      Tasks: table.endpoints.filter(endpoint => endpoint.serviceId === service.serviceId).map(endpoint => ({
+        Name: endpoint.names[0] ?? endpoint.taskId, EndpointID: endpoint.taskId, EndpointIP: endpoint.address, Info: { 'Host IP': endpoint.dataAddress },
+      })),
+    }])),
+  }
+}
+
 /** An endpoint as NetworkSettings.Networks shows it. */
 export function endpointJson({ container, endpoint }: Members[number]): EndpointSettings {
   return {
