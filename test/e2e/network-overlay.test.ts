@@ -156,6 +156,8 @@ test('a published port of any host reaches every backend, from outside and from 
   }
   assert.match(get(site1, `http://${UNDERLAY[0]}:8080`), /^site/, 'from a container through its own host')
   assert.match(run('ip', 'netns', 'exec', lan, 'bash', '-c', `exec 3<>/dev/udp/${UNDERLAY[1]}/8082; echo hi >&3; timeout 2 head -n1 <&3`), /^site/)
+  await assert.rejects(two.call('remove', 'docker_gwbridge'), /active endpoints/)
+  assert.deepEqual(await two.call('prune', {}), { NetworksDeleted: [] })
   await two.killDaemon()
   assert.match(getFrom(lan, `http://${UNDERLAY[1]}:8080`), /^site/)
   await two.start()

@@ -33,10 +33,13 @@ export class BridgeNetwork implements AttachableNetwork {
   up(): void {
     const { name, gateway, mtu, icc } = this.settings
     const isThere = this.#kernel.links.list(undefined).some(link => link.name === name)
+    const wanted = `${gateway}/${this.prefix}`
+    const stale = isThere ? this.#kernel.links.addresses(undefined).filter(({ link, cidr }) => link === name && cidr !== wanted) : []
     this.#kernel.links.apply(undefined, [
       // A MAC of its own, or the bridge would change it as ports come and go.
       ...(isThere ? [] : [{ kind: 'add-bridge', name, mac: macOf(gateway), mtu, isFiltered: !icc } as const]),
-      { kind: 'add-address', link: name, cidr: `${gateway}/${this.prefix}` },
+      ...stale.map(({ cidr }) => ({ kind: 'delete-address', link: name, cidr } as const)),
+      { kind: 'add-address', link: name, cidr: wanted },
       { kind: 'set-link', name, up: true },
     ])
     // So that 127.0.0.1:port of the host can be sent into the bridge; the firewall keeps containers from using it the other way.

@@ -69,7 +69,7 @@ export async function createLocalNetworks(options: LocalNetworksOptions): Promis
     kernel, registry, overlays, sandboxes, publisher, logger, netnsFolder, dns: new DnsServer({ kernel, clock, random, logger }),
     hostResolver: () => hostResolver(options.dnsUpstreams), hostHosts: () => readIfThere('/etc/hosts'),
   })
-  return new LocalNetworks({ registry, overlays, attachments, clock, containers: options.containers, onEvent: options.onEvent ?? (() => {}), overlayAttachments: options.overlayAttachments })
+  return new LocalNetworks({ registry, overlays, attachments, ingress, clock, containers: options.containers, onEvent: options.onEvent ?? (() => {}), overlayAttachments: options.overlayAttachments })
 }
 
 function hostResolver(upstreams: readonly string[] | undefined): ResolverSettings {

@@ -22,6 +22,7 @@ export class IngressGateway {
   readonly #bridge: () => Promise<AttachableNetwork>
   readonly #logger: Logger
   #address: string | undefined
+  #bridgeId: string | undefined
   #ports: readonly IngressPort[] = []
 
   /** @param options.bridge the host's gateway bridge, made when first asked for */
@@ -33,6 +34,8 @@ export class IngressGateway {
     this.#logger = options.logger
   }
 
+  /** True for the bridge that the sandbox is plugged into: it must not be removed. */
+  isUsing(networkId: string): boolean { return this.#bridgeId === networkId }
   ports(): readonly IngressPort[] { return this.#ports }
 
   /** Plugs the sandbox in if need be and publishes exactly the ports of its table. */
@@ -50,6 +53,7 @@ export class IngressGateway {
     await bridge.unplug(endpointOf(network, this.#address ?? ''))
     if (this.#address !== undefined) bridge.release(this.#address)
     this.#address = undefined
+    this.#bridgeId = undefined
   }
 
   /** A sandbox that a restart found keeps its interface, and with it its address: connections go on. */
@@ -61,6 +65,7 @@ export class IngressGateway {
     if (found === undefined) bridge.plug(network.sandboxPath, { ...endpointOf(network, address), prefix: bridge.prefix })
     this.#kernel.links.apply(network.sandboxPath, [{ kind: 'add-route', to: 'default', via: bridge.gateway }])
     this.#address = address
+    this.#bridgeId = bridge.id
     return address
   }
 

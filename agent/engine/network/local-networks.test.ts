@@ -16,6 +16,8 @@ import type { LocalNetworks } from './local-networks.ts'
 let folder: string
 let kernel: FakeNetworkKernel
 let events: EventMessage[]
+/** Ids of a daemon's second life must differ from those of its first. */
+let seed = 1
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'networks-'))
@@ -24,9 +26,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-const start = (): Promise<LocalNetworks> => createLocalNetworks({
-  kernel, execRoot: join(folder, 'run'), dataRoot: join(folder, 'data'), clock: new FakeClock(), random: new SeededRandom(1), logger: new MemoryLogger(),
-  containers: () => { throw new Error('not asked') }, onEvent: event => { events.push(event) }, dnsUpstreams: [],
+const start = (more: { readonly bip?: string } = {}): Promise<LocalNetworks> => createLocalNetworks({
+  kernel, execRoot: join(folder, 'run'), dataRoot: join(folder, 'data'), clock: new FakeClock(), random: new SeededRandom(seed++), logger: new MemoryLogger(),
+  containers: () => { throw new Error('not asked') }, onEvent: event => { events.push(event) }, dnsUpstreams: [], ...more,
 })
 const container = (name: string, overrides: Partial<NetworkedContainer> = {}): NetworkedContainer => ({
   id: name.padEnd(64, '0'), name, hostname: name, domainname: '', mode: 'default', endpoints: {}, portBindings: {}, exposedPorts: [], publishAllPorts: false,
@@ -94,6 +96,14 @@ test('networks keep their identity over a restart', async () => {
   assert.deepEqual((await networks.list({ label: ['a=b'] })).map(network => network.Name), ['mine'])
   assert.deepEqual((await networks.list({ type: ['builtin'] })).map(network => network.Name).sort(), ['bridge', 'host', 'none'])
   assert.equal((await networks.inspect(Id.slice(0, 12))).Name, 'mine')
+})
+
+test('the default bridge follows the configuration of the daemon', async () => {
+  const { Id } = await (await start()).inspect('bridge')
+  const networks = await start({ bip: '10.77.0.1/24' })
+  const bridge = await networks.inspect('bridge')
+  assert.deepEqual([bridge.Id, bridge.IPAM?.Config], [Id, [{ Subnet: '10.77.0.0/24', Gateway: '10.77.0.1' }]])
+  assert.deepEqual(kernel.links.addresses(undefined), [{ link: 'docker0', cidr: '10.77.0.1/24' }])
 })
 
 test('what cannot be done is refused with a reason', async () => {

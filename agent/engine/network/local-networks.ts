@@ -7,6 +7,7 @@ import { Mutex } from '../mutex.ts'
 import { AttachableEndpoints } from './attachable-endpoints.ts'
 import type { ContainerAttachments } from './container-attachments.ts'
 import type { ConnectableContainers, ContainerNetworks, ContainerSandbox, NetworkedContainer } from './container-networks.ts'
+import type { IngressGateway } from './ingress-gateway.ts'
 import { matchesList, matchesPrune, type Filters } from './network-filters.ts'
 import { networkJson, overlayJson, servicesJson } from './network-json.ts'
 import type { NetworkRegistry } from './network-registry.ts'
@@ -20,6 +21,7 @@ export interface LocalNetworksParts {
   readonly registry: NetworkRegistry
   readonly overlays: Overlays
   readonly attachments: ContainerAttachments
+  readonly ingress: IngressGateway
   readonly clock: Clock
   readonly containers: () => ConnectableContainers
   readonly onEvent: (event: EventMessage) => void
@@ -67,6 +69,7 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     const { record } = found
     const [member] = this.#parts.attachments.members(record.id)
     if (member !== undefined && !isPredefined(record.name)) throw inUse(record.name, record.id, member.container.name, member.endpoint.id)
+    if (this.#parts.ingress.isUsing(record.id)) throw inUse(record.name, record.id, 'ingress-sbox', record.id)
     await this.#parts.registry.remove(record)
     this.#emit('destroy', { id: record.id, name: record.name, type: record.driver })
   }
@@ -101,7 +104,7 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
   async prune(filters: Filters): Promise<{ readonly NetworksDeleted: readonly string[] }> {
     return await this.#changes.run(async () => {
       const nowMs = this.#parts.clock.nowMs()
-      const unused = this.#parts.registry.records().filter(record => !isPredefined(record.name) && this.#parts.attachments.members(record.id).length === 0)
+      const unused = this.#parts.registry.records().filter(record => !isPredefined(record.name) && this.#parts.attachments.members(record.id).length === 0 && !this.#parts.ingress.isUsing(record.id))
         .filter(record => matchesPrune(networkJson(record, []), filters, nowMs))
       for (const record of unused) await this.#removeNow(record.id)
       return { NetworksDeleted: unused.map(record => record.name) }

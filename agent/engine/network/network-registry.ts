@@ -42,7 +42,7 @@ export class NetworkRegistry {
 
   /** Brings every bridge up and makes the predefined networks that are missing. The firewall is the caller's to replace afterwards. */
   start(): void {
-    for (const name of PREDEFINED) if (this.byName(name) === undefined) this.#add(this.#predefined(name))
+    for (const name of PREDEFINED) this.#add({ ...this.#predefined(name), ...identityOf(this.byName(name)) })
     for (const record of this.#records.values()) this.#bringUp(record)
   }
 
@@ -139,6 +139,11 @@ export class NetworkRegistry {
 
   #isOurs(link: string): boolean { return this.bridges().some(bridge => bridge.name === link) }
   #now(): string { return new Date(this.#clock.nowMs()).toISOString() }
+}
+
+/** A predefined network keeps its identity, but follows the daemon's configuration. */
+function identityOf(record: NetworkRecord | undefined): Partial<NetworkRecord> {
+  return record === undefined ? {} : { id: record.id, created: record.created }
 }
 
 export function isPredefined(name: string): boolean { return (PREDEFINED as readonly string[]).includes(name) }

@@ -7,6 +7,9 @@ import type { EndpointRecord } from './network-records.ts'
 import { changeLinks, OVERLAY_MTU, overlayLinks, type OverlayLinks } from './overlay-links.ts'
 import { changeRules, ownAddress, removedBackends, SANDBOX_BRIDGE, SANDBOX_TUNNEL, sandboxTable } from './overlay-rules.ts'
 
+/** Registered with IANA; what a cluster that says nothing else uses. */
+const VXLAN_PORT = 4789
+
 /** One overlay network on this host: a namespace with a bridge and a tunnel, that containers are plugged straight into. */
 export class OverlayNetwork implements AttachableNetwork {
   readonly driver = 'overlay'
@@ -54,6 +57,7 @@ export class OverlayNetwork implements AttachableNetwork {
     const isRemoval = (operation: { readonly kind: string }): boolean => operation.kind.startsWith('delete-')
     const isWhole = this.#isDirty || ownAddress(this.#table) !== ownAddress(next)
     this.#isDirty = true
+    if (isWhole) this.#kernel.links.apply(this.sandboxPath, [{ kind: 'set-link', name: SANDBOX_BRIDGE, mac: macOf(ownAddress(next)) }])
     this.#kernel.links.apply(this.sandboxPath, operations.filter(operation => !isRemoval(operation)))
     const rules = !isWhole ? changeRules(this.#table, next) : sandboxTable(next)
     if (rules !== '') await this.#kernel.nft.run(this.sandboxPath, rules)
@@ -119,7 +123,7 @@ export class OverlayNetwork implements AttachableNetwork {
     const there = new Set(links.list(this.sandboxPath).map(link => link.name))
     const mtu = this.#mtu
     if (!there.has(SANDBOX_BRIDGE)) links.apply(this.sandboxPath, [{ kind: 'add-bridge', name: SANDBOX_BRIDGE, mac: macOf(ownAddress(this.#table)), mtu }])
-    if (!there.has(SANDBOX_TUNNEL)) links.apply(undefined, [{ kind: 'add-vxlan', name: SANDBOX_TUNNEL, vni: this.#table.vni, port: this.#table.vxlanPort, mtu, into: this.sandboxPath }])
+    if (!there.has(SANDBOX_TUNNEL)) links.apply(undefined, [{ kind: 'add-vxlan', name: SANDBOX_TUNNEL, vni: this.#table.vni, port: this.#table.vxlanPort === 0 ? VXLAN_PORT : this.#table.vxlanPort, mtu, into: this.sandboxPath }])
     links.apply(this.sandboxPath, [
       { kind: 'set-link', name: SANDBOX_BRIDGE, mac: macOf(ownAddress(this.#table)), up: true },
       { kind: 'set-link', name: SANDBOX_TUNNEL, master: SANDBOX_BRIDGE, up: true },
