@@ -62,7 +62,7 @@ export class FakeCgroups implements KernelCgroups {
 
   pids(): readonly number[] { return [] }
 
-  remove(cgroup: string): boolean {
+  async remove(cgroup: string): Promise<boolean> {
     for (const path of this.files.keys()) if (path.startsWith(`${CGROUP_ROOT}${cgroup}/`)) this.files.delete(path)
     return true
   }

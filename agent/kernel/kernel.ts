@@ -72,8 +72,8 @@ export interface KernelCgroups {
   /** @throws `cgroup-write-failed` */
   write(cgroup: string, controller: CgroupController, file: string, text: string): void
   pids(cgroup: string): readonly number[]
-  /** Removes it from every hierarchy; false when it still holds processes. */
-  remove(cgroup: string): boolean
+  /** Removes it from every hierarchy; false when it still holds processes. Off the event loop: the kernel takes milliseconds for each. */
+  remove(cgroup: string): Promise<boolean>
 }
 
 export interface KernelHost {

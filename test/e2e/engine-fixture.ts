@@ -45,7 +45,7 @@ export async function createEngineFixture(overrides: Partial<LocalEngineOptions>
     [Symbol.asyncDispose]: async () => {
       for (const { Id } of await fixture.engine.containers.list({ all: true })) await fixture.engine.containers.remove(Id ?? '', { force: true, volumes: true })
       await fixture.engine[Symbol.asyncDispose]()
-      options.kernel.cgroups.remove(options.cgroupParent)
+      await options.kernel.cgroups.remove(options.cgroupParent)
       rmSync(root, { recursive: true, force: true })
     },
   }

@@ -72,7 +72,10 @@ export class Lifecycle {
   }
 
   async restart(container: Container, options: { readonly signal?: string; readonly timeoutSeconds?: number }): Promise<void> {
-    if (isActive(container.state)) await this.#stop(container, options)
+    if (isActive(container.state)) {
+      await this.#stop(container, options)
+      this.publish(container, 'stop')
+    }
     await this.start(container)
     this.publish(container, 'restart')
   }

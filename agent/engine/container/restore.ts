@@ -66,7 +66,7 @@ async function settle({ lifecycle, launcher, kernel }: RestoreOptions, container
   }
   await lifecycle.runner.takeDown(container)
   await launcher.cleanUp(container.id, lifecycle.runner.cgroupPath(container))
-  kernel.cgroups.remove(lifecycle.runner.cgroupPath(container))
+  await kernel.cgroups.remove(lifecycle.runner.cgroupPath(container))
   if (status === 'removing') await lifecycle.remove(container, { volumes: container.record.hostConfig.AutoRemove === true })
   else if (status === 'restarting') await container.updateState({ status: 'exited' })
 }

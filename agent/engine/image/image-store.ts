@@ -58,6 +58,8 @@ export class ImageStore {
   get #namesPath(): string { return join(this.#root, 'names.json') }
 
   all(): readonly StoredImage[] { return [...this.#images.values()] }
+  /** All stored keys, sorted. */
+  names(): readonly string[] { return [...this.#names.keys()].sort() }
   /** Stored keys of an image, sorted. */
   namesOf(id: string): readonly string[] { return [...this.#names].filter(([, target]) => target === id).map(([key]) => key).sort() }
 

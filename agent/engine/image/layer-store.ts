@@ -9,6 +9,7 @@ import { createHexId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { readJson, writeDurably } from '../durable-file.ts'
+import { Mutex } from '../mutex.ts'
 import { diskUsage } from '../snapshot/disk-usage.ts'
 
 /** One unpacked layer. `blob` is the tar as it came, maybe compressed: kept, so that saving gives back the same digest. */
@@ -24,6 +25,8 @@ export class LayerStore {
   readonly #root: string
   readonly #kernel: Kernel
   readonly #random: Random
+  /** The same layer may arrive twice at once: the first is kept. */
+  readonly #keeping = new Mutex()
 
   constructor(root: string, kernel: Kernel, random: Random) {
     this.#root = root
@@ -64,7 +67,7 @@ export class LayerStore {
       const contents = join(work, 'contents')
       await mkdir(contents, { mode: 0o755 })
       const diffId = await this.#unpack(blob, contents)
-      return await this.get(diffId) ?? await this.#keep(diffId, blob, contents)
+      return await this.#keeping.run(async () => await this.get(diffId) ?? this.#keep(diffId, blob, contents))
     } finally {
       await rm(work, { recursive: true, force: true })
     }

@@ -8,7 +8,7 @@ import type { EventLog } from '../event-log.ts'
 import { applyChanges } from './dockerfile-changes.ts'
 import { readImageArchive, type ArchivedImage } from './image-archive.ts'
 import { imageHistory, imageInspect, imageMatches, imageSummary, IMAGE_FILTERS, type ImageUse } from './image-json.ts'
-import { familiarKey, parseReference, referenceKey } from './image-reference.ts'
+import { familiarKey, parseReference, referenceKey, type ImageReference } from './image-reference.ts'
 import type { ImageStore, StoredImage } from './image-store.ts'
 import { saveArchive, type SavedImage } from './save-archive.ts'
 import { checkFilters, matchesPruneLabels, untilMs } from '../filters.ts'
@@ -74,7 +74,7 @@ export class LocalImages implements Images {
     return { id: image.id }
   }
 
-  async *load(tar: Readable, options: { readonly quiet: boolean }): AsyncIterable<Readonly<Record<string, unknown>>> {
+  async *load(tar: Readable): AsyncIterable<Readonly<Record<string, unknown>>> {
     const directory = await this.#store.layers.temporaryDirectory()
     try {
       for (const archived of await readImageArchive(tar, directory)) {
@@ -85,7 +85,6 @@ export class LocalImages implements Images {
         if (keys.length === 0) yield { stream: `Loaded image ID: ${image.id}\n` }
         for (const key of keys) yield { stream: `Loaded image: ${familiarKey(key)}\n` }
       }
-      if (!options.quiet) return
     } finally {
       await rm(directory, { recursive: true, force: true })
     }
@@ -163,11 +162,14 @@ export class LocalImages implements Images {
     }
   }
 
-  /** A repository without a tag means all of its tags. */
+  /** A repository without a tag means all of its tags; an id means the image without names. */
   #saved(ref: string): readonly SavedImage[] {
-    const image = this.#store.get(ref)
-    const byId = /^(sha256:)?[0-9a-f]{4,64}$/.test(ref)
-    return [{ image, keys: byId && !this.#store.namesOf(image.id).includes(safeKey(ref) ?? '') ? [] : [safeKey(ref) ?? ''].filter(key => key !== '') }]
+    const reference = safeReference(ref)
+    const keys = reference === undefined || reference.digest !== undefined ? []
+      : this.#store.names().filter(key => reference.tag === undefined ? key.slice(0, key.lastIndexOf(':')) === reference.repository : key === referenceKey(reference))
+    if (keys.length === 0) return [{ image: this.#store.get(ref), keys: [] }]
+    const images = new Map(keys.map(key => { const image = this.#store.get(familiarKey(key)); return [image.id, image] as const }))
+    return [...images.values()].map(image => ({ image, keys: keys.filter(key => this.#store.namesOf(image.id).includes(key)) }))
   }
 
   async #untag(image: StoredImage, key: string): Promise<readonly Deleted[]> {
@@ -191,9 +193,9 @@ function keyOf(repository: string, tag: string | undefined): string {
   return referenceKey(parseReference(tag === undefined || tag === '' ? repository : `${repository}:${tag}`))
 }
 
-function safeKey(ref: string): string | undefined {
+function safeReference(ref: string): ImageReference | undefined {
   try {
-    return keyOf(ref, undefined)
+    return parseReference(ref)
   } catch {
     return undefined
   }

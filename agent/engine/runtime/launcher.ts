@@ -121,7 +121,7 @@ export class Launcher {
   async cleanUp(id: string, cgroupPath: string): Promise<void> {
     const state = join(this.#runtimeRoot, id)
     // The ordinary case: everything in it died with its first process, so removing the empty cgroup is all that the runtime's own delete would do.
-    if (existsSync(state) && (this.#kernel.cgroups.pids(cgroupPath).length > 0 || !this.#kernel.cgroups.remove(cgroupPath))) {
+    if (existsSync(state) && (this.#kernel.cgroups.pids(cgroupPath).length > 0 || !await this.#kernel.cgroups.remove(cgroupPath))) {
       const { stderr, code } = await this.#kernel.processes.run([this.#runtime.path, '--root', this.#runtimeRoot, 'delete', '--force', id])
       if (code !== 0 && existsSync(state)) throw new ShoalError('internal', 'cleanup-failed', `cannot clean up container ${id}: ${stderr.toString().trim()}`)
     }

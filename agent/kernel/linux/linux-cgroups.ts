@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, rmdirSync, statfsSync, writeFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
+import { readdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import type { CgroupController, KernelCgroups } from '../kernel.ts'
@@ -12,6 +13,7 @@ export class LinuxCgroups implements KernelCgroups {
   readonly version: 1 | 2 = statfsSync(ROOT).type === CGROUP2_MAGIC ? 2 : 1
   readonly hybridMount: string | undefined = this.version === 1 && hasControllers(`${ROOT}/unified`) ? `${ROOT}/unified` : undefined
 
+  readonly #roots: readonly string[] = this.#findRoots()
   readonly hasBlockWeight: boolean = this.version === 2 || existsSync(`${ROOT}/blkio/blkio.weight`)
 
   has(controller: CgroupController): boolean {
@@ -35,18 +37,19 @@ export class LinuxCgroups implements KernelCgroups {
     return (this.read(cgroup, 'pids', 'cgroup.procs') ?? '').split('\n').filter(line => line !== '').map(Number)
   }
 
-  remove(cgroup: string): boolean {
-    return this.#hierarchies().map(root => removeTree(join(root, cgroup))).every(done => done)
+  async remove(cgroup: string): Promise<boolean> {
+    const removed = await Promise.all(this.#roots.map(root => removeTree(join(root, cgroup))))
+    return removed.every(done => done)
   }
 
   #directory(cgroup: string, controller: CgroupController): string {
     return this.version === 2 ? join(ROOT, cgroup) : join(ROOT, controller, cgroup)
   }
 
-  /** On a hybrid machine the runtime sees version 1 only, runc both. */
-  #hierarchies(): readonly string[] {
+  /** On a hybrid machine crun sees version 1 only, runc both. */
+  #findRoots(): readonly string[] {
     if (this.version === 2) return [ROOT]
-    return [...CONTROLLERS, 'systemd', 'unified', 'net_cls', 'net_prio', 'perf_event', 'hugetlb', 'rdma', 'misc'].map(name => join(ROOT, name))
+    return [...CONTROLLERS, 'systemd', 'unified', 'net_cls', 'net_prio', 'perf_event', 'hugetlb', 'rdma', 'misc'].map(name => join(ROOT, name)).filter(existsSync)
   }
 
   #readFile(path: string): string | undefined {
@@ -67,21 +70,21 @@ function hasControllers(mount: string): boolean {
 }
 
 /** rmdir from the leaves up (a container may have made cgroups of its own); false when one is busy. */
-function removeTree(directory: string): boolean {
+async function removeTree(directory: string): Promise<boolean> {
+  if (await removeOne(directory)) return true
+  const children = (await readdir(directory, { withFileTypes: true }).catch(() => [])).filter(entry => entry.isDirectory())
+  for (const child of children) if (!await removeTree(join(directory, child.name))) return false
+  return children.length > 0 && removeOne(directory)
+}
+
+async function removeOne(directory: string): Promise<boolean> {
   try {
-    rmdirSync(directory)
+    await rmdir(directory)
     return true
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT') return true
-    if (code !== 'EBUSY' && code !== 'ENOTEMPTY') throw error
-  }
-  const children = readdirSync(directory, { withFileTypes: true }).filter(entry => entry.isDirectory())
-  if (children.length === 0 || !children.every(child => removeTree(join(directory, child.name)))) return false
-  try {
-    rmdirSync(directory)
-    return true
-  } catch {
-    return false
+    if (code === 'EBUSY' || code === 'ENOTEMPTY') return false
+    throw error
   }
 }
