@@ -1,19 +1,25 @@
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
+import { Attributes, CertificationRequest, CertificationRequestInfo } from '@peculiar/asn1-csr'
+import { Name, SubjectPublicKeyInfo } from '@peculiar/asn1-x509'
 import { ShoalError } from '../base/errors.ts'
-import { encodeName, signatureAlgorithm, signDer } from './certificate.ts'
-import { DER_TAG, derBitString, derElement, derInteger, derSequence, readDerChildren } from './der.ts'
+import { fromDer, toDer } from './asn1.ts'
+import { bufferOf, encodeName, signatureAlgorithm, signDer } from './certificate.ts'
 import { fromPem, toPem } from './pem.ts'
 
 /** A request (PKCS #10) with the key it was made for; the key stays on this node. */
 export interface KeyAndRequest { readonly csrPem: string; readonly keyPem: string }
 
-/** A new P-256 key and a request for it. The subject is empty: the CA decides who we are (X03). */
+/** Ours have about 400 characters, one with a large RSA key and many names some 4,000. Anyone who reaches a manager may send one, so what is parsed is bounded. */
+const REQUEST_PEM_MAX = 16_384
+
+/** A new P-256 key and a request for it. Its subject says nothing: the CA decides who we are (X03). */
 export function createCertificateRequest(): KeyAndRequest {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const body = derSequence(
-    derInteger(Uint8Array.of(0)), encodeName({ commonName: 'swarm-node' }), Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' })), derElement(0xa0),
-  )
-  const csr = derSequence(body, signatureAlgorithm(), derBitString(signDer(body, privateKey)))
+  const certificationRequestInfo = new CertificationRequestInfo({
+    subject: fromDer(encodeName({ commonName: 'swarm-node' }), Name), subjectPKInfo: fromDer(publicKey.export({ type: 'spki', format: 'der' }), SubjectPublicKeyInfo), attributes: new Attributes(),
+  })
+  const signature = bufferOf(signDer(toDer(certificationRequestInfo), privateKey))
+  const csr = toDer(new CertificationRequest({ certificationRequestInfo, signatureAlgorithm: signatureAlgorithm(), signature }))
   return { csrPem: toPem('CERTIFICATE REQUEST', csr), keyPem: privateKey.export({ type: 'sec1', format: 'pem' }).toString() }
 }
 
@@ -22,22 +28,28 @@ export function createCertificateRequest(): KeyAndRequest {
  * @throws ShoalError `malformed-certificate` or `bad-certificate-request` (invalid-argument)
  */
 export function readRequestKey(csrPem: string): Uint8Array {
+  if (csrPem.length > REQUEST_PEM_MAX) throw bad(`it is longer than ${REQUEST_PEM_MAX} characters`)
   const [der = new Uint8Array()] = fromPem('CERTIFICATE REQUEST', csrPem)
-  const [body, algorithm, signature] = readDerChildren(der)
-  const publicKey = body === undefined ? undefined : readDerChildren(body.whole)[2]
-  if (body === undefined || signature === undefined || publicKey === undefined) throw bad('it is incomplete')
-  if (signature.tag !== DER_TAG.bitString || signature.content[0] !== 0 || Buffer.compare(algorithm?.whole ?? der, signatureAlgorithm()) !== 0) throw bad('it is not signed with ECDSA over SHA-256')
+  const request = fromDer(der, CertificationRequest)
+  // The parser takes BER, with lengths that reach past the end; DER writes a value in one way only.
+  if (Buffer.compare(toDer(request), der) !== 0) throw bad('it is not in DER')
+  if (!request.signatureAlgorithm.isEqual(signatureAlgorithm())) throw bad('it is not signed with ECDSA over SHA-256')
+  // The signature is over the bytes as they came, never over what we would have written.
+  const body = request.certificationRequestInfoRaw
+  if (body === undefined) throw bad('it is incomplete')
   let isValid: boolean
+  let publicKey: Uint8Array
   try {
-    const key = createPublicKey({ key: Buffer.from(publicKey.whole), format: 'der', type: 'spki' })
+    const key = createPublicKey({ key: Buffer.from(toDer(request.certificationRequestInfo.subjectPKInfo)), format: 'der', type: 'spki' })
     if (key.asymmetricKeyType !== 'ec') throw bad('its key is not an elliptic-curve key')
-    isValid = verify('sha256', body.whole, key, signature.content.subarray(1))
+    isValid = verify('sha256', new Uint8Array(body), key, new Uint8Array(request.signature))
+    publicKey = Uint8Array.from(key.export({ type: 'spki', format: 'der' }))
   } catch (cause) {
     if (cause instanceof ShoalError) throw cause
     throw bad('its key cannot be read', cause)
   }
   if (!isValid) throw bad('its signature does not match its key')
-  return Uint8Array.from(publicKey.whole)
+  return publicKey
 }
 
 function bad(why: string, cause?: unknown): ShoalError {

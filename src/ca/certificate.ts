@@ -1,7 +1,13 @@
 import { createHash, createPublicKey, sign, type KeyObject } from 'node:crypto'
+import { OctetString } from '@peculiar/asn1-schema'
+import {
+  AlgorithmIdentifier, AttributeTypeAndValue, AttributeValue, AuthorityKeyIdentifier, BasicConstraints, Certificate, ExtendedKeyUsage, Extension, Extensions, GeneralName, KeyIdentifier, KeyUsage,
+  KeyUsageFlags, Name, RelativeDistinguishedName, SubjectAlternativeName, SubjectKeyIdentifier, SubjectPublicKeyInfo, TBSCertificate, Validity, Version,
+  id_ce_authorityKeyIdentifier, id_ce_basicConstraints, id_ce_extKeyUsage, id_ce_keyUsage, id_ce_subjectAltName, id_ce_subjectKeyIdentifier, id_kp_clientAuth, id_kp_serverAuth,
+} from '@peculiar/asn1-x509'
 import { ShoalError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
-import { DER_TAG, derBitString, derElement, derExplicit, derInteger, derOctetString, derOid, derSequence, derSet, derText, derTime, derTrue, readDerChildren } from './der.ts'
+import { fromDer, toDer } from './asn1.ts'
 import { toPem } from './pem.ts'
 
 /** What names a certificate's holder here. */
@@ -28,24 +34,18 @@ export interface CertificateRequestFields {
 
 const ECDSA_SHA256 = '1.2.840.10045.4.3.2'
 const NAME_OID = { commonName: '2.5.4.3', organization: '2.5.4.10', unit: '2.5.4.11' } as const
-/** Key usage bits (RFC 5280, 4.2.1.3): keyCertSign + cRLSign, or digitalSignature + keyEncipherment. */
-const USAGE_AUTHORITY = { byte: 0x06, unusedBits: 1 }
-const USAGE_NODE = { byte: 0xa0, unusedBits: 5 }
+const USAGE_AUTHORITY = KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign
+const USAGE_NODE = KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment
 
 /** An X.509 v3 certificate, signed with ECDSA over SHA-256, as PEM. */
 export function issueCertificate(fields: CertificateRequestFields): string {
-  const algorithm = derSequence(derOid(ECDSA_SHA256))
-  const body = derSequence(
-    derExplicit(0, derInteger(Uint8Array.of(2))),
-    derInteger(serialNumber(fields.random)),
-    algorithm,
-    fields.issuerName,
-    derSequence(derTime(fields.notBeforeMs), derTime(fields.notAfterMs)),
-    encodeName(fields.subject),
-    fields.publicKey,
-    derExplicit(3, derSequence(...extensions(fields))),
-  )
-  return toPem('CERTIFICATE', derSequence(body, algorithm, derBitString(signDer(body, fields.issuerKey))))
+  const tbsCertificate = new TBSCertificate({
+    version: Version.v3, serialNumber: bufferOf(serialNumber(fields.random)), signature: signatureAlgorithm(), issuer: fromDer(fields.issuerName, Name),
+    validity: new Validity({ notBefore: new Date(fields.notBeforeMs), notAfter: new Date(fields.notAfterMs) }), subject: fromDer(encodeName(fields.subject), Name),
+    subjectPublicKeyInfo: fromDer(fields.publicKey, SubjectPublicKeyInfo), extensions: new Extensions(extensions(fields)),
+  })
+  const signatureValue = bufferOf(signDer(toDer(tbsCertificate), fields.issuerKey))
+  return toPem('CERTIFICATE', toDer(new Certificate({ tbsCertificate, signatureAlgorithm: signatureAlgorithm(), signatureValue })))
 }
 
 /** @throws ShoalError `unsupported-key` (invalid-argument) unless the key is an elliptic-curve key */
@@ -54,37 +54,40 @@ export function signDer(body: Uint8Array, key: KeyObject): Uint8Array {
   return Uint8Array.from(sign('sha256', body, key))
 }
 
-/** RDNSequence in the order O, OU, CN. */
+/** RDNSequence in the order O, OU, CN, as DER. */
 export function encodeName(name: CertificateName): Uint8Array {
-  const part = (oid: string, value: string | undefined): readonly Uint8Array[] =>
-    value === undefined ? [] : [derSet(derSequence(derOid(oid), derText(DER_TAG.utf8String, value)))]
-  return derSequence(...part(NAME_OID.organization, name.organization), ...part(NAME_OID.unit, name.unit), ...part(NAME_OID.commonName, name.commonName))
+  const parts = [[NAME_OID.organization, name.organization], [NAME_OID.unit, name.unit], [NAME_OID.commonName, name.commonName]] as const
+  return toDer(new Name(parts.flatMap(([type, utf8String]) => (
+    utf8String === undefined ? [] : [new RelativeDistinguishedName([new AttributeTypeAndValue({ type, value: new AttributeValue({ utf8String }) })])]
+  ))))
 }
 
-/** The algorithm for requests too. */
-export function signatureAlgorithm(): Uint8Array { return derSequence(derOid(ECDSA_SHA256)) }
+/** ECDSA with SHA-256; for requests too. */
+export function signatureAlgorithm(): AlgorithmIdentifier { return new AlgorithmIdentifier({ algorithm: ECDSA_SHA256 }) }
 
-function extensions(fields: CertificateRequestFields): readonly Uint8Array[] {
-  const usage = fields.isAuthority ? USAGE_AUTHORITY : USAGE_NODE
-  const keyUsage = extension('2.5.29.15', derBitString(Uint8Array.of(usage.byte), usage.unusedBits), true)
-  const constraints = extension('2.5.29.19', fields.isAuthority ? derSequence(derTrue()) : derSequence(), true)
-  const keyId = extension('2.5.29.14', derOctetString(keyIdOf(fields.publicKey)))
+/** The bytes as a buffer of their own, as the schemas want them. */
+export function bufferOf(bytes: Uint8Array): ArrayBuffer { return Uint8Array.from(bytes).buffer }
+
+function extensions(fields: CertificateRequestFields): Extension[] {
   const issuerPublic = createPublicKey(fields.issuerKey).export({ type: 'spki', format: 'der' })
-  const issuerKeyId = extension('2.5.29.35', derSequence(derElement(0x80, keyIdOf(Uint8Array.from(issuerPublic)))))
+  const keyUsage = extension(id_ce_keyUsage, new KeyUsage(fields.isAuthority ? USAGE_AUTHORITY : USAGE_NODE), true)
+  const constraints = extension(id_ce_basicConstraints, new BasicConstraints({ cA: fields.isAuthority }), true)
+  const keyId = extension(id_ce_subjectKeyIdentifier, new SubjectKeyIdentifier(keyIdOf(fields.publicKey)))
+  const issuerKeyId = extension(id_ce_authorityKeyIdentifier, new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(keyIdOf(issuerPublic)) }))
   if (fields.isAuthority) return [keyUsage, constraints, keyId, issuerKeyId]
-  const purposes = extension('2.5.29.37', derSequence(derOid('1.3.6.1.5.5.7.3.1'), derOid('1.3.6.1.5.5.7.3.2')))
-  const names = extension('2.5.29.17', derSequence(...fields.dnsNames.map(name => derText(0x82, name))))
+  const purposes = extension(id_ce_extKeyUsage, new ExtendedKeyUsage([id_kp_serverAuth, id_kp_clientAuth]))
+  const names = extension(id_ce_subjectAltName, new SubjectAlternativeName(fields.dnsNames.map(dNSName => new GeneralName({ dNSName }))))
   return [keyUsage, purposes, constraints, keyId, issuerKeyId, names]
 }
 
-function extension(oid: string, value: Uint8Array, isCritical = false): Uint8Array {
-  return derSequence(derOid(oid), ...(isCritical ? [derTrue()] : []), derOctetString(value))
+function extension(extnID: string, value: object, critical = false): Extension {
+  return new Extension({ extnID, critical, extnValue: new OctetString(toDer(value)) })
 }
 
 /** RFC 5280, 4.2.1.2 method 1: SHA-1 over the key's bits. An identifier, not a protection. */
 function keyIdOf(publicKey: Uint8Array): Uint8Array {
-  const bits = readDerChildren(publicKey)[1]?.content.subarray(1) ?? new Uint8Array()
-  return Uint8Array.from(createHash('sha1').update(bits).digest())
+  const bits = fromDer(publicKey, SubjectPublicKeyInfo).subjectPublicKey
+  return Uint8Array.from(createHash('sha1').update(new Uint8Array(bits)).digest())
 }
 
 /** 20 bytes, positive (RFC 5280, 4.1.2.2). */

@@ -1,10 +1,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { Certificate } from '@peculiar/asn1-x509'
 import { ShoalError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { RpcIdentity } from '../base/rpc.ts'
+import { fromDer, toDer } from './asn1.ts'
 import { issueCertificate } from './certificate.ts'
 import { readRequestKey } from './certificate-request.ts'
-import { readDerChildren } from './der.ts'
 import { splitPemCertificates } from './pem.ts'
 import { BACKDATE_MS, ROOT_CA_NAME, type RootCaKeyPair } from './root-ca.ts'
 
@@ -75,10 +76,8 @@ export function verifyNodeCertificate(certPem: string, rootCertsPem: string, now
 /** Subject and public key of the root, DER, as `docker node inspect` shows them in TLSInfo. */
 export function issuerInfo(rootCertPem: string): { readonly subject: Uint8Array; readonly publicKey: Uint8Array } {
   const certificate = parse(splitPemCertificates(rootCertPem)[0] ?? '')
-  const body = readDerChildren(Uint8Array.from(certificate.raw))[0]
-  // TBSCertificate: version, serial, algorithm, issuer, validity, subject, key.
-  const subject = body === undefined ? undefined : readDerChildren(body.whole)[5]
-  return { subject: Uint8Array.from(subject?.whole ?? []), publicKey: Uint8Array.from(certificate.publicKey.export({ type: 'spki', format: 'der' })) }
+  const { subject } = fromDer(certificate.raw, Certificate).tbsCertificate
+  return { subject: toDer(subject), publicKey: Uint8Array.from(certificate.publicKey.export({ type: 'spki', format: 'der' })) }
 }
 
 /** swarm-worker or swarm-manager. */

@@ -47,7 +47,7 @@ export const HOMES: readonly (readonly [specifier: RegExp, folders: readonly str
   [/^commander$/, ['src/cli', 'src/daemon']],
   [/^yaml$/, ['src/cli']],
   [/^cli-table3$/, ['src/cli/output']],
-  [/^@peculiar\/x509$/, ['src/ca']],
+  [/^@peculiar\/(asn1-schema|asn1-x509|asn1-csr|utils\/pem)$/, ['src/ca']],
   [/^dns-packet$/, ['agent/engine/network']],
   [/^tar-stream$/, ['agent/engine', 'src/cli']],
   [/^koffi$/, ['agent/kernel/linux']],
