@@ -5,6 +5,7 @@ import type { Task } from '../../../src/api/swarm/objects.ts'
 import { isTaskLive } from '../../../src/api/swarm/task-state.ts'
 import type { StoreView } from '../../../manager/store/object-store.ts'
 import { OBJECT_KINDS } from '../../../manager/store/store-object.ts'
+import type { RaftLogStore } from '../../../manager/raft/raft-log-store.ts'
 import type { Leadership } from '../../../manager/raft/leadership.ts'
 import { SafetyViolation } from '../core/core-invariants.ts'
 
@@ -64,6 +65,24 @@ export class ClusterInvariants {
     for (const { nodeId, view } of others) {
       for (const kind of OBJECT_KINDS) {
         if (!isDeepStrictEqual(view.list(kind), first.view.list(kind))) this.#violated('StateMachineSafety', `${nodeId} and ${first.nodeId} hold different objects of kind ${kind} at version ${view.version}`)
+      }
+    }
+  }
+
+  /** Logs on disk that agree on an entry's index and term agree on the entry and on all before it; what was committed is the same in all. */
+  checkLogs(logs: readonly { readonly nodeId: string; readonly log: RaftLogStore }[]): void {
+    for (const [i, a] of logs.entries()) {
+      for (const b of logs.slice(i + 1)) {
+        const last = Math.min(a.log.lastIndex(), b.log.lastIndex())
+        let isSameAfter = false
+        for (let index = last; index >= Math.max(a.log.firstIndex(), b.log.firstIndex()); index--) {
+          const [x] = a.log.entries(index, index + 1, Infinity)
+          const [y] = b.log.entries(index, index + 1, Infinity)
+          const isSame = isDeepStrictEqual(x, y)
+          const mustBeSame = isSameAfter || x?.term === y?.term || index <= Math.min(a.log.hardState.commit, b.log.hardState.commit)
+          if (!isSame && mustBeSame) this.#violated('LogMatching', `the logs of ${a.nodeId} and ${b.nodeId} differ at ${index}`)
+          isSameAfter ||= isSame
+        }
       }
     }
   }

@@ -8,6 +8,7 @@ import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
 import { FaultyNetwork } from '../../../src/platform/rpc/faulty-network.ts'
 import { MemoryNetwork } from '../../../src/platform/rpc/memory-rpc.ts'
 import type { ManagerBootstrap } from '../../../manager/bootstrap-cluster.ts'
+import { RaftLogStore } from '../../../manager/raft/raft-log-store.ts'
 import type { ReplicatedStore } from '../../../manager/store/replicated-store.ts'
 import { SafetyViolation } from '../core/core-invariants.ts'
 import { ClusterInvariants } from './cluster-invariants.ts'
@@ -163,6 +164,7 @@ class ClusterSimulation {
     const views = this.#managers.flatMap(({ nodeId, inside }) => inside === undefined ? [] : [{ nodeId, view: inside.store.view() }])
     for (const { nodeId, view } of views) this.#invariants.checkAcknowledged(nodeId, view)
     this.#invariants.checkEqual(views)
+    this.#invariants.checkLogs(await Promise.all(this.#managers.map(async ({ nodeId, disk }) => ({ nodeId, log: await RaftLogStore.open(disk.openLog(), () => undefined) }))))
     this.#check()
   }
 
