@@ -1,5 +1,6 @@
 import { make } from '../../../src/api/codec/codec.ts'
-import { isTerminal, stateOf } from '../../../src/api/swarm/task-state.ts'
+import type { Node } from '../../../src/api/swarm/objects.ts'
+import { hasStopped, stateOf } from '../../../src/api/swarm/task-state.ts'
 import { messageOf } from '../../../src/base/errors.ts'
 import { randomInt, type Random } from '../../../src/base/random.ts'
 import { createJoinToken } from '../../../src/ca/join-token.ts'
@@ -9,6 +10,7 @@ import { FaultyNetwork } from '../../../src/platform/rpc/faulty-network.ts'
 import { MemoryNetwork } from '../../../src/platform/rpc/memory-rpc.ts'
 import type { ManagerBootstrap } from '../../../manager/bootstrap-cluster.ts'
 import { RaftLogStore } from '../../../manager/raft/raft-log-store.ts'
+import type { StoreView } from '../../../manager/store/object-store.ts'
 import type { ReplicatedStore } from '../../../manager/store/replicated-store.ts'
 import { SafetyViolation } from '../core/core-invariants.ts'
 import { ClusterInvariants } from './cluster-invariants.ts'
@@ -191,6 +193,8 @@ class ClusterSimulation {
 
   #crash(machine: SimManager | SimAgent): void {
     if (!machine.isUp) return
+    // A power cut takes the containers too.
+    if (machine instanceof SimAgent && this.#random.next() < 0.4) machine.cutPower()
     void machine.crash()
     this.#later(500 + this.#random.next() * 12_000, () => {
       if (machine instanceof SimManager) machine.disk.faults.failure = undefined
@@ -232,13 +236,21 @@ class ClusterSimulation {
     if (wrong !== undefined) return `node ${wrong.id} is ${wrong.status?.state}: ${this.#agents.find(({ nodeId }) => nodeId === wrong.id)?.error}`
     for (const service of view.list('service')) {
       const tasks = view.tasksOfService(service.id).filter(task => task.desiredState === 'running' && stateOf(task) === 'running' && task.nodeId !== this.#lost?.nodeId)
-      if (tasks.length !== service.spec?.replicated?.replicas) return `service ${service.id} has ${tasks.length} of ${service.spec?.replicated?.replicas} tasks: ${this.#tasks(service.id)}`
+      const wanted = service.spec?.global === undefined ? service.spec?.replicated?.replicas : view.list('node').filter(isAvailable).length
+      if (tasks.length !== wanted) return `service ${service.id} has ${tasks.length} of ${wanted} tasks: ${this.#tasks(service.id)}`
+      if (tasks.some(({ nodeId }) => !isAvailable(view.get('node', nodeId)))) return `service ${service.id} has tasks on drained nodes: ${this.#tasks(service.id)}`
       if (service.updateStatus?.state === 'updating') return `service ${service.id} is being updated`
     }
-    const stored = view.list('task').filter(task => !isTerminal(stateOf(task)) && task.nodeId !== this.#lost?.nodeId).map(({ id, nodeId }) => `${nodeId}/${id}`).sort()
-    const actual = this.#agents.filter(agent => agent !== this.#lost).flatMap(({ nodeId, running }) => running.map(id => `${nodeId}/${id}`)).sort()
-    if (stored.join(' ') !== actual.join(' ')) return `tasks that run differ from tasks that are to: ${actual.join(' ')} and ${stored.join(' ')}`
-    return undefined
+    return this.#misplaced(view)
+  }
+
+  /** Tasks that the cluster believes in and that don't run, and the other way round. */
+  #misplaced(view: StoreView): string | undefined {
+    const believed = new Map(view.list('task').filter(task => !hasStopped(task) && task.nodeId !== this.#lost?.nodeId).map(task => [`${task.id}@${task.nodeId}`, `${stateOf(task)}->${task.desiredState}`]))
+    const actual = new Set(this.#agents.filter(agent => agent !== this.#lost).flatMap(({ nodeId, running }) => running.map(id => `${id}@${nodeId}`)))
+    const ghosts = [...believed].filter(([key]) => !actual.has(key)).map(([key, state]) => `${key} (${state})`)
+    const strays = [...actual].filter(key => !believed.has(key))
+    return ghosts.length + strays.length === 0 ? undefined : `believed to run: ${ghosts.join(' ')}; run without being known: ${strays.join(' ')}`
   }
 
   #tasks(serviceId: string): string {
@@ -297,6 +309,8 @@ function createProfile(random: Random): Profile {
     failureRate: isOff() ? 0 : 0.5 * random.next(), losesAgent: random.next() < 0.3,
   }
 }
+
+function isAvailable(node: Node | undefined): boolean { return node?.status?.state === 'ready' && node.spec?.availability === 'active' }
 
 /** Certificates don't matter here; that they are there does. */
 function createBootstrap(nowMs: number): ManagerBootstrap {

@@ -62,6 +62,9 @@ export class SimAgent {
     await process?.kill()
   }
 
+  /** Nothing runs on this host any more. To be followed by crash(). */
+  cutPower(): void { this.#containers.crash() }
+
   #script(): TaskScript {
     const { random } = this.#options.world
     const script = { prepareMs: random.next() * PREPARE_MS_MAX, startMs: random.next() * START_MS_MAX, stopMs: random.next() * STOP_MS_MAX }

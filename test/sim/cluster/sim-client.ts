@@ -24,8 +24,10 @@ export class SimClient {
   /** Makes one random request. Never rejects for what a cluster in trouble may answer. */
   async ask(client: RpcClient): Promise<void> {
     try {
-      if (this.#random.next() < 0.5) await this.#createConfig(client)
-      else await this.#changeServices(client)
+      const dice = this.#random.next()
+      if (dice < 0.45) await this.#createConfig(client)
+      else if (dice < 0.93) await this.#changeServices(client)
+      else await this.#changeNode(client)
     } catch (error) {
       if (!(error instanceof ShoalError)) throw error
     }
@@ -45,14 +47,26 @@ export class SimClient {
     const service = services[randomInt(this.#random, services.length)]
     if (service === undefined || (services.length < SERVICES_MAX && dice < 0.3)) await client.unary(CONTROL_RPC.create, { spec: { service: this.#createSpec(replicas) } })
     else if (dice < 0.4) await client.unary(CONTROL_RPC.remove, { kind: 'service', ref: service.id, force: false })
-    else if (dice < 0.7) await update(client, service, { replicated: { replicas } })
+    else if (dice < 0.7 && service.spec?.replicated !== undefined) await update(client, service, { replicated: { replicas } })
     else await update(client, service, { task: make('TaskSpec', { ...service.spec?.task, forceUpdate: (service.spec?.task?.forceUpdate ?? 0) + 1 }) })
+  }
+
+  /** Drains a worker, or lets it work again; half of them always may. */
+  async #changeNode(client: RpcClient): Promise<void> {
+    const { objects } = await client.unary(CONTROL_RPC.list, { kind: 'node', filters: {} })
+    const workers = objects.flatMap(({ node }) => node?.role === 'worker' ? [node] : [])
+    const node = workers[randomInt(this.#random, workers.length)]
+    const drained = workers.filter(({ spec }) => spec?.availability === 'drain').length
+    if (node?.spec === undefined) return
+    const availability = node.spec.availability === 'drain' || drained >= workers.length / 2 ? 'active' : 'drain'
+    await client.unary(CONTROL_RPC.update, make('UpdateObjectRequest', { kind: 'node', id: node.id, version: node.meta?.version ?? 0, spec: { node: { ...node.spec, availability } } }))
   }
 
   #createSpec(replicas: number): ServiceSpec {
     const order = this.#random.next() < 0.2 ? 'start-first' : 'stop-first'
+    const mode = this.#random.next() < 0.25 ? { global: {} } : { replicated: { replicas } }
     return make('ServiceSpec', {
-      annotations: { name: `service${++this.#names}` }, task: { container: { image: 'image:1' }, restart: { condition: 'any', delayNs: 1e9 } }, replicated: { replicas },
+      annotations: { name: `service${++this.#names}` }, task: { container: { image: 'image:1' }, restart: { condition: 'any', delayNs: 1e9 } }, ...mode,
       update: { parallelism: 2, order, failureAction: 'continue', monitorNs: 1e9 },
     })
   }
