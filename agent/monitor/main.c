@@ -130,6 +130,8 @@ static void hide_mount(const char *path) {
     mount(NULL, parent, NULL, MS_PRIVATE, NULL);
     mount(NULL, path, NULL, MS_PRIVATE, NULL);
     if (umount2(path, MNT_DETACH) != 0 && errno != EINVAL && errno != ENOENT) die("umount2");
+    /* crun makes folders and files wherever the mount point stands: into this, they go away with the container. */
+    mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=755");
 }
 
 static void run_child(int in, int out, int err) {

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
-import { readdir, rmdir } from 'node:fs/promises'
+import { readdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import type { CgroupController, KernelCgroups } from '../kernel.ts'
 
 const ROOT = '/sys/fs/cgroup'
+const CGROUP_MAGIC = 0x27e0eb
 const CGROUP2_MAGIC = 0x63677270
 const CONTROLLERS: readonly CgroupController[] = ['memory', 'cpu', 'cpuacct', 'pids', 'blkio', 'freezer', 'cpuset', 'devices']
 
@@ -13,7 +14,7 @@ export class LinuxCgroups implements KernelCgroups {
   readonly version: 1 | 2 = statfsSync(ROOT).type === CGROUP2_MAGIC ? 2 : 1
   readonly hybridMount: string | undefined = this.version === 1 && hasControllers(`${ROOT}/unified`) ? `${ROOT}/unified` : undefined
 
-  readonly #roots: readonly string[] = this.#findRoots()
+  readonly #hierarchies = hierarchies(this.version)
   readonly hasBlockWeight: boolean = this.version === 2 || existsSync(`${ROOT}/blkio/blkio.weight`)
 
   has(controller: CgroupController): boolean {
@@ -38,18 +39,15 @@ export class LinuxCgroups implements KernelCgroups {
   }
 
   async remove(cgroup: string): Promise<boolean> {
-    const removed = await Promise.all(this.#roots.map(root => removeTree(join(root, cgroup))))
+    const { mounted, plain } = this.#hierarchies
+    const removed = await Promise.all(mounted.map(root => removeTree(join(root, cgroup))))
+    // Where a hierarchy is not mounted but its mount point stands, crun makes plain folders and files (D-255).
+    await Promise.all(plain.map(root => rm(join(root, cgroup), { recursive: true, force: true })))
     return removed.every(done => done)
   }
 
   #directory(cgroup: string, controller: CgroupController): string {
     return this.version === 2 ? join(ROOT, cgroup) : join(ROOT, controller, cgroup)
-  }
-
-  /** On a hybrid machine crun sees version 1 only, runc both. */
-  #findRoots(): readonly string[] {
-    if (this.version === 2) return [ROOT]
-    return [...CONTROLLERS, 'systemd', 'unified', 'net_cls', 'net_prio', 'perf_event', 'hugetlb', 'rdma', 'misc'].map(name => join(ROOT, name)).filter(existsSync)
   }
 
   #readFile(path: string): string | undefined {
@@ -59,6 +57,14 @@ export class LinuxCgroups implements KernelCgroups {
       return undefined
     }
   }
+}
+
+/** On a hybrid machine the runtime sees version 1 only, runc both. */
+function hierarchies(version: 1 | 2): { readonly mounted: readonly string[]; readonly plain: readonly string[] } {
+  if (version === 2) return { mounted: [ROOT], plain: [] }
+  const known = [...CONTROLLERS, 'systemd', 'unified', 'net_cls', 'net_prio', 'perf_event', 'hugetlb', 'rdma', 'misc'].map(name => join(ROOT, name)).filter(existsSync)
+  const isMounted = (root: string): boolean => [CGROUP_MAGIC, CGROUP2_MAGIC].includes(statfsSync(root).type)
+  return { mounted: known.filter(isMounted), plain: known.filter(root => !isMounted(root)) }
 }
 
 function hasControllers(mount: string): boolean {
