@@ -26,6 +26,8 @@ function createProgram(context: CliContext): Command {
 async function main(): Promise<void> {
   const interrupted = new AbortController()
   process.once('SIGINT', () => { interrupted.abort(new Error('interrupted')) })
+  // The reader went away (`shoal ps | head`): that is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => { process.exit(error.code === 'EPIPE' ? 0 : 1) })
   let client: ApiClient | undefined
   const context: CliContext = {
     api: () => (client ??= new ApiClient(resolveEndpoint(program.opts<{ host?: string }>().host, process.env))),
