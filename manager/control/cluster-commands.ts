@@ -2,6 +2,7 @@ import type { UpdateObjectRequest } from '../../src/api/swarm/control.ts'
 import type { Cluster, RootCa } from '../../src/api/swarm/objects.ts'
 import type { ClusterSpec } from '../../src/api/swarm/specs.ts'
 import { invalidSpec } from '../../src/api/swarm/validate-annotations.ts'
+import { validateClusterSpec } from '../../src/api/swarm/validate-cluster-spec.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { StoreTx } from '../store/object-store.ts'
 import { findObject } from './find-object.ts'
@@ -11,8 +12,6 @@ export interface ClusterSecrets {
   /** @param rootCertPem the root whose digest the token carries */
   joinToken(rootCertPem: string): string
 }
-
-const NODE_CERT_EXPIRY_MIN_NS = 3_600_000_000_000
 
 /**
  * Changes the settings, and rotates join tokens when asked to.
@@ -34,11 +33,10 @@ export function updateCluster(tx: StoreTx, request: UpdateObjectRequest, secrets
 function validate(spec: ClusterSpec, cluster: Cluster): void {
   const name = spec.annotations?.name ?? ''
   if (name !== cluster.spec?.annotations?.name) throw invalidSpec('modification of cluster name is not allowed')
-  if (spec.heartbeatPeriodNs < 0) throw invalidSpec('heartbeat period cannot be a negative duration')
-  if (spec.nodeCertExpiryNs !== 0 && spec.nodeCertExpiryNs < NODE_CERT_EXPIRY_MIN_NS) throw invalidSpec('minimum certificate expiry time is: 1h0m0s')
-  if (spec.externalCas.length > 0) throw notSupported('external certificate authorities are not supported: the managers sign certificates themselves')
-  if (spec.autoLockManagers) throw notSupported('autolock is not supported: the state of managers is not sealed by a key yet')
-  if (spec.caForceRotate !== (cluster.spec?.caForceRotate ?? 0)) throw notSupported('rotation of the root certificate is not supported yet')
+  validateClusterSpec(spec)
+  if (spec.caForceRotate !== (cluster.spec?.caForceRotate ?? 0)) {
+    throw new ShoalError('not-implemented', 'not-supported', 'rotation of the root certificate is not supported yet: node certificates are renewed by themselves, and join tokens can be rotated with `docker swarm join-token --rotate`')
+  }
 }
 
 function withTokens(rootCa: RootCa, request: UpdateObjectRequest, secrets: ClusterSecrets): RootCa {
@@ -50,5 +48,3 @@ function withTokens(rootCa: RootCa, request: UpdateObjectRequest, secrets: Clust
   }
   return { ...rootCa, joinTokens }
 }
-
-function notSupported(message: string): ShoalError { return new ShoalError('not-implemented', 'not-supported', message) }

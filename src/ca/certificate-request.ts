@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, verify, type KeyObject } from 'node:crypto'
 import { Attributes, CertificationRequest, CertificationRequestInfo } from '@peculiar/asn1-csr'
 import { Name, SubjectPublicKeyInfo } from '@peculiar/asn1-x509'
 import { ShoalError } from '../base/errors.ts'
@@ -31,25 +31,21 @@ export function readRequestKey(csrPem: string): Uint8Array {
   if (csrPem.length > REQUEST_PEM_MAX) throw bad(`it is longer than ${REQUEST_PEM_MAX} characters`)
   const [der = new Uint8Array()] = fromPem('CERTIFICATE REQUEST', csrPem)
   const request = fromDer(der, CertificationRequest)
-  // The parser takes BER, with lengths that reach past the end; DER writes a value in one way only.
-  if (Buffer.compare(toDer(request), der) !== 0) throw bad('it is not in DER')
   if (!request.signatureAlgorithm.isEqual(signatureAlgorithm())) throw bad('it is not signed with ECDSA over SHA-256')
-  // The signature is over the bytes as they came, never over what we would have written.
-  const body = request.certificationRequestInfoRaw
-  if (body === undefined) throw bad('it is incomplete')
+  let publicKey: KeyObject
   let isValid: boolean
-  let publicKey: Uint8Array
   try {
-    const key = createPublicKey({ key: Buffer.from(toDer(request.certificationRequestInfo.subjectPKInfo)), format: 'der', type: 'spki' })
-    if (key.asymmetricKeyType !== 'ec') throw bad('its key is not an elliptic-curve key')
-    isValid = verify('sha256', new Uint8Array(body), key, new Uint8Array(request.signature))
-    publicKey = Uint8Array.from(key.export({ type: 'spki', format: 'der' }))
+    // The parser takes BER, with lengths that reach past the end; DER writes a value in one way only.
+    if (Buffer.compare(toDer(request), der) !== 0) throw bad('it is not in DER')
+    publicKey = createPublicKey({ key: Buffer.from(toDer(request.certificationRequestInfo.subjectPKInfo)), format: 'der', type: 'spki' })
+    if (publicKey.asymmetricKeyType !== 'ec') throw bad('its key is not an elliptic-curve key')
+    isValid = verify('sha256', toDer(request.certificationRequestInfo), publicKey, new Uint8Array(request.signature))
   } catch (cause) {
     if (cause instanceof ShoalError) throw cause
-    throw bad('its key cannot be read', cause)
+    throw bad('its contents cannot be read', cause)
   }
   if (!isValid) throw bad('its signature does not match its key')
-  return publicKey
+  return Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }))
 }
 
 function bad(why: string, cause?: unknown): ShoalError {

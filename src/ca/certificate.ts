@@ -37,6 +37,9 @@ const NAME_OID = { commonName: '2.5.4.3', organization: '2.5.4.10', unit: '2.5.4
 const USAGE_AUTHORITY = KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign
 const USAGE_NODE = KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment
 
+/** X.680, 41.4. */
+const PRINTABLE = /^[A-Za-z0-9 '()+,./:=?-]*$/
+
 /** An X.509 v3 certificate, signed with ECDSA over SHA-256, as PEM. */
 export function issueCertificate(fields: CertificateRequestFields): string {
   const tbsCertificate = new TBSCertificate({
@@ -57,9 +60,14 @@ export function signDer(body: Uint8Array, key: KeyObject): Uint8Array {
 /** RDNSequence in the order O, OU, CN, as DER. */
 export function encodeName(name: CertificateName): Uint8Array {
   const parts = [[NAME_OID.organization, name.organization], [NAME_OID.unit, name.unit], [NAME_OID.commonName, name.commonName]] as const
-  return toDer(new Name(parts.flatMap(([type, utf8String]) => (
-    utf8String === undefined ? [] : [new RelativeDistinguishedName([new AttributeTypeAndValue({ type, value: new AttributeValue({ utf8String }) })])]
+  return toDer(new Name(parts.flatMap(([type, text]) => (
+    text === undefined ? [] : [new RelativeDistinguishedName([new AttributeTypeAndValue({ type, value: attributeValue(text) })])]
   ))))
+}
+
+/** PrintableString where it can be, as Docker's CA writes it, so that the issuer in TLSInfo is the same byte by byte. */
+function attributeValue(text: string): AttributeValue {
+  return new AttributeValue(PRINTABLE.test(text) ? { printableString: text } : { utf8String: text })
 }
 
 /** ECDSA with SHA-256; for requests too. */

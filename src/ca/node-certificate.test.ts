@@ -38,6 +38,7 @@ test('verification accepts any of several roots, refuses others, the expired and
 
 test('the issuer is told as node inspect shows it', () => {
   const info = issuerInfo(root.certPem)
-  assert.equal(Buffer.from(info.subject).toString('latin1').includes('swarm-ca'), true)
+  // As dockerd 20.10 answers.
+  assert.equal(Buffer.from(info.subject).toString('base64'), 'MBMxETAPBgNVBAMTCHN3YXJtLWNh')
   assert.equal(info.publicKey.length, 91)
 })

@@ -11,8 +11,6 @@ import { BACKDATE_MS, ROOT_CA_NAME, type RootCaKeyPair } from './root-ca.ts'
 
 /** Default validity of a node certificate: 90 days. */
 export const NODE_VALIDITY_MS = 90 * 24 * 3_600_000
-/** Shortest validity a cluster may be set to: 1 h. */
-export const NODE_VALIDITY_MIN_MS = 3_600_000
 
 export interface SignOptions {
   readonly csrPem: string

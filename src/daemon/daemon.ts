@@ -20,6 +20,7 @@ import { StateFile } from './state-file.ts'
 import { createSwarmBackend } from './swarm-backend.ts'
 import { SwarmNode } from './swarm-node.ts'
 import { createSystemBackend } from './system-backend.ts'
+import { tlsInfoOf } from './tls-info.ts'
 import { VERSION } from './version.ts'
 
 /** Everything that runs on one host, but for its manager and its containers. Built and started in order, disposed in reverse. */
@@ -60,7 +61,7 @@ export class Daemon implements AsyncDisposable {
     const swarmBackend = createSwarmBackend(swarm)
     const system = createSystemBackend({
       config, clock, engineId: engineId(config.dataRoot, random), runtime: engine.runtime.name, cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1', swarm, containers: engine.containers, images: engine.images,
-      clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, undefined)),
+      clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, tlsInfoOf(swarm.rootPem))),
     })
     const server = this.#own(createApiServer({
       logger, clock, random, version: VERSION,

@@ -10,10 +10,10 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { KvStore } from '../base/storage.ts'
-import { issuerInfo } from '../ca/node-certificate.ts'
 import { MemoryFiles } from '../platform/files/memory-files.ts'
 import type { DaemonConfig } from './daemon-config.ts'
 import type { NodeAgent, NodeAgentOptions } from './swarm-node.ts'
+import { tlsInfoOf } from './tls-info.ts'
 import { VERSION } from './version.ts'
 
 const READY_POLL_MS = 20
@@ -52,12 +52,11 @@ export async function createNodeAgent(parts: NodeAgentParts, options: NodeAgentO
 }
 
 function describe(config: DaemonConfig, options: NodeAgentOptions): NodeDescription {
-  const { subject, publicKey } = issuerInfo(options.rootPem())
   return nodeDescription({
     hostname: hostname(), architecture: machine(), cpus: cpus().length, memoryBytes: totalmem(), engineVersion: VERSION, dataAddress: options.state.dataAddress,
     engineLabels: Object.fromEntries(config.labels.map(label => [label.slice(0, label.indexOf('=')), label.slice(label.indexOf('=') + 1)])),
     genericResources: genericResources(config.nodeGenericResources),
-    tlsInfo: { trustRootPem: options.rootPem(), certIssuerSubject: subject, certIssuerPublicKey: publicKey },
+    tlsInfo: tlsInfoOf(options.rootPem()),
   })
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ManagerStatusResponse } from '../api/swarm/control.ts'
 import { RAFT_MEMBERSHIP_RPC } from '../api/codec/methods.ts'
 import type { Node } from '../api/swarm/objects.ts'
+import { nodeCertExpiryMs } from '../api/swarm/defaults.ts'
 import type { ClusterSpec, NodeAvailability, NodeRole } from '../api/swarm/specs.ts'
 import type { Clock } from '../base/clock.ts'
 import { ShoalError, messageOf } from '../base/errors.ts'
@@ -162,7 +163,7 @@ export class SwarmNode implements AsyncDisposable {
       const root = createRootCa({ nowMs: clock.nowMs(), random })
       const [nodeId, clusterId] = [createId(random), createId(random)]
       const { csrPem, keyPem } = createCertificateRequest()
-      const certPem = signNodeCertificate({ root, csrPem, identity: { nodeId, role: 'manager', clusterId }, nowMs: clock.nowMs(), random })
+      const certPem = signNodeCertificate({ root, csrPem, identity: { nodeId, role: 'manager', clusterId }, nowMs: clock.nowMs(), validityMs: nodeCertExpiryMs(request.spec), random })
       const state: SwarmState = {
         nodeId, clusterId, role: 'manager', listenAddress, advertiseAddress, dataAddress: request.dataPathAddress === '' ? hostOf(advertiseAddress) : hostOf(resolveAddress(request.dataPathAddress)), availability: request.availability,
         managers: [{ nodeId, addr: advertiseAddress }],

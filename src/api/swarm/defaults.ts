@@ -3,7 +3,7 @@
  * Numbers are swarmkit's (api/defaults, agent).
  */
 import type { Cluster } from './objects.ts'
-import type { ContainerSpec, FailureAction, ReplicatedJob, RestartCondition, RestartPolicy, ServiceSpec, UpdateConfig, UpdateOrder } from './specs.ts'
+import type { ClusterSpec, ContainerSpec, FailureAction, ReplicatedJob, RestartCondition, RestartPolicy, ServiceSpec, UpdateConfig, UpdateOrder } from './specs.ts'
 
 export const NS_PER_MS = 1_000_000
 
@@ -83,7 +83,10 @@ export function heartbeatPeriodMsOf(cluster: Cluster | undefined): number {
   return periodNs > 0 ? periodNs / NS_PER_MS : DEFAULT_HEARTBEAT_PERIOD_MS
 }
 
-export function nodeCertExpiryMsOf(cluster: Cluster | undefined): number {
-  const expiryNs = cluster?.spec?.nodeCertExpiryNs ?? 0
+export function nodeCertExpiryMsOf(cluster: Cluster | undefined): number { return nodeCertExpiryMs(cluster?.spec) }
+
+/** How long new node certificates are valid: 90 days without a setting. */
+export function nodeCertExpiryMs(spec: ClusterSpec | undefined): number {
+  const expiryNs = spec?.nodeCertExpiryNs ?? 0
   return expiryNs > 0 ? expiryNs / NS_PER_MS : DEFAULT_NODE_CERT_EXPIRY_MS
 }
