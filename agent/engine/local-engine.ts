@@ -83,7 +83,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const launcher = new Launcher({ kernel, runtime, monitorPath: options.monitorPath, execRoot: options.execRoot })
   const events = new EventLog(clock)
   const tasks = new TaskGroup(logger)
-  const images = new ImageStore(join(dataRoot, 'images'), new LayerStore(join(dataRoot, 'layers'), kernel, random))
+  const images = new ImageStore(join(dataRoot, 'images'), new LayerStore(join(dataRoot, 'layers'), kernel, random), logger)
   const table = new ContainerTable(join(dataRoot, 'containers'))
   const snapshotRoot = join(dataRoot, 'snapshots')
   const snapshotter = options.snapshotter === 'copy' ? new CopySnapshotter(snapshotRoot) : new OverlaySnapshotter(snapshotRoot, kernel.mounts)

@@ -45,7 +45,7 @@ export function createApiServer(parts: ApiServerParts): HttpServer {
   return new HttpServer({
     router: new Router(routesOf(parts, swarmEvents)),
     sender: new ReplySender(clock, new WebSocketUpgrader()),
-    logger, owned: [swarmEvents],
+    logger, clock, owned: [swarmEvents],
     headers: { 'Api-Version': formatApiVersion(API_VERSION_MAX), 'Docker-Experimental': 'false', 'Ostype': 'linux', 'Server': `Shoal/${version} (linux)` },
   })
 }

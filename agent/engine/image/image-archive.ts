@@ -1,10 +1,12 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
-import { Readable } from 'node:stream'
+import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { malformedImage as malformed } from './malformed-image.ts'
 
 /** One image in an archive: where its parts are. */
 export interface ArchivedImage { readonly names: readonly string[]; readonly config: Buffer; readonly layers: readonly (() => Readable)[] }
@@ -14,6 +16,12 @@ type Members = ReadonlyMap<string, string>
 
 const MEMBERS_MAX = 10_000
 const LINKS_MAX = 8
+/** Manifests and configurations are held in memory; real ones have some KiB. */
+const JSON_BYTES_MAX = 8 * 1024 * 1024
+/** The parser holds extended headers in memory, however long they say they are. */
+const HEADER_BYTES_MAX = 8 * 1024 * 1024
+/** Indexes of indexes: one for the archive, one for the platforms. */
+const INDEX_DEPTH_MAX = 4
 
 /**
  * Reads a `docker save` archive or an OCI layout into `directory` (the caller's to delete).
@@ -31,15 +39,22 @@ async function unpack(tar: Readable, directory: string): Promise<Members> {
   const files = new Map<string, string>()
   const links = new Map<string, string>()
   const parser = extract()
-  const feeding = pipeline(tar, parser)
+  const bound = new HeaderBound()
+  const feeding = feed(tar, bound, parser)
   feeding.catch(() => undefined)
   try {
     for await (const entry of parser) {
+      bound.reset()
       const name = posix.normalize(entry.header.name)
       if (files.size + links.size >= MEMBERS_MAX) throw malformed(`it has more than ${MEMBERS_MAX} members`)
       if (entry.header.type === 'file') {
         const path = join(directory, String(files.size))
-        await pipeline(entry, createWriteStream(path))
+        await pipeline(entry, async function* (chunks: AsyncIterable<unknown>) {
+          for await (const chunk of chunks) {
+            bound.reset()
+            yield chunk
+          }
+        }, createWriteStream(path))
         files.set(name, path)
         continue
       }
@@ -61,46 +76,104 @@ async function unpack(tar: Readable, directory: string): Promise<Members> {
   return files
 }
 
-async function dockerImages(manifest: string, members: Members): Promise<readonly ArchivedImage[]> {
-  const entries = parse<readonly { readonly Config: string; readonly RepoTags: readonly string[] | null; readonly Layers: readonly string[] }[]>(await readFile(manifest), 'manifest.json')
-  if (!Array.isArray(entries)) throw malformed('manifest.json is not a list')
-  return Promise.all(entries.map(async entry => ({
-    names: entry.RepoTags ?? [],
-    config: await readFile(member(members, entry.Config)),
-    layers: (entry.Layers ?? []).map((name: string) => { const path = member(members, name); return () => createReadStream(path) }),
-  })))
+/** Unpacks gzip on the way, as `docker load -i x.tar.gz` expects. */
+async function feed(tar: Readable, bound: HeaderBound, parser: ReturnType<typeof extract>): Promise<void> {
+  const chunks = tar[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
+  const first = await chunks.next()
+  const whole = async function* (): AsyncIterable<Uint8Array> {
+    for (let next = first; next.done !== true; next = await chunks.next()) yield next.value
+  }
+  const isGzip = first.done !== true && first.value[0] === 0x1f && first.value[1] === 0x8b
+  try {
+    if (isGzip) await pipeline(whole, createGunzip(), bound, parser)
+    else await pipeline(whole, bound, parser)
+  } finally {
+    await chunks.return?.()
+  }
 }
 
-interface Descriptor { readonly digest: string; readonly mediaType?: string; readonly annotations?: Readonly<Record<string, string>>; readonly platform?: { readonly architecture?: string; readonly os?: string } }
+/** Fails an archive from which no member comes for too long. */
+class HeaderBound extends Transform {
+  #bytes = 0
+
+  /** Called for each sign of life of the parser. */
+  reset(): void { this.#bytes = 0 }
+
+  override _transform(chunk: Uint8Array, _encoding: unknown, callback: (error?: Error | null, chunk?: Uint8Array) => void): void {
+    this.#bytes += chunk.length
+    if (this.#bytes > HEADER_BYTES_MAX) callback(malformed(`one of its headers is larger than ${HEADER_BYTES_MAX} bytes`))
+    else callback(null, chunk)
+  }
+}
+
+async function dockerImages(manifest: string, members: Members): Promise<readonly ArchivedImage[]> {
+  const entries = await readMember(manifest, 'manifest.json')
+  if (!Array.isArray(entries)) throw malformed('manifest.json is not a list')
+  const images: ArchivedImage[] = []
+  for (const entry of entries as readonly unknown[]) {
+    const { Config, RepoTags, Layers } = fieldsOf(entry, 'manifest.json')
+    if (typeof Config !== 'string') throw malformed('in manifest.json, Config must be a text')
+    images.push({ names: texts(RepoTags, 'RepoTags'), config: await readBounded(member(members, Config), Config), layers: texts(Layers, 'Layers').map(name => { const path = member(members, name); return () => createReadStream(path) }) })
+  }
+  return images
+}
 
 async function ociImages(members: Members): Promise<readonly ArchivedImage[]> {
-  const index = parse<{ readonly manifests?: readonly Descriptor[] }>(await readFile(member(members, 'index.json')), 'index.json')
+  if (!members.has('index.json')) throw malformed('it has neither manifest.json nor index.json')
+  const { manifests } = fieldsOf(await readMember(member(members, 'index.json'), 'index.json'), 'index.json')
   const images: ArchivedImage[] = []
-  for (const descriptor of index.manifests ?? []) {
-    const image = await ociImage(descriptor, members)
+  for (const descriptor of descriptors(manifests, 'index.json')) {
+    const image = await ociImage(descriptor, members, 1)
     if (image !== undefined) images.push(image)
   }
   return images
 }
 
-async function ociImage(descriptor: Descriptor, members: Members): Promise<ArchivedImage | undefined> {
-  const { annotations = {} } = descriptor
+async function ociImage(descriptor: Descriptor, members: Members, depth: number): Promise<ArchivedImage | undefined> {
+  if (depth > INDEX_DEPTH_MAX) throw malformed(`its indexes are nested more than ${INDEX_DEPTH_MAX} deep`)
+  const { annotations, digest } = descriptor
   const name = annotations['io.containerd.image.name'] ?? annotations['org.opencontainers.image.ref.name']
-  const manifest = parse<{ readonly manifests?: readonly Descriptor[]; readonly config?: Descriptor; readonly layers?: readonly Descriptor[] }>(await readFile(blob(members, descriptor)), descriptor.digest)
-  if (manifest.manifests !== undefined) {
-    const inner = manifest.manifests.find(candidate => candidate.platform?.os === 'linux' && members.has(blobName(candidate)))
-    return inner === undefined ? undefined : ociImage({ ...inner, annotations }, members)
+  const manifest = fieldsOf(await readMember(blob(members, digest), digest), digest)
+  if (manifest['manifests'] !== undefined) {
+    const inner = descriptors(manifest['manifests'], digest).find(candidate => candidate.os === 'linux' && members.has(blobName(candidate.digest)))
+    return inner === undefined ? undefined : ociImage({ ...inner, annotations }, members, depth + 1)
   }
-  if (manifest.config === undefined) throw malformed(`${descriptor.digest} is no image manifest`)
+  if (manifest['config'] === undefined) throw malformed(`${digest} is no image manifest`)
+  const config = descriptorOf(manifest['config'], digest)
   return {
-    names: name !== undefined && /[/:]/.test(name) ? [name] : [],
-    config: await readFile(blob(members, manifest.config)),
-    layers: (manifest.layers ?? []).map(layer => { const path = blob(members, layer); return () => createReadStream(path) }),
+    names: typeof name === 'string' && /[/:]/.test(name) ? [name] : [],
+    config: await readBounded(blob(members, config.digest), config.digest),
+    layers: descriptors(manifest['layers'], digest).map(layer => { const path = blob(members, layer.digest); return () => createReadStream(path) }),
   }
 }
 
-function blobName(descriptor: Descriptor): string { return `blobs/${descriptor.digest.replace(':', '/')}` }
-function blob(members: Members, descriptor: Descriptor): string { return member(members, blobName(descriptor)) }
+interface Descriptor { readonly digest: string; readonly annotations: Readonly<Record<string, unknown>>; readonly os: unknown }
+
+function descriptors(value: unknown, where: string): readonly Descriptor[] {
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value)) throw malformed(`in ${where}, manifests and layers must be lists`)
+  return value.map(item => descriptorOf(item, where))
+}
+
+function descriptorOf(value: unknown, where: string): Descriptor {
+  const { digest, annotations, platform } = fieldsOf(value, where)
+  if (typeof digest !== 'string') throw malformed(`in ${where}, a digest must be a text`)
+  return { digest, annotations: fieldsOf(annotations ?? {}, where), os: fieldsOf(platform ?? {}, where)['os'] }
+}
+
+function fieldsOf(value: unknown, where: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`in ${where}, something that must be an object is none`)
+  return value as Readonly<Record<string, unknown>>
+}
+
+function texts(value: unknown, name: string): readonly string[] {
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value) || !value.every(item => typeof item === 'string')) throw malformed(`in manifest.json, ${name} must be a list of texts`)
+  return value
+}
+
+function blobName(digest: string): string { return `blobs/${digest.replace(':', '/')}` }
+function blob(members: Members, digest: string): string { return member(members, blobName(digest)) }
 
 function member(members: Members, name: string): string {
   const path = members.get(posix.normalize(name))
@@ -108,14 +181,17 @@ function member(members: Members, name: string): string {
   return path
 }
 
-function parse<T>(bytes: Buffer, name: string): T {
+async function readMember(path: string, name: string): Promise<unknown> {
+  const bytes = await readBounded(path, name)
   try {
-    return JSON.parse(bytes.toString()) as T
+    return JSON.parse(bytes.toString()) as unknown
   } catch (cause) {
     throw malformed(`${name} is not JSON`, cause)
   }
 }
 
-function malformed(reason: string, cause?: unknown): ShoalError {
-  return new ShoalError('invalid-argument', 'malformed-image', `the image archive cannot be read: ${reason}`, { cause })
+async function readBounded(path: string, name: string): Promise<Buffer> {
+  const { size } = await stat(path)
+  if (size > JSON_BYTES_MAX) throw malformed(`${name} is larger than ${JSON_BYTES_MAX} bytes`)
+  return readFile(path)
 }

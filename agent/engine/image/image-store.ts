@@ -1,26 +1,13 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ImageConfig } from '../../../src/api/engine/engine-json.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
+import type { Logger } from '../../../src/base/logger.ts'
 import { readJson, writeDurably } from '../durable-file.ts'
 import { Mutex } from '../mutex.ts'
+import { parseImageConfig, type ImageConfigFile } from './image-config.ts'
 import { familiarKey, parseReference, referenceKey } from './image-reference.ts'
 import type { LayerStore } from './layer-store.ts'
-
-/** The image configuration of the OCI image specification; its bytes' digest is the image's id. */
-export interface ImageConfigFile {
-  readonly architecture?: string
-  readonly os?: string
-  readonly variant?: string
-  readonly created?: string
-  readonly author?: string
-  readonly comment?: string
-  readonly docker_version?: string
-  readonly config?: ImageConfig
-  readonly rootfs?: { readonly type?: string; readonly diff_ids?: readonly string[] }
-  readonly history?: readonly { readonly created?: string; readonly created_by?: string; readonly comment?: string; readonly author?: string; readonly empty_layer?: boolean }[]
-}
 
 export interface StoredImage {
   /** "sha256:…" */
@@ -39,19 +26,26 @@ export class ImageStore {
   /** "docker.io/library/busybox:latest" -> id */
   #names: ReadonlyMap<string, string> = new Map()
 
-  constructor(root: string, layers: LayerStore) {
+  readonly #logger: Logger
+
+  constructor(root: string, layers: LayerStore, logger: Logger) {
     this.#root = root
     this.layers = layers
+    this.#logger = logger
   }
 
+  /** Reads what is on disk. What is damaged is reported and left there: the other images are not less for it. */
   async open(): Promise<void> {
     await mkdir(this.#configs, { recursive: true, mode: 0o700 })
     await this.layers.open()
     for (const name of await readdir(this.#configs)) {
-      if (name.endsWith('.json')) await this.#load(await readFile(join(this.#configs, name)))
+      if (!name.endsWith('.json')) continue
+      const path = join(this.#configs, name)
+      await readFile(path).then(bytes => this.#read(bytes)).then(image => { this.#images.set(image.id, image) }, (err: unknown) => {
+        this.#logger.error('an image\'s configuration is damaged, so the image is not there; remove the file and load the image again', { path, err })
+      })
     }
-    const names = await readJson<Record<string, string>>(this.#namesPath) ?? {}
-    this.#names = new Map(Object.entries(names).filter(([, id]) => this.#images.has(id)))
+    this.#names = new Map([...await this.#readNames()].filter(([, id]) => this.#images.has(id)))
   }
 
   get #configs(): string { return join(this.#root, 'configs') }
@@ -84,8 +78,9 @@ export class ImageStore {
 
   /** Adds an image whose layers are in the layer store already; durable. @throws `malformed-image` */
   async add(config: Uint8Array): Promise<StoredImage> {
-    const image = await this.#load(config)
+    const image = await this.#read(config)
     await writeDurably(join(this.#configs, `${image.id.slice(7)}.json`), config, { sync: true })
+    this.#images.set(image.id, image)
     return image
   }
 
@@ -129,14 +124,21 @@ export class ImageStore {
     return id === undefined ? undefined : this.#images.get(id)
   }
 
-  async #load(bytes: Uint8Array): Promise<StoredImage> {
-    const file = parseConfig(bytes)
+  async #readNames(): Promise<ReadonlyMap<string, string>> {
+    try {
+      return new Map(Object.entries(await readJson<Record<string, string>>(this.#namesPath) ?? {}))
+    } catch (err) {
+      this.#logger.error('the names of the images are damaged; images are there by their ids, name them again with docker tag', { path: this.#namesPath, err })
+      return new Map()
+    }
+  }
+
+  async #read(bytes: Uint8Array): Promise<StoredImage> {
+    const file = parseImageConfig(bytes)
     const diffIds = file.rootfs?.diff_ids ?? []
     const layers = await Promise.all(diffIds.map(diffId => this.layers.get(diffId)))
     const sizeBytes = layers.reduce((sum, layer) => sum + (layer?.sizeBytes ?? 0), 0)
-    const image = { id: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, file, diffIds, sizeBytes }
-    this.#images.set(image.id, image)
-    return image
+    return { id: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, file, diffIds, sizeBytes }
   }
 
   async #rename(change: (names: ReadonlyMap<string, string>) => ReadonlyMap<string, string>): Promise<void> {
@@ -145,14 +147,6 @@ export class ImageStore {
       await writeDurably(this.#namesPath, JSON.stringify(Object.fromEntries(names)), { sync: true })
       this.#names = names
     })
-  }
-}
-
-function parseConfig(bytes: Uint8Array): ImageConfigFile {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString()) as ImageConfigFile
-  } catch (cause) {
-    throw new ShoalError('invalid-argument', 'malformed-image', 'the image configuration is not JSON', { cause })
   }
 }
 

@@ -1,22 +1,22 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream, existsSync } from 'node:fs'
-import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
-import { hasCode, messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { hasCode, messageOf } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { readJson, writeDurably } from '../durable-file.ts'
 import { Mutex } from '../mutex.ts'
 import { diskUsage } from '../snapshot/disk-usage.ts'
+import { malformedImage } from './malformed-image.ts'
+import { applyWhiteouts } from './whiteouts.ts'
 
 /** One unpacked layer. `blob` is the tar as it came, maybe compressed: kept, so that saving gives back the same digest. */
 export interface Layer { readonly diffId: string; readonly sizeBytes: number }
 
-const WHITEOUT = '.wh.'
-const OPAQUE = '.wh..wh..opq'
 /** Part of a digest that names a layer's directory: short, because all of an image's layers must fit into one mount option page. */
 const DIRECTORY_NAME_LENGTH = 32
 
@@ -69,7 +69,7 @@ export class LayerStore {
       const diffId = await this.#unpack(blob, contents)
       return await this.#keeping.run(async () => await this.get(diffId) ?? this.#keep(diffId, blob, contents))
     } finally {
-      await rm(work, { recursive: true, force: true })
+      await this.#removeTree(work)
     }
   }
 
@@ -97,13 +97,21 @@ export class LayerStore {
   /** GNU tar keeps to its directory: it refuses `..`, strips leading slashes and puts links that lead out in place only at the end. */
   async #unpack(blob: string, contents: string): Promise<string> {
     const hash = createHash('sha256')
-    const tar = this.#decompressed(blob)
+    const tar = this.#decompressed(blob)[Symbol.asyncIterator]()
     let bytes = 0
+    let failure: unknown
+    // Reads by hand: tar stops at the end of the archive, but the digest is that of the whole file, which must be sound to its end.
     const hashed = async function* (): AsyncIterable<Uint8Array> {
-      for await (const chunk of tar) {
-        hash.update(chunk)
-        bytes += chunk.length
-        yield chunk
+      try {
+        for (let next = await tar.next(); next.done !== true; next = await tar.next()) {
+          hash.update(next.value)
+          bytes += next.value.length
+          yield next.value
+        }
+      } catch (error) {
+        // Kept, for nobody listens any more when tar has stopped reading.
+        failure = error
+        throw error
       }
     }
     try {
@@ -111,12 +119,16 @@ export class LayerStore {
         'tar', '--extract', '--directory', contents, '--numeric-owner', '--same-owner', '--same-permissions', '--delay-directory-restore',
         '--xattrs', '--xattrs-include=security.capability', '--xattrs-include=user.*',
       ], { input: hashed() })
-      if (bytes === 0) throw malformed('the archive is empty')
-      if (code !== 0) throw malformed(firstLine(stderr.toString()))
+      for await (const _rest of hashed()) { /* hashed */ }
+      if (failure !== undefined) throw failure
+      if (bytes === 0) throw malformedImage('the archive is empty')
+      if (code !== 0) throw malformedImage(complaint(stderr.toString()))
+      await applyWhiteouts(contents, this.#kernel.mounts)
     } catch (error) {
-      throw hasCode(error, 'malformed-image') ? error : malformed(messageOf(error), error)
+      throw hasCode(error, 'malformed-image') ? error : malformedImage(messageOf(error), error)
+    } finally {
+      await tar.return?.()
     }
-    await this.#applyWhiteouts(contents)
     return `sha256:${hash.digest('hex')}`
   }
 
@@ -130,31 +142,28 @@ export class LayerStore {
     else yield* source
   }
 
-  /** A tar says "deleted" with files named .wh.NAME; overlay says it with devices 0:0 and an attribute. */
-  async #applyWhiteouts(root: string): Promise<void> {
-    const entries = await readdir(root, { recursive: true })
-    for (const entry of entries.filter(path => basename(path).startsWith(WHITEOUT))) {
-      const path = join(root, entry)
-      const directory = dirname(path)
-      const stat = await lstat(path).catch(() => undefined)
-      if (stat === undefined) continue
+  /** Also what lies deeper than a path may be long. */
+  async #removeTree(path: string): Promise<void> {
+    try {
       await rm(path, { recursive: true, force: true })
-      if (basename(path) === OPAQUE) this.#kernel.mounts.makeOpaque(directory)
-      else if (!basename(path).startsWith(`${WHITEOUT}${WHITEOUT}`)) {
-        const hidden = join(directory, basename(path).slice(WHITEOUT.length))
-        if (!existsSync(hidden)) this.#kernel.mounts.makeWhiteout(hidden)
-      }
+    } catch {
+      await this.#kernel.processes.run(['rm', '-rf', '--', path])
     }
   }
 }
 
-function hexOf(digest: string): string { return digest.replace(/^sha256:/, '') }
-
-function malformed(reason: string, cause?: unknown): ShoalError {
-  return new ShoalError('invalid-argument', 'malformed-image', `the image archive cannot be read: ${reason}`, { cause })
+/** A digest becomes part of paths, so it is checked here whatever others have checked. */
+function hexOf(digest: string): string {
+  const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1]
+  if (hex === undefined) throw malformedImage(`${JSON.stringify(digest.slice(0, 80))} is no digest`)
+  return hex
 }
 
-function firstLine(text: string): string { return text.split('\n')[0]?.replace(/^tar: /, '') ?? '' }
+/** The line in which tar says what is wrong, without those about what it does by itself. */
+function complaint(text: string): string {
+  const lines = text.split('\n').map(line => line.replace(/^tar: /, '')).filter(line => line !== '' && !line.startsWith('Removing leading '))
+  return lines[0] ?? 'tar refuses it'
+}
 
 async function readMagic(path: string): Promise<string> {
   const file = await open(path, 'r')

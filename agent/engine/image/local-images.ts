@@ -7,9 +7,11 @@ import type { Filters, Images } from '../engine.ts'
 import type { EventLog } from '../event-log.ts'
 import { applyChanges } from './dockerfile-changes.ts'
 import { readImageArchive, type ArchivedImage } from './image-archive.ts'
+import { parseImageConfig } from './image-config.ts'
 import { imageHistory, imageInspect, imageMatches, imageSummary, IMAGE_FILTERS, type ImageUse } from './image-json.ts'
 import { familiarKey, parseReference, referenceKey, type ImageReference } from './image-reference.ts'
 import type { ImageStore, StoredImage } from './image-store.ts'
+import { malformedImage } from './malformed-image.ts'
 import { saveArchive, type SavedImage } from './save-archive.ts'
 import { checkFilters, matchesPruneLabels, untilMs } from '../filters.ts'
 
@@ -78,8 +80,8 @@ export class LocalImages implements Images {
     const directory = await this.#store.layers.temporaryDirectory()
     try {
       for (const archived of await readImageArchive(tar, directory)) {
-        const image = await this.#loadOne(archived)
         const keys = archived.names.map(name => referenceKey(parseReference(name)))
+        const image = await this.#loadOne(archived)
         for (const key of keys) await this.#store.name(key, image.id)
         this.#publish('load', image.id, keys[0] === undefined ? image.id : familiarKey(keys[0]))
         if (keys.length === 0) yield { stream: `Loaded image ID: ${image.id}\n` }
@@ -145,20 +147,19 @@ export class LocalImages implements Images {
   /** Layers first, then the configuration that makes the image exist; a failure takes back what was added. */
   async #loadOne(archived: ArchivedImage): Promise<StoredImage> {
     const added: string[] = []
+    const wanted = parseImageConfig(archived.config).rootfs?.diff_ids ?? []
+    if (wanted.length !== archived.layers.length) throw malformedImage(`it has ${archived.layers.length} layers, but its configuration names ${wanted.length}`)
     try {
-      const config = JSON.parse(archived.config.toString()) as { readonly rootfs?: { readonly diff_ids?: readonly string[] } }
-      const wanted = config.rootfs?.diff_ids ?? []
-      if (wanted.length !== archived.layers.length) throw new ShoalError('invalid-argument', 'malformed-image', `the image archive cannot be read: ${archived.layers.length} layers, but its configuration names ${wanted.length}`)
       for (const [at, diffId] of wanted.entries()) {
         if (await this.#store.layers.get(diffId) !== undefined) continue
         const layer = await this.#store.layers.add(archived.layers[at]?.() ?? Readable.from([]))
         added.push(layer.diffId)
-        if (layer.diffId !== diffId) throw new ShoalError('invalid-argument', 'malformed-image', `the image archive cannot be read: layer ${at + 1} has digest ${layer.diffId}, not ${diffId}`)
+        if (layer.diffId !== diffId) throw malformedImage(`layer ${at + 1} has digest ${layer.diffId}, not ${diffId}`)
       }
       return await this.#store.add(archived.config)
     } catch (error) {
       await this.#store.dropLayers(added)
-      throw error instanceof SyntaxError ? new ShoalError('invalid-argument', 'malformed-image', 'the image archive cannot be read: its configuration is not JSON', { cause: error }) : error
+      throw error
     }
   }
 

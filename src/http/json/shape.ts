@@ -12,6 +12,10 @@ export type Shape =
   | { readonly kind: 'map'; readonly of: Shape }
   | { readonly kind: 'object'; readonly fields: Readonly<Record<string, Shape>>; readonly byLowerCase: ReadonlyMap<string, string> }
 
+/** What 64-bit integers, signed or not, hold: more is no integer to the kernel and to other clients, though it is one to JSON. */
+const INTEGER_MIN = -(2 ** 63)
+const INTEGER_MAX = 2 ** 64
+
 export function list(of: Shape): Shape { return { kind: 'list', of } }
 export function map(of: Shape): Shape { return { kind: 'map', of } }
 export function object(fields: Readonly<Record<string, Shape>>): Shape {
@@ -46,7 +50,7 @@ function shapedScalar(shape: Shape & string, value: unknown, path: string): unkn
       if (typeof value === 'string') return [value]
       return shaped(STRINGS, value, path)
     case 'integer':
-      if (typeof value === 'number' && Number.isInteger(value)) return value
+      if (typeof value === 'number' && Number.isInteger(value) && value >= INTEGER_MIN && value <= INTEGER_MAX) return value
       throw mismatch(path, 'an integer', value)
     default:
       if (typeof value === shape) return value

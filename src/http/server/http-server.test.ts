@@ -24,9 +24,13 @@ const clock = new SystemClock()
 function newServer(): HttpServer {
   const routes = [
     route('GET', '/hello', () => json({ hello: 'world' })),
+    route('POST', '/refuses', async request => {
+      for await (const _chunk of request.body) throw new ShoalError('invalid-argument', 'no', 'not this one')
+      return json({})
+    }),
     route('GET', '/fails', () => { throw new Error('broken inside') }),
   ]
-  return new HttpServer({ router: new Router(routes), sender: new ReplySender(clock, new WebSocketUpgrader()), logger: new MemoryLogger(), headers: { 'X-Test': '1' } })
+  return new HttpServer({ router: new Router(routes), sender: new ReplySender(clock, new WebSocketUpgrader()), logger: new MemoryLogger(), clock, headers: { 'X-Test': '1' } })
 }
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
@@ -101,4 +105,34 @@ test('with a client authority, TLS lets in only clients that it signed', async (
   assert.equal(await get(pairOf({ nodeId: 'client' })), 200)
   assert.equal(await get({}), 'refused')
   assert.equal(await get(pairOf({ nodeId: 'client' }, createRootCa({ nowMs: clock.nowMs(), random }))), 'refused')
+})
+
+/** Sends that and returns what comes back. */
+async function exchange(port: number, parts: readonly (string | Buffer)[]): Promise<string> {
+  return new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1')
+    let text = ''
+    socket.on('data', chunk => {
+      text += String(chunk)
+      if (text.endsWith('}\n')) socket.end()
+    })
+    socket.on('error', error => { text += `ERROR ${error.message}` })
+    socket.on('close', () => resolve(text))
+    for (const part of parts) socket.write(part)
+  })
+}
+
+test('a client whose upload is refused gets to read why, though it is still sending', async () => {
+  await using server = newServer()
+  const port = await server.listen('tcp://127.0.0.1:0')
+  const chunk = Buffer.alloc(100_000)
+  const answer = await exchange(port, ['POST /refuses HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n', ...Array.from({ length: 100 }, () => chunk)])
+  assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*\{"message":"not this one"\}\n$/)
+})
+
+test('what is no HTTP request is told so, and by which limit', async () => {
+  await using server = newServer()
+  const port = await server.listen('tcp://127.0.0.1:0')
+  assert.match(await exchange(port, ['\u0016\u0003\u0001 garbage\r\n\r\n']), /^HTTP\/1\.1 400 [\s\S]*\{"message":"malformed HTTP request"\}/)
+  assert.match(await exchange(port, [`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(300_000)}\r\n\r\n`]), /^HTTP\/1\.1 431 [\s\S]*\{"message":"the request's headers are larger than 262144 bytes"\}/)
 })

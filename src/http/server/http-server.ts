@@ -2,11 +2,14 @@ import { chmod, chown, lstat, unlink } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { connect, type Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
+import type { Clock } from '../../base/clock.ts'
 import { splitVersion, type ApiVersion } from './api-version.ts'
 import type { ApiRequest } from './api-request.ts'
 import { readJsonBody } from './json-body.ts'
+import { drainRest, requestBody } from './request-body.ts'
 import { Query } from './query.ts'
 import type { Router } from './router.ts'
 import type { Exchange, ReplySender } from './send-reply.ts'
@@ -15,6 +18,16 @@ import type { Exchange, ReplySender } from './send-reply.ts'
 const HEADER_BYTES_MAX = 256 * 1024
 /** Bounds memory and descriptors; a busy UI with streams per container needs hundreds. */
 const CONNECTIONS_MAX = 4096
+/** A request's headers must be here after this long (slow loris); Node looks every CHECK_MS. */
+const HEADERS_TIMEOUT_MS = 10_000
+const CHECK_MS = 2_500
+const TLS_HANDSHAKE_TIMEOUT_MS = 10_000
+/** What is told to a client whose request cannot even be parsed. */
+const PARSE_ERRORS: Readonly<Record<string, readonly [string, string]>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', `the request's headers are larger than ${HEADER_BYTES_MAX} bytes`],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', `the request's headers took longer than ${HEADERS_TIMEOUT_MS / 1000} s`],
+}
+const MALFORMED = ['400 Bad Request', 'malformed HTTP request'] as const
 
 export interface TlsFiles {
   readonly certPem: string | Uint8Array
@@ -35,6 +48,7 @@ export interface HttpServerParts {
   readonly router: Router
   readonly sender: ReplySender
   readonly logger: Logger
+  readonly clock: Clock
   /** On every response. */
   readonly headers: Readonly<Record<string, string>>
   /** Disposed after the last connection is closed. */
@@ -83,21 +97,23 @@ export class HttpServer implements AsyncDisposable {
   #createServer(tls: TlsFiles | undefined): Server {
     const onRequest = (incoming: IncomingMessage, response: ServerResponse): void => { void this.#serve(incoming, response) }
     const server: Server = tls === undefined
-      ? createServer({ maxHeaderSize: HEADER_BYTES_MAX }, onRequest)
+      ? createServer({ maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: CHECK_MS }, onRequest)
       : createTlsServer({
-          maxHeaderSize: HEADER_BYTES_MAX, cert: asPem(tls.certPem), key: asPem(tls.keyPem), minVersion: 'TLSv1.2',
+          maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: CHECK_MS, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS, cert: asPem(tls.certPem), key: asPem(tls.keyPem), minVersion: 'TLSv1.2',
           ...tls.clientCaPem === undefined ? {} : { ca: asPem(tls.clientCaPem), requestCert: true, rejectUnauthorized: true },
         }, onRequest)
     // An image upload may take any time, and Docker's clients pool idle connections and count on them.
     server.requestTimeout = 0
+    server.headersTimeout = HEADERS_TIMEOUT_MS
     server.keepAliveTimeout = 0
     server.maxConnections = CONNECTIONS_MAX
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
     })
-    server.on('clientError', (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{"message":"malformed HTTP request"}\n')
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      const [status, message] = PARSE_ERRORS[error.code ?? ''] ?? MALFORMED
+      if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{"message":"${message}"}\n`, () => socket.destroy())
       else socket.destroy()
     })
     server.on('error', err => this.#parts.logger.error('the API listener failed', { err }))
@@ -106,7 +122,8 @@ export class HttpServer implements AsyncDisposable {
 
   /** Never rejects: this is where every request's errors end. */
   async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { headers, sender, logger } = this.#parts
+    const { headers, sender, logger, clock } = this.#parts
+    drainRest(incoming, response, clock)
     const gone = new AbortController()
     const onStop = (): void => gone.abort(this.#stop.signal.reason)
     this.#stop.signal.addEventListener('abort', onStop, { once: true })
@@ -141,7 +158,7 @@ export class HttpServer implements AsyncDisposable {
     if (incoming.method === 'OPTIONS') return sender.send(exchange, { kind: 'empty', status: 200 })
     const match = router.find(incoming.method ?? 'GET', path)
     if (match === undefined) throw new ShoalError('not-found', 'page-not-found', 'page not found')
-    const request = new IncomingRequest(exchange, { params: match.params, query: new Query(search), version })
+    const request = new IncomingRequest(exchange, this.#parts.clock, { params: match.params, query: new Query(search), version })
     await sender.send(exchange, await match.handler(request))
   }
 }
@@ -151,15 +168,18 @@ class IncomingRequest implements ApiRequest {
   readonly query: Query
   readonly version: ApiVersion
   readonly #exchange: Exchange
+  readonly #clock: Clock
+  #body: Readable | undefined
 
-  constructor(exchange: Exchange, parts: Pick<ApiRequest, 'params' | 'query' | 'version'>) {
+  constructor(exchange: Exchange, clock: Clock, parts: Pick<ApiRequest, 'params' | 'query' | 'version'>) {
     this.#exchange = exchange
+    this.#clock = clock
     this.params = parts.params
     this.query = parts.query
     this.version = parts.version
   }
 
-  get body(): ApiRequest['body'] { return this.#exchange.incoming }
+  get body(): ApiRequest['body'] { return this.#body ??= requestBody(this.#exchange.incoming) }
   get signal(): AbortSignal { return this.#exchange.signal }
 
   header(name: string): string | undefined {
@@ -174,7 +194,7 @@ class IncomingRequest implements ApiRequest {
   }
 
   async optionalJson<T>(shape: Parameters<ApiRequest['json']>[0]): Promise<T | undefined> {
-    return await readJsonBody(this.body, this.header('content-type'), shape) as T | undefined
+    return await readJsonBody(this.body, { contentType: this.header('content-type'), shape, clock: this.#clock }) as T | undefined
   }
 }
 

@@ -1,13 +1,18 @@
 import type { Readable } from 'node:stream'
 import { ShoalError } from '../../base/errors.ts'
+import type { Clock } from '../../base/clock.ts'
 import { shaped, type Shape } from '../json/shape.ts'
 
 /** The largest legal body is a config of 1,024,000 bytes in base 64; this is a comfortable multiple. */
 export const JSON_BODY_BYTES_MAX = 8 * 1024 * 1024
 
+/** A whole body must be here after this long: who sends a byte now and then must not hold a request for ever. */
+export const JSON_BODY_TIMEOUT_MS = 60_000
+
 /** Reads a JSON body of that shape; undefined when it is empty. @throws ShoalError as ApiRequest.json says */
-export async function readJsonBody(body: Readable, contentType: string | undefined, shape: Shape): Promise<unknown> {
-  const text = await readText(body)
+export async function readJsonBody(body: Readable, { contentType, shape, clock }: { readonly contentType: string | undefined; readonly shape: Shape; readonly clock: Clock }): Promise<unknown> {
+  const timer = clock.after(JSON_BODY_TIMEOUT_MS, () => body.destroy(new ShoalError('invalid-argument', 'body-too-slow', `the request body took longer than ${JSON_BODY_TIMEOUT_MS / 1000} s`)))
+  const text = await readText(body).finally(() => timer.cancel())
   if (text.trim() === '') return undefined
   checkContentType(contentType)
   return shaped(shape, parseJson(text))
