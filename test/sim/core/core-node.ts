@@ -2,7 +2,7 @@ import { decodeConfChange } from 'raft-ts/conf-change-codec'
 import { ConfChangeError } from 'raft-ts/confchange'
 import { toConfState } from 'raft-ts/cluster-config'
 import type { MemoryStorage } from 'raft-ts/memory-storage'
-import type { ConfState, Entry, Message } from 'raft-ts/message'
+import type { ConfState, Entry, Message, MessageType } from 'raft-ts/message'
 import { RawNode } from 'raft-ts/raw-node'
 import type { Ready } from 'raft-ts/ready'
 import type { RawNodeConfig } from 'raft-ts/raft-config'
@@ -23,6 +23,9 @@ export interface CoreSeams {
 
 export const RIGHT_SEAMS: CoreSeams = { built: () => {}, written: write => write, sendsBeforeFlush: false, snapshotIndex: applied => applied }
 
+/** What a leader may send before its own write is durable. */
+const LEADER_MESSAGES: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp', 'MsgHeartbeat', 'MsgSnap', 'MsgTimeoutNow'])
+
 const CONFIG: Pick<RawNodeConfig, 'electionTicks' | 'heartbeatTicks' | 'maxSizePerMessageBytes' | 'maxInflightMessages' | 'maxCommittedBytesPerReady'> = {
   electionTicks: 10, heartbeatTicks: 2, maxSizePerMessageBytes: 64, maxInflightMessages: 4, maxCommittedBytesPerReady: 96,
 }
@@ -33,6 +36,8 @@ export interface CoreNodeOptions {
   readonly random: () => number
   readonly invariants: CoreInvariants
   readonly seams: CoreSeams
+  /** As the manager's driver does (D-116). */
+  readonly leaderSendsEarly: boolean
   readonly send: (message: Message) => void
   readonly holds: (id: number, index: number, term: number) => boolean
 }
@@ -152,8 +157,11 @@ export class CoreNode {
     this.#pending = ready
     this.#isFlushed = false
     this.#outbox = [...ready.messages]
-    if (!this.#options.seams.sendsBeforeFlush) return
-    for (const message of this.#outbox.splice(0)) this.#emit(message)
+    const { seams, leaderSendsEarly } = this.#options
+    const isEarly = ({ type }: Message): boolean => seams.sendsBeforeFlush || (leaderSendsEarly && LEADER_MESSAGES.has(type))
+    const early = this.#outbox.filter(isEarly)
+    this.#outbox = this.#outbox.filter(message => !isEarly(message))
+    for (const message of early) this.#emit(message)
   }
 
   #emit(message: Message): void {

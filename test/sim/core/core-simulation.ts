@@ -1,7 +1,6 @@
 import type { Random } from '../../../src/base/random.ts'
 import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
-import { EMPTY_CONF_STATE } from 'raft-ts/cluster-config'
-import { isJoint } from 'raft-ts/cluster-config'
+import { EMPTY_CONF_STATE, isJoint } from 'raft-ts/cluster-config'
 import type { ConfChange, ConfChangeSingle, Message, Snapshot } from 'raft-ts/message'
 import type { RawNode } from 'raft-ts/raw-node'
 import { RaftError } from 'raft-ts/storage'
@@ -72,8 +71,9 @@ class CoreSimulation {
     this.#random = new SeededRandom(seed)
     this.#profile = createProfile(this.#random)
     const config = { preVote: this.#chance(0.5), checkQuorum: this.#chance(0.5), stepDownOnRemoval: true, disableProposalForwarding: this.#chance(0.3) }
+    const leaderSendsEarly = this.#chance(0.5)
     this.#nodes = Array.from({ length: NODES }, (_, i) => new CoreNode({
-      id: i + 1, config, random: () => this.#random.next(), invariants: this.#invariants, seams,
+      id: i + 1, config, random: () => this.#random.next(), invariants: this.#invariants, seams, leaderSendsEarly,
       send: message => this.#send(message),
       holds: (id, index, term) => this.#node(id).disk.holds(index, term),
     }))
