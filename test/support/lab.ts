@@ -44,7 +44,7 @@ export async function eventually<T>(what: string, timeoutMs: number, probe: () =
 export class Lab implements AsyncDisposable {
   readonly name: string
   readonly folder: string
-  readonly #script = join(process.cwd(), 'deploy/lab/lab.sh')
+  readonly script = join(process.cwd(), 'deploy/lab/lab.sh')
   readonly #configFolder = mkdtempSync(join(tmpdir(), 'docker-config-'))
 
   private constructor(name: string) {
@@ -52,12 +52,12 @@ export class Lab implements AsyncDisposable {
     this.folder = `/var/lib/${name}-lab`
   }
 
-  /** Makes `hosts` hosts with a running daemon and the image busybox:latest each. */
-  static async up(name: string, hosts: number, options: { readonly images?: boolean } = {}): Promise<Lab> {
+  /** Makes `hosts` hosts with a running daemon and the image busybox:latest each, and after them idle ones without a daemon. */
+  static async up(name: string, hosts: number, options: { readonly images?: boolean; readonly idleHosts?: number } = {}): Promise<Lab> {
     const lab = new Lab(name)
     try {
       await lab.lab('down')
-      await lab.#must('up', String(hosts))
+      await lab.#must('up', String(hosts + (options.idleHosts ?? 0)))
       const all = Array.from({ length: hosts }, (_, i) => i + 1)
       await Promise.all(all.map(async i => lab.start(i)))
       if (options.images !== false) await lab.importBusybox(all)
@@ -68,7 +68,7 @@ export class Lab implements AsyncDisposable {
     }
   }
 
-  async lab(...args: readonly string[]): Promise<Output> { return run('bash', [this.#script, ...args], { env: { LAB: this.name } }) }
+  async lab(...args: readonly string[]): Promise<Output> { return run('bash', [this.script, ...args], { env: { LAB: this.name } }) }
   async start(host: number, ...flags: readonly string[]): Promise<void> { await this.#must('start', String(host), ...flags) }
   socket(host: number): string { return join(this.folder, `h${host}`, 'shoal.sock') }
   pid(host: number, what: 'daemon' | 'manager'): number { return Number(readFileSync(join(this.folder, `h${host}`, what === 'daemon' ? 'shoal.pid' : 'exec/manager.pid'), 'utf8')) }
