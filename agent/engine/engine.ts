@@ -3,6 +3,7 @@ import type {
   ContainerConfig, ContainerInspectResponse, ContainerSummary, ContainerWaitResponse, EndpointSettings, EventMessage, FilesystemChange, HostConfig, ImageInspect, ImageSummary, Network,
   NetworkCreateRequest, NetworkingConfig, Volume, VolumeCreateOptions,
 } from '../../src/api/engine/engine-json.ts'
+import type { AttachOptions, ExecConfig, LogOptions, WaitCondition } from '../../src/api/engine/engine-calls.ts'
 import type { OverlayTable } from '../../src/api/engine/overlay.ts'
 
 /**
@@ -28,37 +29,11 @@ export interface CreateContainerRequest {
   readonly networkingConfig?: NetworkingConfig
 }
 
-export interface LogOptions {
-  readonly stdout: boolean
-  readonly stderr: boolean
-  readonly follow?: boolean
-  readonly timestamps?: boolean
-  readonly details?: boolean
-  /** Lines from the end; absent: all. */
-  readonly tail?: number
-  /** Nanosecond-precise RFC 3339 or seconds, as the API gives it. */
-  readonly since?: string
-  readonly until?: string
-}
-
-export interface AttachOptions {
-  readonly stdin: boolean
-  readonly stdout: boolean
-  readonly stderr: boolean
-  /** Replay what was logged before. */
-  readonly logs: boolean
-  /** Stay attached. */
-  readonly stream: boolean
-  readonly detachKeys?: string
-}
-
 /**
  * A live connection to a container or exec. Reading: output, in Docker's 8-byte framing unless `tty`. Writing: standard input; end() half-closes it;
  * destroy() only detaches. The output ends when the process does.
  */
 export interface Attachment { readonly tty: boolean; readonly stream: Duplex }
-
-export type WaitCondition = 'not-running' | 'next-exit' | 'removed'
 
 export interface Containers {
   create(request: CreateContainerRequest): Promise<{ readonly Id: string; readonly Warnings: readonly string[] }>
@@ -108,18 +83,6 @@ export interface PathStat {
   readonly linkTarget: string
 }
 
-export interface ExecConfig {
-  readonly cmd: readonly string[]
-  readonly attachStdin: boolean
-  readonly attachStdout: boolean
-  readonly attachStderr: boolean
-  readonly tty: boolean
-  readonly env: readonly string[]
-  readonly workingDir?: string
-  readonly user?: string
-  readonly privileged: boolean
-  readonly detachKeys?: string
-}
 export interface Execs {
   create(containerRef: string, config: ExecConfig): Promise<{ readonly Id: string }>
   /** Starts it; attached to its streams unless detached. */

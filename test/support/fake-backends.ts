@@ -1,8 +1,8 @@
+import type { ExecConfig } from '../../src/api/engine/engine-calls.ts'
 import { Duplex, PassThrough, Readable } from 'node:stream'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { EventMessage, Network, Volume } from '../../src/api/engine/engine-json.ts'
 import type { Backends } from '../../src/http/backends.ts'
-import type { ExecConfig } from '../../src/http/routes/execs.ts'
 import { frame, FakeContainers } from './fake-containers.ts'
 import { FakeControl } from './fake-control.ts'
 

@@ -1,8 +1,9 @@
+import type { AttachOptions, LogOptions } from '../../src/api/engine/engine-calls.ts'
 import { Duplex, PassThrough, Readable } from 'node:stream'
 import type { ContainerConfig, ContainerInspectResponse, ContainerSummary, ContainerWaitResponse } from '../../src/api/engine/engine-json.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { ContainersBackend } from '../../src/http/routes/containers.ts'
-import type { AttachOptions, Attachment, ContainerStreamsBackend, LogOptions } from '../../src/http/routes/container-streams.ts'
+import type { Attachment, ContainerStreamsBackend } from '../../src/http/routes/container-streams.ts'
 
 interface Fake {
   readonly id: string

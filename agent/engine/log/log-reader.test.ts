@@ -3,7 +3,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, test } from 'node:test'
-import type { LogOptions } from '../engine.ts'
+import type { LogOptions } from '../../../src/api/engine/engine-calls.ts'
 import { formatTime, openLog, parseTime } from './log-reader.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'shoal-log-'))

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { ShoalError } from '../../../src/base/errors.ts'
-import type { LogOptions } from '../engine.ts'
+import type { LogOptions } from '../../../src/api/engine/engine-calls.ts'
 
 /** A record of the monitor's log: {u64 little-endian ns}{stream, 0, 0, 0, big-endian length}{bytes}. The last 8 bytes of the head are Docker's frame header. */
 const RECORD_HEAD = 16

@@ -1,28 +1,11 @@
 import type { Duplex, Readable } from 'node:stream'
+import type { AttachOptions, LogOptions } from '../../api/engine/engine-calls.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import type { Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
 import { outputType } from '../server/stream-type.ts'
 
-export interface LogOptions {
-  readonly stdout: boolean
-  readonly stderr: boolean
-  readonly follow?: boolean
-  readonly timestamps?: boolean
-  readonly details?: boolean
-  readonly tail?: number
-  readonly since?: string
-  readonly until?: string
-}
-export interface AttachOptions {
-  readonly stdin: boolean
-  readonly stdout: boolean
-  readonly stderr: boolean
-  readonly logs: boolean
-  readonly stream: boolean
-  readonly detachKeys?: string
-}
 export interface Attachment { readonly tty: boolean; readonly stream: Duplex }
 
 /** The streaming part of the engine's Containers. */

@@ -1,6 +1,7 @@
 import type {
   ContainerConfig, ContainerCreateResponse, ContainerInspectResponse, ContainerSummary, ContainerWaitResponse, HostConfig, NetworkingConfig,
 } from '../../api/engine/engine-json.ts'
+import type { WaitCondition } from '../../api/engine/engine-calls.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { parseFilters, type Filters } from '../convert/filters.ts'
 import { completeContainer } from '../convert/summaries.ts'
@@ -10,7 +11,6 @@ import { supported } from '../server/missing.ts'
 import { empty, json, type Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
 
-export type WaitCondition = 'not-running' | 'next-exit' | 'removed'
 export interface StopOptions { readonly signal?: string; readonly timeoutSeconds?: number }
 /** Body of POST /containers/{id}/update. */
 export type ContainerUpdate = Partial<HostConfig>

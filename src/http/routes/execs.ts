@@ -1,4 +1,5 @@
 import type { Attachment } from './container-streams.ts'
+import type { ExecConfig } from '../../api/engine/engine-calls.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { EXEC_CREATE, EXEC_START } from '../json/container-shapes.ts'
 import type { ApiRequest } from '../server/api-request.ts'
@@ -6,18 +7,6 @@ import { empty, json, type Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
 import { outputType } from '../server/stream-type.ts'
 
-export interface ExecConfig {
-  readonly cmd: readonly string[]
-  readonly attachStdin: boolean
-  readonly attachStdout: boolean
-  readonly attachStderr: boolean
-  readonly tty: boolean
-  readonly env: readonly string[]
-  readonly workingDir?: string
-  readonly user?: string
-  readonly privileged: boolean
-  readonly detachKeys?: string
-}
 interface Size { readonly height: number; readonly width: number }
 
 /** Structurally the engine's Execs. */

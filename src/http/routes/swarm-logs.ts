@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { LogOptions } from '../../api/engine/engine-calls.ts'
 import type { LogSelector, LogStream } from '../../api/swarm/logs.ts'
 import type { Service, Task } from '../../api/swarm/objects.ts'
 import { make } from '../../api/codec/codec.ts'
@@ -10,7 +11,7 @@ import type { ApiRequest } from '../server/api-request.ts'
 import type { Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
 import { outputType } from '../server/stream-type.ts'
-import { logOptions, type LogOptions } from './container-streams.ts'
+import { logOptions } from './container-streams.ts'
 import type { ControlBackend } from './control-backend.ts'
 
 export type SwarmLogsBackend = Pick<ControlBackend, 'get' | 'subscribeLogs'>
