@@ -1,8 +1,9 @@
 import type { Clock, Timer } from '../src/base/clock.ts'
-import { hasCode, ShoalError } from '../src/base/errors.ts'
+import { ShoalError } from '../src/base/errors.ts'
 import type { Logger } from '../src/base/logger.ts'
 import { TaskGroup } from '../src/base/task-group.ts'
 import { WorkQueue } from '../src/base/work-queue.ts'
+import { followStore } from './store/follow-store.ts'
 import type { ObjectStore, StoreCommit, StoreTx, StoreWrite } from './store/object-store.ts'
 import type { Reconciler } from './store/reconciler.ts'
 
@@ -12,8 +13,6 @@ const KEYS_PER_UPDATE_MAX = 64
 const WRITES_PER_UPDATE_MAX = 500
 /** Wait before a key that failed is tried again; failures are rare and never worth spinning for. */
 const RETRY_DELAY_MS = 1_000
-/** Wait before watching again after the watch ended or lagged. */
-const WATCH_AGAIN_DELAY_MS = 100
 /** Longest timer: an early look is harmless, and no timer overflows. */
 const WAKE_DELAY_MAX_MS = 3_600_000
 
@@ -44,7 +43,7 @@ export class ReconcileLoop implements AsyncDisposable {
 
   /** Starts with all keys; call once. */
   start(): void {
-    this.#tasks.run('watch', signal => this.#watch(signal))
+    this.#tasks.run('watch', signal => followStore({ store: this.#store, clock: this.#clock, logger: this.#logger }, commit => this.#addChanged(commit), signal))
     this.#tasks.run('work', signal => this.#work(signal))
   }
 
@@ -54,40 +53,9 @@ export class ReconcileLoop implements AsyncDisposable {
     this.#timers.clear()
   }
 
-  async #watch(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      try {
-        await this.#follow(signal)
-      } catch (err) {
-        signal.throwIfAborted()
-        if (!hasCode(err, 'lagged')) this.#logger.warn('watch failed, starting again', { err })
-      }
-      await this.#clock.sleep(WATCH_AGAIN_DELAY_MS, signal)
-    }
-  }
-
-  async #follow(signal: AbortSignal): Promise<void> {
-    const commits = this.#store.watch(signal)[Symbol.asyncIterator]()
-    try {
-      // The first next() opens the watch; only then is the list of keys complete.
-      let next = commits.next()
-      this.#addAll()
-      for (let result = await next; result.done !== true; result = await next) {
-        this.#addChanged(result.value)
-        next = commits.next()
-      }
-    } finally {
-      await commits.return?.()
-    }
-  }
-
-  #addAll(): void {
-    for (const key of this.#reconciler.keys(this.#store.view())) this.#queue.add(key)
-  }
-
   #addChanged(commit: StoreCommit): void {
-    if (commit.changes === 'all') return this.#addAll()
-    for (const change of commit.changes) for (const key of this.#reconciler.keysOf(change, commit.view)) this.#queue.add(key)
+    if (commit.changes === 'all') for (const key of this.#reconciler.keys(commit.view)) this.#queue.add(key)
+    else for (const change of commit.changes) for (const key of this.#reconciler.keysOf(change, commit.view)) this.#queue.add(key)
   }
 
   async #work(signal: AbortSignal): Promise<void> {

@@ -1,9 +1,9 @@
 import type { Node } from '../src/api/swarm/objects.ts'
 import type { Clock } from '../src/base/clock.ts'
-import { hasCode } from '../src/base/errors.ts'
 import type { Logger } from '../src/base/logger.ts'
 import { TaskGroup } from '../src/base/task-group.ts'
 import { WorkQueue } from '../src/base/work-queue.ts'
+import { followStore } from './store/follow-store.ts'
 import type { ObjectStore, StoreCommit } from './store/object-store.ts'
 
 /** Wait before a role change that could not be made is tried again (N08). */
@@ -38,23 +38,11 @@ export class RoleManager implements AsyncDisposable {
   }
 
   start(): void {
-    this.#group.run('role manager watch', signal => this.#watch(signal))
+    this.#group.run('role manager watch', signal => followStore(this.#deps, commit => this.#observe(commit), signal))
     this.#group.run('role manager', signal => this.#work(signal))
   }
 
   async [Symbol.asyncDispose](): Promise<void> { await this.#group[Symbol.asyncDispose]() }
-
-  async #watch(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const commits = this.#deps.store.watch(signal)
-      this.#observe({ view: this.#deps.store.view(), changes: 'all' })
-      try {
-        for await (const commit of commits) this.#observe(commit)
-      } catch (error) {
-        if (!hasCode(error, 'lagged')) throw error
-      }
-    }
-  }
 
   #observe({ view, changes }: StoreCommit): void {
     const nodes = changes === 'all' ? view.list('node') : changes.flatMap(change => change.kind === 'node' && change.action !== 'remove' ? [change.object] : [])

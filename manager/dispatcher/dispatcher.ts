@@ -6,12 +6,13 @@ import type {
 import type { Task } from '../../src/api/swarm/objects.ts'
 import { isAtLeast, isTaskLive, stateOf } from '../../src/api/swarm/task-state.ts'
 import type { Clock, Timer } from '../../src/base/clock.ts'
-import { hasCode, ShoalError } from '../../src/base/errors.ts'
+import { ShoalError } from '../../src/base/errors.ts'
 import { createId } from '../../src/base/ids.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { RpcContext } from '../../src/base/rpc.ts'
 import { TaskGroup } from '../../src/base/task-group.ts'
+import { followStore } from '../store/follow-store.ts'
 import type { ObjectStore, StoreChange, StoreCommit } from '../store/object-store.ts'
 import { applyTaskStatuses } from './apply-task-statuses.ts'
 import { assignmentSet, diffAssignments, type AssignmentSet } from './assignment-set.ts'
@@ -74,7 +75,7 @@ export class Dispatcher implements AsyncDisposable {
 
   /** Moves all nodes to unknown until they register here, and begins to watch (N02). */
   async start(): Promise<void> {
-    this.#group.run('dispatcher watch', signal => this.#watch(signal))
+    this.#group.run('dispatcher watch', signal => followStore(this.#deps, commit => this.#observe(commit), signal))
     const { store, clock } = this.#deps
     const nowMs = clock.nowMs()
     const nodeIds = await store.update(tx => {
@@ -223,18 +224,6 @@ export class Dispatcher implements AsyncDisposable {
         tx.update('node', withState(node, { addr: '', ...node.status, state: 'down', message }, nowMs))
       }, signal)
     })
-  }
-
-  async #watch(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const commits = this.#deps.store.watch(signal)
-      this.#observe({ view: this.#deps.store.view(), changes: 'all' })
-      try {
-        for await (const commit of commits) this.#observe(commit)
-      } catch (error) {
-        if (!hasCode(error, 'lagged')) throw error
-      }
-    }
   }
 
   #observe(commit: StoreCommit): void {

@@ -1,8 +1,8 @@
 import { isTaskDesired, isTerminal, stateOf } from '../../src/api/swarm/task-state.ts'
 import type { Clock } from '../../src/base/clock.ts'
-import { hasCode } from '../../src/base/errors.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import { TaskGroup } from '../../src/base/task-group.ts'
+import { followStore } from '../store/follow-store.ts'
 import type { ObjectStore, StoreChange, StoreCommit } from '../store/object-store.ts'
 import { changesPlacement, placedTask, planPlacements, type Placement } from './plan-placements.ts'
 
@@ -11,7 +11,7 @@ const DEBOUNCE_MS = 50
 const DEBOUNCE_MAX_MS = 1_000
 /** Tasks written in one store update: bounds the log entry. */
 const WRITES_PER_UPDATE_MAX = 500
-/** Wait after a failed update or a broken watch. */
+/** Wait after a failed update. */
 const RETRY_DELAY_MS = 100
 
 /** Places pending tasks on nodes while this manager leads. It keeps nothing but the question whether there is something to do. */
@@ -34,37 +34,11 @@ export class Scheduler implements AsyncDisposable {
 
   /** Call once. */
   start(): void {
-    this.#tasks.run('watch', signal => this.#watch(signal))
+    this.#tasks.run('watch', signal => followStore({ store: this.#store, clock: this.#clock, logger: this.#logger }, commit => { if (this.#isRelevant(commit)) this.#changed() }, signal))
     this.#tasks.run('place', signal => this.#work(signal))
   }
 
   async [Symbol.asyncDispose](): Promise<void> { await this.#tasks[Symbol.asyncDispose]() }
-
-  async #watch(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      try {
-        await this.#follow(signal)
-      } catch (err) {
-        signal.throwIfAborted()
-        if (!hasCode(err, 'lagged')) this.#logger.warn('watch failed, starting again', { err })
-      }
-      await this.#clock.sleep(RETRY_DELAY_MS, signal)
-    }
-  }
-
-  async #follow(signal: AbortSignal): Promise<void> {
-    const commits = this.#store.watch(signal)[Symbol.asyncIterator]()
-    try {
-      let next = commits.next()
-      this.#changed()
-      for (let result = await next; result.done !== true; result = await next) {
-        if (this.#isRelevant(result.value)) this.#changed()
-        next = commits.next()
-      }
-    } finally {
-      await commits.return?.()
-    }
-  }
 
   #isRelevant({ changes }: StoreCommit): boolean {
     return changes === 'all' || changes.some(change => asksForPlace(change) || (this.#unplaced > 0 && mayMakeRoom(change)))
