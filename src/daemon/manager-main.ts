@@ -1,18 +1,17 @@
 /** The manager process: consensus, the replicated store, control loops. Started by the daemon with the path of its configuration; outlives it. */
-import { mkdirSync, readFileSync, watch } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Manager } from '../../manager/manager.ts'
-import { ShoalError, messageOf } from '../base/errors.ts'
-import { CertificateFiles } from '../platform/certificates/certificate-files.ts'
+import { messageOf } from '../base/errors.ts'
 import { CryptoRandom } from '../platform/clock/crypto-random.ts'
 import { SystemClock } from '../platform/clock/system-clock.ts'
 import { PinoLogger } from '../platform/log/pino-logger.ts'
-import { RenewableCredentials, type TlsCredentials } from '../platform/rpc/credentials-source.ts'
 import { GrpcDialer } from '../platform/rpc/grpc-dialer.ts'
 import { GrpcServer } from '../platform/rpc/grpc-server.ts'
 import { FileLog } from '../platform/storage/file-log.ts'
 import { LevelStore } from '../platform/storage/level-store.ts'
 import type { ManagerConfig } from './manager-config.ts'
+import { WatchedCertificates } from './watched-certificates.ts'
 
 /** The process is started again by its daemon after any other end than this one. */
 const EXIT_REMOVED = 3
@@ -20,11 +19,8 @@ const EXIT_REMOVED = 3
 async function main(config: ManagerConfig): Promise<void> {
   const logger = PinoLogger.create(config.logLevel).with({ process: 'manager' })
   const [clock, random] = [new SystemClock(), new CryptoRandom()]
-  const certificates = new CertificateFiles(config.certificateFolder)
-  const credentials = new RenewableCredentials(await loadCredentials(certificates, config.certificateFolder))
-  const watcher = watch(config.certificateFolder, () => {
-    loadCredentials(certificates, config.certificateFolder).then(renewed => credentials.renew(renewed), (err: unknown) => logger.warn('renewed certificates cannot be read', { err }))
-  })
+  const certificates = await WatchedCertificates.open(config.certificateFolder, logger)
+  const credentials = certificates.source
   mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 })
   const kv = await LevelStore.open(join(config.stateFolder, 'state'))
   const log = await FileLog.open(join(config.stateFolder, 'raft.log'))
@@ -35,7 +31,7 @@ async function main(config: ManagerConfig): Promise<void> {
     pid: process.pid, onStop: () => { process.kill(process.pid, 'SIGTERM') },
   })
   const end = (exitCode: number): void => {
-    watcher.close()
+    certificates[Symbol.dispose]()
     manager[Symbol.asyncDispose]().then(() => log[Symbol.asyncDispose]()).then(() => kv[Symbol.asyncDispose]()).then(() => process.exit(exitCode), (err: unknown) => {
       logger.error('stopping failed', { err })
       process.exit(1)
@@ -47,14 +43,6 @@ async function main(config: ManagerConfig): Promise<void> {
   if (stop.kind === 'failed') logger.error('this manager takes part no more', { err: stop.error })
   else logger.warn('this manager was removed from the cluster')
   end(stop.kind === 'removed' ? EXIT_REMOVED : 1)
-}
-
-async function loadCredentials(files: CertificateFiles, folder: string): Promise<TlsCredentials> {
-  const stored = await files.load()
-  if (stored?.certPem === undefined || stored.keyPem === undefined) {
-    throw new ShoalError('failed-precondition', 'certificates-missing', `there is no certificate in ${folder}; leave the cluster with 'docker swarm leave --force' and join it again`)
-  }
-  return { rootCertsPem: stored.rootCertPem, certPem: stored.certPem, keyPem: stored.keyPem }
 }
 
 process.on('unhandledRejection', (error: unknown) => {

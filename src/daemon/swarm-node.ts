@@ -15,27 +15,24 @@ import { TaskGroup } from '../base/task-group.ts'
 import { fetchRootCa, requestCertificate } from '../ca/ca-client.ts'
 import { createCertificateRequest } from '../ca/certificate-request.ts'
 import { createJoinToken, parseJoinToken } from '../ca/join-token.ts'
-import { readNodeCertificate, signNodeCertificate } from '../ca/node-certificate.ts'
-import { renewalAtMs } from '../ca/renewal-time.ts'
+import { signNodeCertificate } from '../ca/node-certificate.ts'
 import { createRootCa } from '../ca/root-ca.ts'
 import { CertificateFiles } from '../platform/certificates/certificate-files.ts'
 import { swarmStateError } from '../http/convert/swarm-state-error.ts'
-import { RenewableCredentials, fixedCredentials } from '../platform/rpc/credentials-source.ts'
+import { fixedCredentials } from '../platform/rpc/credentials-source.ts'
 import { GrpcDialer, createInsecureDialer } from '../platform/rpc/grpc-dialer.ts'
 import { localAddressTowards, chooseAddress, resolveAddress } from './host-address.ts'
 import { ManagerProcess } from './manager-process.ts'
+import { NodeCertificates, completeCredentials, type NodeCredentials } from './node-certificates.ts'
 import { StateFile } from './state-file.ts'
 import type { SwarmState } from './swarm-state.ts'
 
 const JOIN_TIMEOUT_MS = 20_000
 const LEAVE_TIMEOUT_MS = 2000
-const RENEWAL_RETRY_MS = 10_000
 const ROLE_RETRY_MS = 500
 /** How long a request waits for a manager that died and is started again. */
 const MANAGER_RESTART_MS = 5000
 const MANAGER_POLL_MS = 50
-/** setTimeout's limit is 2^31 ms; renewals look again at least this often. */
-const RENEWAL_CHECK_MAX_MS = 12 * 3_600_000
 
 /** This host's agent while it belongs to a cluster. */
 export interface NodeAgent extends AsyncDisposable {
@@ -86,15 +83,13 @@ export interface JoinRequest {
 }
 
 export type MembershipState = 'inactive' | 'pending' | 'active' | 'error'
-/** A node's certificate, its key, and the roots it trusts, all PEM. */
-interface NodeCredentials { readonly certPem: string; readonly keyPem: string; readonly rootCertPem: string }
-interface Membership { state: SwarmState; readonly credentials: RenewableCredentials; readonly agent: NodeAgent; manager: ManagerProcess | undefined }
+interface Membership { state: SwarmState; readonly certificates: NodeCertificates; readonly agent: NodeAgent; manager: ManagerProcess | undefined }
 
 /** This host's membership in a cluster: init, join, leave, roles, certificates; all of it survives restarts. */
 export class SwarmNode implements AsyncDisposable {
   readonly #parts: SwarmNodeParts
   readonly #stateFile: StateFile<SwarmState>
-  readonly #certificates: CertificateFiles
+  readonly #certificateFiles: CertificateFiles
   readonly #group: TaskGroup
   #membership: Membership | undefined
   #isChanging = false
@@ -103,7 +98,7 @@ export class SwarmNode implements AsyncDisposable {
   constructor(parts: SwarmNodeParts) {
     this.#parts = parts
     this.#stateFile = new StateFile(join(this.#folder, 'state.json'))
-    this.#certificates = new CertificateFiles(this.#certificateFolder)
+    this.#certificateFiles = new CertificateFiles(this.#certificateFolder)
     this.#group = new TaskGroup(parts.logger)
   }
 
@@ -118,7 +113,7 @@ export class SwarmNode implements AsyncDisposable {
   }
   get error(): string { return this.#error }
   /** PEM of the cluster's root certificate. */
-  get rootPem(): string { return this.#membership?.credentials.current().rootCertsPem ?? '' }
+  get rootPem(): string { return this.#membership?.certificates.rootPem ?? '' }
 
   /** The manager of this host as it says it is; undefined when there is none or it does not answer. */
   async managerStatus(): Promise<ManagerStatusResponse | undefined> { return this.#membership?.manager?.status() }
@@ -142,11 +137,7 @@ export class SwarmNode implements AsyncDisposable {
     try {
       const state = this.#stateFile.read()
       if (state === undefined) return
-      const stored = await this.#certificates.load()
-      if (stored?.certPem === undefined || stored.keyPem === undefined) {
-        throw new ShoalError('failed-precondition', 'certificates-missing', `there is no certificate in ${this.#certificateFolder}; leave the cluster with 'docker swarm leave --force' and join it again`)
-      }
-      await this.#enter(state, { rootCertPem: stored.rootCertPem, certPem: stored.certPem, keyPem: stored.keyPem }, undefined)
+      await this.#enter(state, completeCredentials(await this.#certificateFiles.load(), this.#certificateFolder), undefined)
     } catch (err) {
       this.#error = messageOf(err)
       this.#parts.logger.error('this host\'s membership in its cluster could not be taken up again', { err })
@@ -215,6 +206,7 @@ export class SwarmNode implements AsyncDisposable {
       if (membership.manager !== undefined) await this.#leaveRaft(membership.manager, membership.state.nodeId)
       await membership.agent.removeTasks()
       await membership.agent[Symbol.asyncDispose]()
+      await membership.certificates[Symbol.asyncDispose]()
       await membership.manager?.stop()
       this.#membership = undefined
       this.#forget()
@@ -225,6 +217,7 @@ export class SwarmNode implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#group[Symbol.asyncDispose]()
     await this.#membership?.agent[Symbol.asyncDispose]()
+    await this.#membership?.certificates[Symbol.asyncDispose]()
     await this.#membership?.manager?.[Symbol.asyncDispose]()
   }
 
@@ -242,21 +235,24 @@ export class SwarmNode implements AsyncDisposable {
   /** Writes everything down, starts the manager (if this is one) and the agent. Undone if the manager does not come up. */
   async #enter(state: SwarmState, credentials: NodeCredentials, joinAddress: string | undefined): Promise<void> {
     this.#error = ''
-    await this.#certificates.saveRoot(credentials.rootCertPem)
-    await this.#certificates.saveNode(credentials)
+    const { clock, random, logger } = this.#parts
+    const certificates = new NodeCertificates({
+      files: this.#certificateFiles, clock, random, logger, createDialer: source => new GrpcDialer({ credentials: source }),
+      managers: () => (this.#membership?.state ?? state).managers.map(({ addr }) => addr),
+    }, credentials)
+    await certificates.save()
     this.#stateFile.write(state)
-    const renewable = new RenewableCredentials({ rootCertsPem: credentials.rootCertPem, certPem: credentials.certPem, keyPem: credentials.keyPem })
     const manager = state.role === 'manager' ? this.#createManager(state, joinAddress) : undefined
     manager?.start()
     const agent = await this.#parts.createAgent({
-      state, dialer: new GrpcDialer({ credentials: renewable }), rootPem: () => renewable.current().rootCertsPem,
+      state, dialer: new GrpcDialer({ credentials: certificates.source }), rootPem: () => certificates.rootPem,
       onNode: node => { this.#onNode(node) },
       onManagers: managers => { if (this.#membership !== undefined && managers.length > 0) this.#remember({ ...this.#membership.state, managers }) },
-      onRootCa: rootPem => { this.#onRootCa(rootPem) },
+      onRootCa: rootPem => { certificates.trust(rootPem) },
     })
-    this.#membership = { state, credentials: renewable, agent, manager }
+    this.#membership = { state, certificates, agent, manager }
     await agent.start()
-    this.#group.run('renew the certificate', async signal => this.#renewInTime(signal))
+    certificates.start()
   }
 
   /** Waits for manager and session. A failing first start is undone, so that the user can try again. */
@@ -267,6 +263,7 @@ export class SwarmNode implements AsyncDisposable {
       await membership.manager?.untilReady()
     } catch (error) {
       await membership.agent[Symbol.asyncDispose]()
+      await membership.certificates[Symbol.asyncDispose]()
       await membership.manager?.stop()
       this.#membership = undefined
       this.#forget()
@@ -321,8 +318,8 @@ export class SwarmNode implements AsyncDisposable {
     for (;;) {
       const membership = this.#membership
       if (membership === undefined) return
-      await this.#renew(membership)
-      if (readNodeCertificate(membership.credentials.current().certPem ?? '').role === role) break
+      await membership.certificates.renew(signal)
+      if (membership.certificates.identity().role === role) break
       await this.#parts.clock.sleep(ROLE_RETRY_MS, signal)
     }
     const membership = this.#membership
@@ -339,50 +336,6 @@ export class SwarmNode implements AsyncDisposable {
       rmSync(join(this.#folder, 'manager'), { recursive: true, force: true })
     }
     this.#parts.logger.info('this host changed its role', { role })
-  }
-
-  #onRootCa(rootPem: string): void {
-    const current = this.#membership?.credentials.current()
-    if (current?.certPem === undefined || current.keyPem === undefined || current.rootCertsPem === rootPem || rootPem === '') return
-    const { certPem, keyPem } = current
-    this.#group.run('store the new root certificate', async () => this.#replaceCredentials({ certPem, keyPem, rootCertPem: rootPem }))
-  }
-
-  async #renewInTime(signal: AbortSignal): Promise<void> {
-    const { clock, random, logger } = this.#parts
-    for (;;) {
-      const membership = this.#membership
-      if (membership === undefined) return
-      const atMs = renewalAtMs(readNodeCertificate(membership.credentials.current().certPem ?? ''), random)
-      while (clock.nowMs() < atMs) await clock.sleep(Math.min(atMs - clock.nowMs(), RENEWAL_CHECK_MAX_MS), signal)
-      try {
-        await this.#renew(membership)
-      } catch (err) {
-        logger.warn('the certificate could not be renewed; trying again', { err })
-        await clock.sleep(RENEWAL_RETRY_MS, signal)
-      }
-    }
-  }
-
-  async #renew(membership: Membership): Promise<void> {
-    const dialer = new GrpcDialer({ credentials: membership.credentials })
-    let lastError: unknown = new ShoalError('unavailable', 'no-manager', 'no manager is known')
-    for (const { addr } of membership.state.managers) {
-      try {
-        const issued = await requestCertificate({ dialer, address: addr, rootCertPem: membership.credentials.current().rootCertsPem, nowMs: this.#parts.clock.nowMs(), availability: membership.state.availability })
-        await this.#replaceCredentials(issued)
-        return
-      } catch (error) {
-        lastError = error
-      }
-    }
-    throw lastError
-  }
-
-  async #replaceCredentials(credentials: NodeCredentials): Promise<void> {
-    await this.#certificates.saveRoot(credentials.rootCertPem)
-    await this.#certificates.saveNode(credentials)
-    this.#membership?.credentials.renew({ rootCertsPem: credentials.rootCertPem, certPem: credentials.certPem, keyPem: credentials.keyPem })
   }
 
   async #leaveWarning(manager: ManagerProcess): Promise<string> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { copyFile, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -32,7 +32,7 @@ test('what was saved is loaded, the key readable only by its owner, nothing else
   assert.equal(await files.load(), undefined)
 }))
 
-test('a crash between moving the key and moving the certificate is finished at load', () => inFolder(async folder => {
+test('a crash between moving the key and moving the certificate loses neither, nor does one while the next pair is saved', () => inFolder(async folder => {
   const files = new CertificateFiles(folder)
   await files.saveRoot(CLUSTER.root.certPem)
   const next = CLUSTER.node('a', 'manager')
@@ -42,5 +42,29 @@ test('a crash between moving the key and moving the certificate is finished at l
   await other.saveNode(CLUSTER.node('a', 'worker'))
   await copyFile(join(folder, 'old/swarm-node.crt'), join(folder, 'swarm-node.crt'))
   assert.equal((await files.load())?.certPem, next.certPem)
+  const last = CLUSTER.node('a', 'worker')
+  await files.saveNode(last)
+  assert.deepEqual(await files.load(), { rootCertPem: CLUSTER.root.certPem, certPem: last.certPem, keyPem: last.keyPem })
+  // A half-written certificate that a crash left is no hindrance.
+  await writeFile(join(folder, 'swarm-node.crt.next'), last.certPem.slice(0, 100))
+  assert.equal((await files.load())?.certPem, last.certPem)
+  await files.saveNode(next)
   assert.equal((await files.load())?.certPem, next.certPem)
+}))
+
+test('another process may read while pairs are saved: it sees one pair or the other, and is in nobody\'s way', () => inFolder(async folder => {
+  const [writer, reader] = [new CertificateFiles(folder), new CertificateFiles(folder)]
+  await writer.saveRoot(CLUSTER.root.certPem)
+  const pairs = Array.from({ length: 10 }, () => CLUSTER.node('a', 'worker'))
+  const saving = (async () => { for (const pair of pairs) await writer.saveNode(pair) })()
+  let isSaving = true
+  const reading = (async () => {
+    while (isSaving) {
+      const { certPem, keyPem } = await reader.load() ?? {}
+      if (certPem !== undefined) assert.equal(pairs.find(pair => pair.certPem === certPem)?.keyPem, keyPem)
+    }
+  })()
+  await saving.finally(() => { isSaving = false })
+  await reading
+  assert.equal((await reader.load())?.certPem, pairs.at(-1)?.certPem)
 }))

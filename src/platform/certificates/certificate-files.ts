@@ -13,10 +13,13 @@ const ROOT_FILE = 'swarm-root-ca.crt'
 const CERT_FILE = 'swarm-node.crt'
 const KEY_FILE = 'swarm-node.key'
 const NEXT = '.next'
+/** Renewals come hours apart: a second one while reading once more means that something else is wrong. */
+const READ_TRIES = 3
 
 /**
  * The certificates folder of a node (X11). Each file is replaced whole and durably; certificate and key change together: the new pair is complete
- * beside the old one before the key moves in, then the certificate, and load() finishes what a crash interrupted.
+ * beside the old one before the key moves in, then the certificate. What a crash interrupted is read whole by load() and finished by the next saveNode():
+ * only the writer moves files, so that another process may read at any time.
  */
 export class CertificateFiles {
   readonly #folder: string
@@ -27,13 +30,15 @@ export class CertificateFiles {
   async load(): Promise<StoredCertificates | undefined> {
     const rootCertPem = await this.#read(ROOT_FILE)
     if (rootCertPem === undefined) return undefined
-    const keyPem = await this.#read(KEY_FILE)
-    if (keyPem === undefined) return { rootCertPem }
-    for (const name of [CERT_FILE, CERT_FILE + NEXT]) {
-      const certPem = await this.#read(name)
-      if (certPem === undefined || !isPair(certPem, keyPem)) continue
-      if (name !== CERT_FILE) await this.#move(CERT_FILE)
-      return { rootCertPem, certPem, keyPem }
+    for (let tries = 0; tries < READ_TRIES; tries++) {
+      const keyPem = await this.#read(KEY_FILE)
+      if (keyPem === undefined) break
+      for (const name of [CERT_FILE, CERT_FILE + NEXT]) {
+        const certPem = await this.#read(name)
+        if (certPem !== undefined && isComplete(certPem) && isPair(certPem, keyPem)) return { rootCertPem, certPem, keyPem }
+      }
+      // Perhaps the writer moved both between our two readings; if the key is the same, the certificate is really missing.
+      if (await this.#read(KEY_FILE) === keyPem) break
     }
     return { rootCertPem }
   }
@@ -44,6 +49,7 @@ export class CertificateFiles {
   }
 
   async saveNode(pair: { readonly certPem: string; readonly keyPem: string }): Promise<void> {
+    await this.#finish()
     await this.#stage(CERT_FILE, pair.certPem, 0o644)
     await this.#stage(KEY_FILE, pair.keyPem, 0o600)
     await this.#move(KEY_FILE)
@@ -53,6 +59,12 @@ export class CertificateFiles {
   /** Forgets everything: the node left the swarm. */
   async clear(): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  /** After a crash between key and certificate: the certificate that waits is the only one for this key, so it must not be overwritten before it is in place. */
+  async #finish(): Promise<void> {
+    const [keyPem, waiting] = [await this.#read(KEY_FILE), await this.#read(CERT_FILE + NEXT)]
+    if (keyPem !== undefined && waiting !== undefined && isComplete(waiting) && isPair(waiting, keyPem)) await this.#move(CERT_FILE)
   }
 
   async #read(name: string): Promise<string | undefined> {
@@ -79,6 +91,9 @@ export class CertificateFiles {
     await folder.sync()
   }
 }
+
+/** A crash may leave a staged file half written. */
+function isComplete(certPem: string): boolean { return certPem.trimEnd().endsWith('-----END CERTIFICATE-----') }
 
 function isPair(certPem: string, keyPem: string): boolean {
   return new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem))
