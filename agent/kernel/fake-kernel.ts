@@ -78,12 +78,13 @@ export class FakeProcesses implements KernelProcesses {
 
   constructor(options: FakeKernelOptions) { this.#options = options }
 
-  spawnMonitor(argv: readonly string[]): SpawnedMonitor {
+  spawnMonitor(argv: readonly string[], options: { readonly withClient?: boolean } = {}): SpawnedMonitor {
     const pid = this.#nextPid++
     const onSignal = this.#options.onSignal ?? ((monitor, signal) => { if (signal === SIGKILL) monitor.exit(137) })
     const monitor = new FakeMonitor({ argv, pid, onSignal, failure: this.#options.failStart?.(argv) })
     this.monitors.push(monitor)
-    return { pid: pid + 1_000_000, control: monitor.start() }
+    const control = monitor.start()
+    return { pid: pid + 1_000_000, control, ...(options.withClient === true ? { client: monitor.connect() } : {}) }
   }
 
   /** Reads the input and says yes. */

@@ -16,6 +16,7 @@ export class FakeMonitor {
   readonly #onSignal: (monitor: FakeMonitor, signal: number) => void
   readonly #clients = new Map<Duplex, number>()
   #state: string = '{}'
+  #launched = false
 
   constructor(options: { readonly argv: readonly string[]; readonly pid: number; readonly failure: number | undefined; readonly onSignal: (monitor: FakeMonitor, signal: number) => void }) {
     this.argv = options.argv
@@ -39,15 +40,15 @@ export class FakeMonitor {
         rest = rest.subarray(end)
       }
     })
-    ours.on('close', () => this.#clients.delete(ours))
+    ours.on('close', () => { this.#clients.delete(ours); this.#firstClient() })
     return theirs
   }
 
-  /** The daemon's own connection; the runtime is done at once unless told to wait (-w). */
+  /** The daemon's own connection; the runtime is done at once unless told to wait (-w, -a). */
   start(): Duplex {
     const control = this.connect()
     for (const client of this.#clients.keys()) this.#send(client, FRAME.attach, Buffer.from(this.#state))
-    if (!this.argv.slice(0, this.argv.indexOf('--')).includes('-w')) this.#launch()
+    if (!this.#has('-w') && !this.#has('-a')) this.#launch()
     return control
   }
 
@@ -69,7 +70,10 @@ export class FakeMonitor {
     for (const client of this.#clients.keys()) client.destroy()
   }
 
+  #has(option: string): boolean { return this.argv.slice(0, this.argv.indexOf('--')).includes(option) }
+
   #launch(): void {
+    this.#launched = true
     this.#state = this.#failure === undefined ? JSON.stringify({ pid: this.pid }) : JSON.stringify({ failed: this.#failure })
     if (this.#failure !== undefined) this.#end(FRAME.start)
     else for (const client of this.#clients.keys()) this.#send(client, FRAME.start, Buffer.from(this.#state))
@@ -87,6 +91,7 @@ export class FakeMonitor {
     if (type === FRAME.attach) {
       this.#clients.set(client, body[0] ?? 0)
       this.#send(client, FRAME.attach, Buffer.from(this.#state))
+      this.#firstClient()
     }
     if (type === FRAME.start) this.#launch()
     if (type === FRAME.stdin) this.stdin.push(Buffer.from(body))
@@ -96,6 +101,8 @@ export class FakeMonitor {
       this.#onSignal(this, body[0] ?? 0)
     }
   }
+
+  #firstClient(): void { if (this.#has('-a') && !this.#launched) this.#launch() }
 
   #send(client: Duplex, type: number, body: Buffer): void {
     const header = Buffer.alloc(HEADER_SIZE)

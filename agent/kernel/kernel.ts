@@ -37,13 +37,15 @@ export interface SpawnedMonitor {
   readonly pid: number
   /** The monitor's descriptor 3. Ends when the monitor does. */
   readonly control: Duplex
+  /** Our end of its descriptor 4, if it was asked for. */
+  readonly client?: Duplex
 }
 
 export interface RunResult { readonly code: number; readonly stdout: Buffer; readonly stderr: Buffer }
 
 export interface KernelProcesses {
   /** Starts a process in a session of its own that outlives this one, with descriptor 3 connected to `control` and stderr in a file. @throws `spawn-failed` */
-  spawnMonitor(argv: readonly string[], options: { readonly stderrPath: string }): SpawnedMonitor
+  spawnMonitor(argv: readonly string[], options: { readonly stderrPath: string; /** Hand over a client's connection too, as descriptor 4. */ readonly withClient?: boolean }): SpawnedMonitor
   /** Runs a tool to its end. For rare work only: forking a large process is slow. */
   run(argv: readonly string[], options?: { readonly input?: AsyncIterable<Uint8Array>; readonly signal?: AbortSignal; readonly cwd?: string }): Promise<RunResult>
   /** Runs a tool as a filter: its standard output. The iteration fails with `tool-failed` when the tool does. */

@@ -45,7 +45,7 @@ void clients_accept(void) {
 }
 
 static void client_remove(struct client *c) {
-    bool had_stdin = c->attached && (c->wants & W_STDIN), was_control = c->fd == CONTROL_FD;
+    bool had_stdin = c->attached && (c->wants & W_STDIN), was_control = c->fd == CONTROL_FD, was_first = c->fd == CLIENT_FD;
     unwatch(c->fd);
     close(c->fd);
     free(c->out.data);
@@ -53,6 +53,7 @@ static void client_remove(struct client *c) {
     /* Freed at the end of the loop's turn would be safer against stale events; the loop takes one event at a time instead. */
     free(c);
     if (was_control) on_control_gone();
+    if (was_first) on_first_client();
     if (had_stdin && stdin_closes_with_client()) on_stdin_close();
 }
 
@@ -140,6 +141,7 @@ static void attach(struct client *c, unsigned wants) {
     c->wants = wants;
     client_send(c, F_ATTACH, state_json(), strlen(state_json()));
     if ((wants & W_STDIN) && stdin_is_full()) clients_input(false);
+    if (c->fd == CLIENT_FD) on_first_client();
 }
 
 static void take_frame(struct client *c, const unsigned char *body, uint32_t n) {

@@ -210,6 +210,11 @@ void on_go(void) {
     if (!launched) launch();
 }
 
+/* With -a the runtime is called once the client that came along is attached, or is known to be gone. */
+void on_first_client(void) {
+    if (options.first_client && !launched) launch();
+}
+
 /* The daemon died before it told to go on: nobody will. Descriptor 3 may be another client's later, which then means nothing. */
 void on_control_gone(void) {
     if (launched) return;
@@ -300,7 +305,7 @@ static void finish(void) {
 
 static void parse(int argc, char **argv) {
     int opt;
-    while ((opt = getopt(argc, argv, "+d:l:m:n:o:u:ti1w")) != -1) {
+    while ((opt = getopt(argc, argv, "+d:l:m:n:o:u:ti1wa")) != -1) {
         switch (opt) {
         case 'd': options.directory = optarg; break;
         case 'l': options.log_path = optarg; break;
@@ -312,12 +317,13 @@ static void parse(int argc, char **argv) {
         case 'i': options.keep_stdin = true; break;
         case '1': options.stdin_once = true; break;
         case 'w': options.wait_for_go = true; break;
+        case 'a': options.first_client = true; break;
         default: _exit(2);
         }
     }
     options.runtime = argv + optind;
     if (options.directory == NULL || argv[optind] == NULL) {
-        fprintf(stderr, "usage: shoal-monitor -d DIRECTORY [-l LOG -m BYTES -n FILES] [-o OOM-FILE] [-u HIDDEN-MOUNT] [-t] [-i] [-1] [-w] -- RUNTIME ARGUMENT...\n");
+        fprintf(stderr, "usage: shoal-monitor -d DIRECTORY [-l LOG -m BYTES -n FILES] [-o OOM-FILE] [-u HIDDEN-MOUNT] [-t] [-i] [-1] [-w | -a] -- RUNTIME ARGUMENT...\n");
         _exit(2);
     }
 }
@@ -344,6 +350,10 @@ static void prepare(void) {
     fcntl(CONTROL_FD, F_SETFL, O_NONBLOCK);
     struct client *control = client_add(CONTROL_FD);
     if (control != NULL) client_send(control, F_ATTACH, state, strlen(state));
+    if (!options.first_client) return;
+    fcntl(CLIENT_FD, F_SETFD, FD_CLOEXEC);
+    fcntl(CLIENT_FD, F_SETFL, O_NONBLOCK);
+    client_add(CLIENT_FD);
 }
 
 static void dispatch(void *tag, uint32_t events) {
@@ -369,7 +379,7 @@ int main(int argc, char **argv) {
     if (strcmp(name != NULL ? name + 1 : argv[0], "docker-init") == 0) return init_main(argc, argv);
     parse(argc, argv);
     prepare();
-    if (!options.wait_for_go) launch();
+    if (!options.wait_for_go && !options.first_client) launch();
     while (!exited || !output_drained()) {
         struct epoll_event event;
         int n = epoll_wait(epoll_fd, &event, 1, exited ? 10 : output_off ? 100 : -1);

@@ -19,6 +19,7 @@ enum want { W_STDOUT = 1, W_STDERR = 2, W_STDIN = 4, W_FOLLOW = 8 };
 #define LINGER_MS 2000              /* after the exit, how long clients may take to read what is queued */
 #define TTY_DRAIN_MS 500            /* after the exit, how long the terminal's last output may take to arrive */
 #define CONTROL_FD 3                /* the connection that the daemon hands over at start */
+#define CLIENT_FD 4                 /* with -a: a client's connection that it hands over as well */
 
 struct buffer { char *data; size_t start, end, size; };
 void buffer_append(struct buffer *b, const void *data, size_t n);
@@ -29,7 +30,7 @@ struct options {
     const char *directory, *log_path, *hidden_mount, *oom_path;
     long long log_bytes_max;
     int log_files_max;
-    bool tty, keep_stdin, stdin_once, wait_for_go;
+    bool tty, keep_stdin, stdin_once, wait_for_go, first_client;
     char **runtime;
 };
 
@@ -68,6 +69,7 @@ void on_resize(unsigned height, unsigned width);
 void on_signal(int signal);
 void on_go(void);
 void on_control_gone(void);
+void on_first_client(void);
 bool stdin_is_full(void);
 const char *state_json(void);
 bool stdin_closes_with_client(void);

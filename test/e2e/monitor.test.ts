@@ -63,6 +63,25 @@ test('a monitor that waits for the word to go ends with the daemon that would ha
   })
 })
 
+test('a client that is handed over at the start misses nothing, and nobody has to say go', { skip }, async () => {
+  const directory = mkdtempSync('/tmp/shoal-mon-')
+  const { control, client } = processes.spawnMonitor([MONITOR, '-d', directory, '-a', '--', '/bin/sh', '-c', 'seq 1 300000 & echo $! >pid'], { stderrPath: join(directory, 'err'), withClient: true })
+  const monitor = new MonitorProcess(control)
+  assert.ok(client)
+  assert.equal(await outputOf(client, WANT.stdout), 1_988_895)
+  assert.equal((await monitor.exited)?.code, 0)
+  await monitor.closed
+  rmSync(directory, { recursive: true })
+})
+
+test('a client that is handed over but goes without attaching does not hold up the start', { skip }, async () => {
+  const directory = mkdtempSync('/tmp/shoal-mon-')
+  const { control, client } = processes.spawnMonitor([MONITOR, '-d', directory, '-a', '--', '/bin/sh', '-c', 'exit 7'], { stderrPath: join(directory, 'err'), withClient: true })
+  client?.destroy()
+  assert.deepEqual(await new MonitorProcess(control).started, { failed: 7 })
+  rmSync(directory, { recursive: true })
+})
+
 test('ten megabytes of standard input arrive whole, and their end too', { skip }, async () => {
   await withMonitor('wc -c', ['-i', '-1', '-w'], async (monitor, directory) => {
     await monitor.ready

@@ -137,13 +137,16 @@ export class Launcher {
   }
 
   async #spawn(directory: string, stdio: StdioOptions, monitorArgs: readonly string[], runtimeArgs: readonly string[], command: string): Promise<Launched> {
-    const waits = stdio.attachments.length > 0
+    // One client, the ordinary case, comes along; more of them connect before the word to go.
+    const [only] = stdio.attachments.length === 1 ? stdio.attachments : []
+    const waits = stdio.attachments.length > 1
     const hidden = this.#runtime.hiddenMount
-    const { control } = this.#kernel.processes.spawnMonitor([
+    const { control, client } = this.#kernel.processes.spawnMonitor([
       this.#monitorPath, '-d', directory, ...monitorArgs,
-      ...(stdio.tty ? ['-t'] : []), ...(stdio.openStdin ? ['-i'] : []), ...(stdio.stdinOnce ? ['-1'] : []), ...(waits ? ['-w'] : []), ...(hidden === undefined ? [] : ['-u', hidden]),
+      ...(stdio.tty ? ['-t'] : []), ...(stdio.openStdin ? ['-i'] : []), ...(stdio.stdinOnce ? ['-1'] : []), ...(waits ? ['-w'] : []), ...(only === undefined ? [] : ['-a']), ...(hidden === undefined ? [] : ['-u', hidden]),
       '--', this.#runtime.path, '--root', this.#runtimeRoot, '--log', join(directory, 'runtime.log'), '--log-format', 'json', ...runtimeArgs,
-    ], { stderrPath: join(directory, 'monitor.err') })
+    ], { stderrPath: join(directory, 'monitor.err'), withClient: only !== undefined })
+    if (client !== undefined) only?.connect(client)
     const monitor = new MonitorProcess(control)
     if (waits) {
       await monitor.ready

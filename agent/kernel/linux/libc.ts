@@ -15,8 +15,8 @@ export interface Libc {
   errno(): number
 }
 
-/** What the child's descriptors 0 to 3 are: 0 and 1 /dev/null, 2 a file, 3 one of ours. */
-export interface SpawnStdio { readonly stderrPath: string; readonly controlFd: number }
+/** What the child's descriptors are: 0 and 1 /dev/null, 2 a file, from 3 on ours. None of ours may be below 3 + their number. */
+export interface SpawnStdio { readonly stderrPath: string; readonly fds: readonly number[] }
 
 const POSIX_SPAWN_SETSIGMASK = 0x08
 const POSIX_SPAWN_SETSID = 0x80
@@ -64,7 +64,7 @@ function createSpawn(lib: LibraryHandle): Libc['spawn'] {
     actionsOpen(actions, 0, '/dev/null', O_RDWR, 0)
     actionsOpen(actions, 1, '/dev/null', O_RDWR, 0)
     actionsOpen(actions, 2, stdio.stderrPath, O_CREAT_APPEND, 0o600)
-    actionsDup(actions, stdio.controlFd, 3)
+    stdio.fds.forEach((fd, at) => actionsDup(actions, fd, 3 + at))
     attrInit(attributes)
     attrFlags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK)
     attrMask(attributes, Buffer.alloc(OPAQUE_SIZE))

@@ -16,23 +16,22 @@ export class LinuxProcesses implements KernelProcesses {
 
   constructor(libc: Libc) { this.#libc = libc }
 
-  spawnMonitor(argv: readonly string[], options: { readonly stderrPath: string }): SpawnedMonitor {
-    const pair = new Int32Array(2)
-    if (this.#libc.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, pair) !== 0) throw errnoError('resource-exhausted', 'spawn-failed', 'cannot make a socket pair', this.#libc.errno())
-    const [ours = -1, theirs = -1] = pair
+  spawnMonitor(argv: readonly string[], options: { readonly stderrPath: string; readonly withClient?: boolean }): SpawnedMonitor {
+    const pairs: (readonly [number, number])[] = []
     let pid: number
     try {
-      pid = this.#libc.spawn(argv, [PATH], { stderrPath: options.stderrPath, controlFd: theirs })
+      for (let at = 0; at < (options.withClient === true ? 2 : 1); at++) pairs.push(this.#socketPair())
+      pid = this.#libc.spawn(argv, [PATH], { stderrPath: options.stderrPath, fds: pairs.map(([, theirs]) => theirs) })
     } catch (error) {
-      closeSync(ours)
+      for (const [ours] of pairs) closeSync(ours)
       throw error
     } finally {
-      closeSync(theirs)
+      for (const [, theirs] of pairs) closeSync(theirs)
     }
-    const control = new Socket({ fd: ours, readable: true, writable: true, allowHalfOpen: false })
+    const [control, client] = pairs.map(([ours]) => new Socket({ fd: ours, readable: true, writable: true, allowHalfOpen: false })) as [Socket, Socket?]
     // The monitor's end of the socket closes as it exits: only then is it waited for, so no pool thread is held while it lives.
     control.once('close', () => { this.#libc.waitpidAsync(pid).catch(() => undefined) })
-    return { pid, control }
+    return { pid, control, ...(client === undefined ? {} : { client }) }
   }
 
   async run(argv: readonly string[], options: { readonly input?: AsyncIterable<Uint8Array>; readonly signal?: AbortSignal; readonly cwd?: string } = {}): Promise<RunResult> {
@@ -87,6 +86,13 @@ export class LinuxProcesses implements KernelProcesses {
     } catch {
       return undefined
     }
+  }
+
+  #socketPair(): readonly [number, number] {
+    const pair = new Int32Array(2)
+    if (this.#libc.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, pair) !== 0) throw errnoError('resource-exhausted', 'spawn-failed', 'cannot make a socket pair', this.#libc.errno())
+    const [ours = -1, theirs = -1] = pair
+    return [ours, theirs]
   }
 }
 
