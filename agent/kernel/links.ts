@@ -25,8 +25,10 @@ export type LinkOperation =
   /** A bridge port with hairpin lets frames leave where they came in. */
   | { readonly kind: 'set-port'; readonly name: string; readonly hairpin: boolean }
   | { readonly kind: 'add-address' | 'delete-address'; readonly link: string; readonly cidr: string }
-  /** `to` is a CIDR or "default". */
-  | { readonly kind: 'add-route' | 'delete-route'; readonly to: string; readonly via?: string; readonly link?: string }
+  /** `to` is a CIDR or "default"; `table` is the main one when absent; `source` is preferred for packets that have none yet. */
+  | { readonly kind: 'add-route' | 'delete-route'; readonly to: string; readonly via?: string; readonly link?: string; readonly table?: number; readonly source?: string }
+  /** Which routing table to look into, lowest priority number first, for which packets; isDefaultIgnored: its default routes do not count. */
+  | { readonly kind: 'add-rule' | 'delete-rule'; readonly priority: number; readonly table: number; readonly mark?: number; readonly udpSourcePort?: number; readonly isDefaultIgnored?: boolean }
   | { readonly kind: 'add-neighbour' | 'delete-neighbour'; readonly link: string; readonly ip: string; readonly mac: string }
   /** With `host`: the VXLAN device sends frames for `mac` to that host. Without: the bridge sends them to this port. */
   | { readonly kind: 'add-forwarding' | 'delete-forwarding'; readonly link: string; readonly mac: string; readonly host?: string }

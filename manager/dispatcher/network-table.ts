@@ -80,8 +80,12 @@ function servicesOf(view: StoreView, network: Network, endpoints: readonly Netwo
   return services
 }
 
+/** Those published on every host, and UDP ports in host mode that share a target port with one of them: hosts must then hide clients there. */
 function ingressPorts(service: Service): NetworkService['ports'] {
-  return (service.endpoint?.ports ?? []).filter(port => port.publishMode === 'ingress' && port.publishedPort !== 0)
+  const ports = service.endpoint?.ports ?? []
+  const everywhere = ports.filter(port => port.publishMode === 'ingress' && port.publishedPort !== 0)
+  const isShared = (target: number): boolean => everywhere.some(port => port.protocol === 'udp' && port.targetPort === target)
+  return [...everywhere, ...ports.filter(port => port.publishMode === 'host' && port.protocol === 'udp' && isShared(port.targetPort))]
 }
 
 /** The node's own address on the network, CIDR; empty when it does not take part. */

@@ -1,9 +1,11 @@
 import { join } from 'node:path'
 import type { EndpointSettings } from '../../../src/api/engine/engine-json.ts'
+import type { OverlayTable } from '../../../src/api/engine/overlay.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
+import { ClientReplies } from './client-replies.ts'
 import { hostsFile, resolvConf, type ResolverSettings } from './container-files.ts'
 import { ContainerNames } from './container-names.ts'
 import type { ContainerSandbox, NetworkedContainer } from './container-networks.ts'
@@ -13,6 +15,7 @@ import type { NetworkRegistry } from './network-registry.ts'
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './network-records.ts'
 import type { Overlays } from './overlays.ts'
 import { checkPorts, type PortPublisher } from './port-publisher.ts'
+import { replyPaths, type ReplyPaths } from './reply-paths.ts'
 import { LINK_PREFIX, type Joining, type Sandboxes } from './sandboxes.ts'
 
 export interface AttachmentParts {
@@ -34,9 +37,11 @@ export interface AttachmentParts {
 export class ContainerAttachments implements AsyncDisposable {
   readonly #parts: AttachmentParts
   readonly #names: ContainerNames
+  readonly #replies: ClientReplies
 
   constructor(parts: AttachmentParts) {
     this.#parts = parts
+    this.#replies = new ClientReplies(parts.kernel)
     this.#names = new ContainerNames({
       sandboxes: parts.sandboxes, overlayTable: id => parts.overlays.get(id)?.table, 
       isNameless: endpoint => endpoint.isHidden || endpoint.networkName === 'bridge' || parts.overlays.get(endpoint.networkId)?.table.ingress === true,
@@ -47,7 +52,13 @@ export class ContainerAttachments implements AsyncDisposable {
   endpoints(containerId: string): readonly EndpointRecord[] {
     return (this.#parts.sandboxes.get(containerId)?.endpoints ?? []).filter(endpoint => !endpoint.isHidden)
   }
-  namesChanged(networkId: string): void { this.#names.invalidate(networkId) }
+
+  /** The overlay's table is another one. */
+  async tableChanged(networkId: string): Promise<void> {
+    this.#names.invalidate(networkId)
+    if (this.#parts.overlays.get(networkId)?.table.ingress !== true) return
+    for (const { container } of this.members(networkId)) await this.#changeReplies(container.id)
+  }
 
   /** @throws `no-such-network` (not-found), `invalid-network-mode`, `invalid-port` */
   validate(container: NetworkedContainer): void {
@@ -64,6 +75,7 @@ export class ContainerAttachments implements AsyncDisposable {
     for (const endpoint of record.endpoints) this.#names.invalidate(endpoint.networkId)
     try {
       await this.#openResolver(record, false)
+      await this.#openReplies(record, false)
       return this.#describe(record)
     } catch (error) {
       await this.detach(container.id)
@@ -75,6 +87,7 @@ export class ContainerAttachments implements AsyncDisposable {
     const record = this.#parts.sandboxes.get(containerId)
     if (record === undefined) return
     this.#parts.dns.close(record.netnsPath)
+    this.#replies.forget(record.netnsPath)
     await this.#parts.sandboxes.remove(containerId, id => this.#network(id))
     for (const endpoint of record.endpoints) this.#names.invalidate(endpoint.networkId)
   }
@@ -98,6 +111,7 @@ export class ContainerAttachments implements AsyncDisposable {
     const network = this.#network(networkId)
     if (record === undefined || endpoint === undefined || network === undefined) throw new ShoalError('permission-denied', 'not-connected', `container ${container.name} is not connected to network ${networkId}`)
     const left = await this.#parts.sandboxes.leave({ ...record, container }, endpoint, network, this.#networksOf(record))
+    if (this.#replyPaths(record) !== undefined && this.#replyPaths(left) === undefined) await this.#replies.close(record.netnsPath)
     return await this.#changed(left, networkId)
   }
 
@@ -126,8 +140,9 @@ export class ContainerAttachments implements AsyncDisposable {
     this.#parts.sandboxes.adopt(record)
     try {
       await this.#openResolver(record, true)
+      await this.#openReplies(record, true)
     } catch (err) {
-      this.#parts.logger.error('a container has no resolver after the restart', { container: record.container.id, err })
+      this.#parts.logger.error('the network of a container could not be taken over after the restart', { container: record.container.id, err })
     }
   }
 
@@ -155,6 +170,7 @@ export class ContainerAttachments implements AsyncDisposable {
   async #changed(record: SandboxRecord, networkId: string): Promise<ContainerSandbox> {
     this.#names.invalidate(networkId)
     await this.#openResolver(record, false)
+    await this.#changeReplies(record.container.id)
     return this.#describe(record)
   }
 
@@ -208,6 +224,31 @@ export class ContainerAttachments implements AsyncDisposable {
       names: this.#names.of(container.id),
       upstreams: () => (container.dns.length > 0 ? container.dns : this.#parts.hostResolver().nameservers),
     }, isAgain)
+  }
+
+  async #openReplies(record: SandboxRecord, isAgain: boolean): Promise<void> {
+    const paths = this.#replyPaths(record)
+    if (paths !== undefined) await this.#replies.open(record.netnsPath, paths, { isAgain, previous: isAgain ? this.#replyPaths(record, id => this.#parts.overlays.previousTable(id)) : undefined })
+  }
+
+  /** A container whose namespace resists must not keep the others from what they need; the next table tries again. */
+  async #changeReplies(containerId: string): Promise<void> {
+    const record = this.#parts.sandboxes.get(containerId)
+    const paths = record === undefined ? undefined : this.#replyPaths(record)
+    if (record === undefined || paths === undefined) return
+    try {
+      await this.#replies.change(record.netnsPath, paths)
+    } catch (err) {
+      this.#parts.logger.error('replies of a container to clients of the routing mesh may be lost', { container: containerId, err })
+    }
+  }
+
+  #replyPaths(record: SandboxRecord, tableOf = (id: string): OverlayTable | undefined => this.#parts.overlays.get(id)?.table): ReplyPaths | undefined {
+    for (const endpoint of record.endpoints) {
+      const table = tableOf(endpoint.networkId)
+      if (table?.ingress === true) return replyPaths(table, endpoint)
+    }
+    return undefined
   }
 
   #describe(record: SandboxRecord): ContainerSandbox {

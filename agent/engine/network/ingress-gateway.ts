@@ -2,18 +2,19 @@ import type { Logger } from '../../../src/base/logger.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
 import type { HostFirewall } from './host-firewall.ts'
-import { macOf } from './ipv4.ts'
+import { formatCidr, macOf, parseCidr } from './ipv4.ts'
 import type { EndpointRecord } from './network-records.ts'
 import type { IngressPort } from './nft-rules.ts'
 import type { OverlayNetwork } from './overlay-network.ts'
-import { SANDBOX_GATEWAY } from './overlay-rules.ts'
+import { isBalanced, SANDBOX_GATEWAY } from './overlay-rules.ts'
 import type { PortPublisher } from './port-publisher.ts'
 
 const HOST_LINK = 'shvingress'
 
 /**
  * Joins the ingress network's sandbox to this host: a published port of any address of the host leads into the sandbox, which balances
- * it over all backends of the cluster. Replies come back here because the sandbox puts this host's ingress address in as their peer.
+ * it over all backends of the cluster. Their containers see the client's own address and send replies back here (reply-paths.ts); only clients
+ * whose address is not unique, such as 127.0.0.1, are replaced by this host's ingress address.
  */
 export class IngressGateway {
   readonly #kernel: NetworkKernel
@@ -42,7 +43,7 @@ export class IngressGateway {
   async apply(network: OverlayNetwork): Promise<void> {
     const address = this.#address ?? await this.#plug(network)
     const wanted = network.table.services.flatMap(service => service.ports)
-      .filter(port => port.publishedPort > 0 && port.protocol !== 'sctp')
+      .filter(isBalanced)
       .map((port): IngressPort => ({ protocol: port.protocol, port: port.publishedPort, address }))
     await this.#change(uniquePorts(wanted))
   }
@@ -62,7 +63,10 @@ export class IngressGateway {
     const found = this.#kernel.links.addresses(network.sandboxPath).find(({ link }) => link === SANDBOX_GATEWAY)?.cidr.split('/')[0]
     if (found !== undefined) bridge.claim(found)
     const address = found ?? bridge.allocate('')
-    if (found === undefined) bridge.plug(network.sandboxPath, { ...endpointOf(network, address), prefix: bridge.prefix })
+    if (found === undefined) {
+      await network.hideNear(formatCidr(parseCidr(`${address}/${bridge.prefix}`)))
+      bridge.plug(network.sandboxPath, { ...endpointOf(network, address), prefix: bridge.prefix })
+    }
     this.#kernel.links.apply(network.sandboxPath, [{ kind: 'add-route', to: 'default', via: bridge.gateway }])
     this.#address = address
     this.#bridgeId = bridge.id

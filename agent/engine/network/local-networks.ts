@@ -114,7 +114,7 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
   async applyOverlay(table: OverlayTable): Promise<void> {
     await this.#changes.run(async () => {
       await this.#parts.overlays.apply(table)
-      this.#parts.attachments.namesChanged(table.networkId)
+      await this.#parts.attachments.tableChanged(table.networkId)
     })
   }
 

@@ -2,6 +2,7 @@ import type { EndpointSettings, Network, NetworkContainer } from '../../../src/a
 import type { OverlayTable } from '../../../src/api/engine/overlay.ts'
 import type { NetworkedContainer } from './container-networks.ts'
 import type { EndpointRecord, NetworkRecord, PublishedPort } from './network-records.ts'
+import { isIngressPort } from './overlay-rules.ts'
 
 type Members = readonly { readonly container: NetworkedContainer; readonly endpoint: EndpointRecord }[]
 
@@ -30,7 +31,7 @@ export function servicesJson(table: OverlayTable): { readonly Services: Readonly
   return {
     Services: Object.fromEntries(table.services.map(service => [service.name, {
       VIP: service.virtualIp,
-      Ports: service.ports.map(port => `Target: ${port.targetPort}, Publish: ${port.publishedPort}`),
+      Ports: service.ports.filter(isIngressPort).map(port => `Target: ${port.targetPort}, Publish: ${port.publishedPort}`),
       LocalLBIndex: 0,
       Tasks: table.endpoints.filter(endpoint => endpoint.serviceId === service.serviceId).map(endpoint => ({
         Name: endpoint.names[0] ?? endpoint.taskId, EndpointID: endpoint.taskId, EndpointIP: endpoint.address, Info: { 'Host IP': endpoint.dataAddress },

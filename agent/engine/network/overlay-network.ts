@@ -2,10 +2,10 @@ import type { OverlayTable } from '../../../src/api/engine/overlay.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
-import { contains, macOf, parseCidr, parseIpv4 } from './ipv4.ts'
+import { contains, formatCidr, macOf, parseCidr, parseIpv4 } from './ipv4.ts'
 import type { EndpointRecord } from './network-records.ts'
 import { changeLinks, OVERLAY_MTU, overlayLinks, type OverlayLinks } from './overlay-links.ts'
-import { changeRules, ownAddress, removedBackends, SANDBOX_BRIDGE, SANDBOX_TUNNEL, sandboxTable } from './overlay-rules.ts'
+import { addNearSource, changeRules, ownAddress, removedBackends, SANDBOX_BRIDGE, SANDBOX_GATEWAY, SANDBOX_TUNNEL, sandboxTable } from './overlay-rules.ts'
 
 /** Registered with IANA; what a cluster that says nothing else uses. */
 const VXLAN_PORT = 4789
@@ -42,8 +42,11 @@ export class OverlayNetwork implements AttachableNetwork {
     const wanted = overlayLinks(this.#table, this.#hostAddresses)
     this.#links = wanted
     this.#kernel.links.apply(this.sandboxPath, [...removals(old, wanted), ...changeLinks(undefined, wanted)])
-    await this.#kernel.nft.run(this.sandboxPath, sandboxTable(this.#table))
+    await this.#kernel.nft.run(this.sandboxPath, sandboxTable(this.#table, this.#nearSources()))
   }
+
+  /** The mesh hides clients of this subnet from now on: containers may be in it themselves. */
+  async hideNear(subnet: string): Promise<void> { await this.#kernel.nft.run(this.sandboxPath, addNearSource(subnet)) }
 
   get id(): string { return this.#table.networkId }
   get name(): string { return this.#table.name }
@@ -59,7 +62,7 @@ export class OverlayNetwork implements AttachableNetwork {
     this.#isDirty = true
     if (isWhole) this.#kernel.links.apply(this.sandboxPath, [{ kind: 'set-link', name: SANDBOX_BRIDGE, mac: macOf(ownAddress(next)) }])
     this.#kernel.links.apply(this.sandboxPath, operations.filter(operation => !isRemoval(operation)))
-    const rules = !isWhole ? changeRules(this.#table, next) : sandboxTable(next)
+    const rules = !isWhole ? changeRules(this.#table, next) : sandboxTable(next, this.#nearSources())
     if (rules !== '') await this.#kernel.nft.run(this.sandboxPath, rules)
     this.#kernel.links.apply(this.sandboxPath, operations.filter(isRemoval))
     await this.#forgetConnections(next)
@@ -110,6 +113,11 @@ export class OverlayNetwork implements AttachableNetwork {
   }
 
   get #mtu(): number { return this.#table.mtu === 0 ? OVERLAY_MTU : this.#table.mtu }
+
+  /** The subnet of the bridge that the ingress sandbox is plugged into, if it is. */
+  #nearSources(): readonly string[] {
+    return this.#kernel.links.addresses(this.sandboxPath).filter(({ link }) => link === SANDBOX_GATEWAY).map(({ cidr }) => formatCidr(parseCidr(cidr)))
+  }
 
   #build(): void {
     const { netns, links } = this.#kernel

@@ -1,4 +1,5 @@
 import type { OverlayPort, OverlayService, OverlayTable } from '../../../src/api/engine/overlay.ts'
+import { macOf } from './ipv4.ts'
 
 /** The table of an overlay's sandbox namespace (design (ii) of NETWORK.md): all its rules, none elsewhere. */
 export const SANDBOX_TABLE = 'ip shoal'
@@ -15,8 +16,11 @@ interface Balancer {
   readonly rule: string
 }
 
-/** Everything, replacing what was there. Connections under way keep their translation. */
-export function sandboxTable(table: OverlayTable): string {
+/**
+ * Everything, replacing what was there. Connections under way keep their translation.
+ * @param nearSources subnets that containers may be in themselves: as peers they would be answered directly, so the mesh hides them
+ */
+export function sandboxTable(table: OverlayTable, nearSources: readonly string[] = []): string {
   const own = ownAddress(table)
   return `table ${SANDBOX_TABLE}
 delete table ${SANDBOX_TABLE}
@@ -27,6 +31,13 @@ table ${SANDBOX_TABLE} {
   set self {
     type ipv4_addr . ipv4_addr
   }
+  set near_sources {
+    type ipv4_addr
+    flags interval
+  }
+  set hiding_ports {
+    typeof meta l4proto . th dport
+  }
   map vips {
     type ipv4_addr : verdict
   }
@@ -35,7 +46,8 @@ table ${SANDBOX_TABLE} {
   }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept
-    iifname "${SANDBOX_GATEWAY}" ct mark set 1
+    iifname "${SANDBOX_GATEWAY}" ip saddr @near_sources ct mark set 1
+    iifname "${SANDBOX_GATEWAY}" meta l4proto . th dport @hiding_ports ct mark set 1
     iifname "${SANDBOX_GATEWAY}" meta l4proto . th dport vmap @ingress
     ip daddr vmap @vips
   }
@@ -44,14 +56,34 @@ table ${SANDBOX_TABLE} {
     ct mark 1 oifname "${SANDBOX_BRIDGE}" snat to ${own}
     ct status dnat ip saddr . ip daddr @self snat to ${own}
   }
-  chain input {
+${table.ingress ? meshChains(table) : ''}  chain input {
     type filter hook input priority filter; policy accept
     ip daddr @known_vips ip protocol icmp accept
     ip daddr @known_vips ip protocol tcp reject with tcp reset
     ip daddr @known_vips reject
   }
 }
-${changeRules(undefined, table)}`
+${table.ingress ? [table.subnet, ...nearSources].map(addNearSource).join('') : ''}${changeRules(undefined, table)}`
+}
+
+export function addNearSource(subnet: string): string { return `add element ${SANDBOX_TABLE} near_sources { ${subnet} }\n` }
+
+/**
+ * Clients keep their addresses (D-268), so one that calls two hosts from one port would be one connection to a host that only bridges
+ * the frames: it does not track what other hosts have translated. Segments must fit the tunnel: containers tell of another interface's.
+ */
+function meshChains(table: OverlayTable): string {
+  const mac = macOf(ownAddress(table))
+  return `  chain bridged {
+    type filter hook prerouting priority raw; policy accept
+    iifname "${SANDBOX_BRIDGE}" ip saddr != ${table.subnet} ether saddr != ${mac} notrack
+    iifname "${SANDBOX_BRIDGE}" ip daddr != ${table.subnet} ether daddr != ${mac} notrack
+  }
+  chain segments {
+    type filter hook forward priority mangle; policy accept
+    tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+  }
+`
 }
 
 /** Commands that turn the rules of one table into those of the next; empty when nothing changes. */
@@ -70,6 +102,7 @@ export function changeRules(from: OverlayTable | undefined, to: OverlayTable): s
       commands.push(`flush chain ${SANDBOX_TABLE} ${chain}`, `add rule ${SANDBOX_TABLE} ${chain} ${next.rule}`)
     }
   }
+  commands.push(...changeSet('hiding_ports', hidingPorts(from), hidingPorts(to)))
   commands.push(...changeSet('known_vips', virtualIps(from), virtualIps(to)), ...changeSet('self', selfPairs(from), selfPairs(to)))
   return commands.map(command => `${command}\n`).join('')
 }
@@ -105,8 +138,22 @@ function ingressBalancer(service: OverlayService, port: OverlayPort): Balancer {
   }
 }
 
+/** Published on every host. */
+export function isIngressPort(port: OverlayPort): boolean { return port.publishedPort > 0 && port.publishMode !== 'host' }
+
 /** sctp is not published: conntrack and numgen would do, but nothing here tests it. */
-function isBalanced(port: OverlayPort): boolean { return (port.protocol === 'tcp' || port.protocol === 'udp') && port.publishedPort > 0 }
+export function isBalanced(port: OverlayPort): boolean { return (port.protocol === 'tcp' || port.protocol === 'udp') && isIngressPort(port) }
+
+/** UDP ports that are published in host mode too: the way of their replies depends on the port alone, so the mesh must hide the client (D-268). */
+export function clientHidingPorts(service: OverlayService): readonly OverlayPort[] {
+  const inHostMode = new Set(service.ports.filter(port => port.protocol === 'udp' && port.publishMode === 'host').map(port => port.targetPort))
+  return service.ports.filter(port => port.protocol === 'udp' && isIngressPort(port) && inHostMode.has(port.targetPort))
+}
+
+function hidingPorts(table: OverlayTable | undefined): readonly string[] {
+  const services = table?.ingress === true ? table.services : []
+  return [...new Set(services.flatMap(clientHidingPorts).map(port => `${port.protocol} . ${port.publishedPort}`))]
+}
 
 /** One backend after the other, for each new connection. */
 function pick(service: OverlayService): string {

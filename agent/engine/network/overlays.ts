@@ -22,6 +22,7 @@ export class Overlays {
   readonly #clock: Clock
   readonly #networks = new Map<string, OverlayNetwork>()
   readonly #created = new Map<string, string>()
+  readonly #previous = new Map<string, OverlayTable>()
 
   constructor(options: { readonly kernel: NetworkKernel; readonly files: RecordFiles<OverlayRecord>; readonly netnsFolder: string; readonly ingress: IngressGateway; readonly logger: Logger; readonly clock: Clock }) {
     this.#kernel = options.kernel
@@ -35,6 +36,9 @@ export class Overlays {
   get(networkId: string): OverlayNetwork | undefined { return this.#networks.get(networkId) }
   all(): readonly OverlayNetwork[] { return [...this.#networks.values()] }
 
+  /** The table before the one that a restart found: the kernel may hold entries of both. */
+  previousTable(networkId: string): OverlayTable | undefined { return this.#previous.get(networkId) }
+
   /** When this host first had it, RFC 3339. */
   createdAt(networkId: string): string { return this.#created.get(networkId) ?? '' }
 
@@ -42,6 +46,7 @@ export class Overlays {
   async start(): Promise<void> {
     for (const [id, { table, previous }] of this.#files.load()) {
       try {
+        if (previous !== undefined) this.#previous.set(id, previous)
         await this.#open(table, previous)
       } catch (err) {
         this.#logger.error('an overlay network could not be set up again', { network: id, err })

@@ -19,6 +19,8 @@ const RTM_NEWROUTE = 24
 const RTM_DELROUTE = 25
 const RTM_NEWNEIGH = 28
 const RTM_DELNEIGH = 29
+const RTM_NEWRULE = 32
+const RTM_DELRULE = 33
 const AF_INET = 2
 const AF_BRIDGE = 7
 const IFLA = { address: 1, name: 3, mtu: 4, master: 10, portInfo: 12, linkInfo: 18, netnsFd: 28 }
@@ -30,6 +32,12 @@ const VXLAN = { id: 1, learning: 7, proxy: 11, port: 15 }
 const IFF_UP = 1
 const NEW = NLM_F_CREATE | NLM_F_EXCL
 const REPLACE = NLM_F_CREATE | NLM_F_REPLACE
+/** linux/fib_rules.h */
+const RULE = { priority: 6, mark: 10, suppressPrefixLength: 14, table: 15, protocol: 22, sourcePorts: 23 }
+const RULE_TO_TABLE = 1
+const IPPROTO_UDP = 17
+/** linux/rtnetlink.h: RTA_* */
+const ROUTE = { destination: 1, link: 4, gateway: 5, source: 7, table: 15 }
 const SCOPE_LINK = 253
 const TABLE_MAIN = 254
 const PROTOCOL_STATIC = 4
@@ -64,6 +72,8 @@ export function linkRequest(operation: LinkOperation, lookups: Lookups): LinkReq
     case 'delete-address': return { type: RTM_DELADDR, flags: 0, parts: addressParts(operation, lookups) }
     case 'add-route': return { type: RTM_NEWROUTE, flags: REPLACE, parts: routeParts(operation, lookups) }
     case 'delete-route': return { type: RTM_DELROUTE, flags: 0, parts: routeParts(operation, lookups) }
+    case 'add-rule': return { type: RTM_NEWRULE, flags: NEW, parts: ruleParts(operation) }
+    case 'delete-rule': return { type: RTM_DELRULE, flags: 0, parts: ruleParts(operation) }
     case 'add-neighbour': return { type: RTM_NEWNEIGH, flags: REPLACE, parts: neighbourParts(operation, lookups) }
     case 'delete-neighbour': return { type: RTM_DELNEIGH, flags: 0, parts: neighbourParts(operation, lookups) }
     case 'add-forwarding': return { type: RTM_NEWNEIGH, flags: REPLACE, parts: forwardingParts(operation, lookups) }
@@ -128,11 +138,32 @@ function routeParts(operation: Of<'add-route' | 'delete-route'>, lookups: Lookup
   const [ip, prefix] = operation.to === 'default' ? ['0.0.0.0', 0] as const : splitCidr(operation.to)
   const scope = operation.via === undefined ? SCOPE_LINK : 0
   return [
-    Buffer.of(AF_INET, prefix, 0, 0, TABLE_MAIN, PROTOCOL_STATIC, scope, 1, 0, 0, 0, 0),
-    ...(prefix === 0 ? [] : [attribute(1, ipv4(ip))]),
-    ...(operation.via === undefined ? [] : [attribute(5, ipv4(operation.via))]),
-    ...(operation.link === undefined ? [] : [attribute(4, u32(lookups.index(operation.link)))]),
+    Buffer.of(AF_INET, prefix, 0, 0, operation.table === undefined ? TABLE_MAIN : 0, PROTOCOL_STATIC, scope, 1, 0, 0, 0, 0),
+    ...(prefix === 0 ? [] : [attribute(ROUTE.destination, ipv4(ip))]),
+    ...(operation.via === undefined ? [] : [attribute(ROUTE.gateway, ipv4(operation.via))]),
+    ...(operation.link === undefined ? [] : [attribute(ROUTE.link, u32(lookups.index(operation.link)))]),
+    ...(operation.source === undefined ? [] : [attribute(ROUTE.source, ipv4(operation.source))]),
+    ...(operation.table === undefined ? [] : [attribute(ROUTE.table, u32(operation.table))]),
   ]
+}
+
+/** struct fib_rule_hdr */
+function ruleParts(operation: Of<'add-rule' | 'delete-rule'>): Buffer[] {
+  const { priority, table, mark, udpSourcePort, isDefaultIgnored } = operation
+  return [
+    Buffer.of(AF_INET, 0, 0, 0, 0, 0, 0, RULE_TO_TABLE, 0, 0, 0, 0),
+    attribute(RULE.priority, u32(priority)), attribute(RULE.table, u32(table)),
+    ...(mark === undefined ? [] : [attribute(RULE.mark, u32(mark))]),
+    ...(udpSourcePort === undefined ? [] : [attribute(RULE.protocol, u8(IPPROTO_UDP)), attribute(RULE.sourcePorts, portRange(udpSourcePort))]),
+    ...(isDefaultIgnored === true ? [attribute(RULE.suppressPrefixLength, u32(0))] : []),
+  ]
+}
+
+function portRange(port: number): Buffer {
+  const range = Buffer.alloc(4)
+  range.writeUInt16LE(port, 0)
+  range.writeUInt16LE(port, 2)
+  return range
 }
 
 function neighbourParts(operation: Of<'add-neighbour' | 'delete-neighbour'>, lookups: Lookups): Buffer[] {

@@ -85,7 +85,7 @@ export class LinuxLinks implements Links {
   }
 }
 
-/** Addresses, neighbours and forwarding entries come in thousands and need nothing of each other; links one by one. */
+/** Addresses, neighbours, rules and forwarding entries come in thousands and need nothing but those before them; links one by one. */
 function batches(operations: readonly LinkOperation[]): LinkOperation[][] {
   const groups: LinkOperation[][] = []
   for (const operation of operations) {
@@ -96,7 +96,7 @@ function batches(operations: readonly LinkOperation[]): LinkOperation[][] {
   return groups
 }
 
-function isEntry(operation: LinkOperation | undefined): boolean { return operation !== undefined && /-(address|neighbour|forwarding)$/.test(operation.kind) }
+function isEntry(operation: LinkOperation | undefined): boolean { return operation !== undefined && /-(address|neighbour|forwarding|route|rule)$/.test(operation.kind) }
 
 function applyBatch(socket: NetlinkSocket, operations: readonly LinkOperation[], lookups: Lookups): void {
   const requested = operations.flatMap(operation => {
@@ -116,7 +116,7 @@ function checkResult(operation: LinkOperation, errno: number): void {
   if (errno === 0) return
   const name = errnoName(errno)
   if (operation.kind.startsWith('delete-') && GONE.includes(name)) return
-  if (name === 'EEXIST' && operation.kind === 'add-address') return
+  if (name === 'EEXIST' && (operation.kind === 'add-address' || operation.kind === 'add-rule')) return
   if (name === 'EEXIST') throw new ShoalError('already-exists', 'link-exists', `${JSON.stringify(operation)}: it exists already`)
   throw netlinkFailure(JSON.stringify(operation), errno)
 }

@@ -51,11 +51,13 @@ export interface OverlayService {
   readonly names: readonly string[]
   /** IPs. */
   readonly backends: readonly string[]
-  /** Ports published on every host (ingress network only). */
+  /** Ports published on every host (ingress network only); and UDP ports published in host mode that have the target port of one of those. */
   readonly ports: readonly OverlayPort[]
 }
 export interface OverlayPort {
   readonly protocol: 'tcp' | 'udp' | 'sctp'
   readonly targetPort: number
   readonly publishedPort: number
+  /** Absent: ingress. */
+  readonly publishMode?: 'ingress' | 'host'
 }
