@@ -167,6 +167,93 @@ test('a published port of any host reaches every backend, from outside and from 
   assert.throws(() => getFrom(lan, `http://${UNDERLAY[0]}:8080`))
 })
 
+/** Opens connections at once from the client's machine; what each was answered, or why not. */
+function manyFrom(netns: string, options: { readonly port: number; readonly rounds: number; readonly hosts: readonly string[]; readonly firstPort?: number }): string[] {
+  const script = `
+    const { port, rounds, hosts, firstPort } = ${JSON.stringify(options)}
+    const one = (host, at) => new Promise(done => {
+      const c = require('net').connect({ host, port, ...(firstPort === undefined ? {} : { localPort: firstPort + at }) })
+      let text = ''
+      c.setTimeout(8000, () => { c.destroy(); done('timeout ' + host) })
+      c.on('error', e => done(e.code + ' ' + host)); c.on('data', d => { text += d }); c.on('end', () => done(text.split('\\r\\n\\r\\n')[1] ?? 'cut'))
+      c.write('GET / HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n')
+    })
+    Promise.all(Array.from({ length: rounds }, (_, at) => hosts.map(host => one(host, at))).flat()).then(all => console.log(all.join('\\n')))`
+  return run('ip', 'netns', 'exec', netns, process.execPath, '-e', script).trim().split('\n')
+}
+const ask = (netns: string, to: string): string => run('ip', 'netns', 'exec', netns, 'bash', '-c', `exec 3<>/dev/udp/${to}; echo hi >&3; timeout 2 head -n1 <&3`).trim()
+
+test('a container sees the client of a published port with its own address, through every host, over TCP and UDP', async () => {
+  const ingress = { networkId: 'ing1', name: 'ingress', vni: 4096, subnet: '10.0.0.0/24', ingress: true }
+  const endpoints = [endpoint('10.0.0.11', 0, 'site.1'), endpoint('10.0.0.12', 1, 'site.2')]
+  const ports = [{ protocol: 'tcp', targetPort: 80, publishedPort: 8080 }, { protocol: 'udp', targetPort: 82, publishedPort: 8082 }] as const
+  const backends = ['10.0.0.11', '10.0.0.12']
+  await applyBoth({ ...ingress, endpoints, services: [service({ virtualIp: '10.0.0.2', backends, ports })] })
+  const site1 = { netnsPath: join(one.folder, 'run', 'netns', aContainer('site1').id) } as ContainerSandbox
+  const all = { 'site1 10.98.0.100': 2, 'site2 10.98.0.100': 2 }
+  const count = (answers: readonly string[]): Record<string, number> => Object.fromEntries([...new Set(answers)].sort().map(each => [each, answers.filter(other => other === each).length]))
+  for (const host of UNDERLAY) {
+    assert.deepEqual(count(Array.from({ length: 4 }, () => getFrom(lan, `http://${host}:8080`))), all, host)
+    assert.deepEqual(count(Array.from({ length: 4 }, () => ask(lan, `${host}/8082`))), all, `${host} over UDP`)
+  }
+  for (const [at, host] of [one, two].entries()) {
+    for (const answers of [Array.from({ length: 2 }, () => getFrom(host.netns, `http://${UNDERLAY[at]}:8080`)), Array.from({ length: 2 }, () => ask(host.netns, `${UNDERLAY[at]}/8082`))]) {
+      assert.deepEqual(count(answers), { [`site1 ${UNDERLAY[at]}`]: 1, [`site2 ${UNDERLAY[at]}`]: 1 }, 'the host itself')
+    }
+    for (const answers of [Array.from({ length: 2 }, () => getFrom(host.netns, 'http://127.0.0.1:8080')), Array.from({ length: 2 }, () => ask(host.netns, '127.0.0.1/8082'))]) {
+      assert.deepEqual(count(answers), { [`site1 10.0.0.${250 + at}`]: 1, [`site2 10.0.0.${250 + at}`]: 1 }, 'loopback is hidden behind the ingress address')
+    }
+    assert.deepEqual(namesOf(Array.from({ length: 4 }, () => get(site1, `http://${UNDERLAY[at]}:8080`))), { site1: 2, site2: 2 }, 'a backend through a published port, its own too')
+    assert.deepEqual(namesOf(Array.from({ length: 4 }, () => udp(site1, `${UNDERLAY[at]}/8082`))), { site1: 2, site2: 2 })
+  }
+  assert.deepEqual(namesOf(Array.from({ length: 2 }, () => get(site1, 'http://10.0.0.2'))), { site1: 1, site2: 1 }, 'the virtual IP')
+  assert.match(inside(site1, 'busybox', 'ping', '-c1', '-W2', '10.98.0.100'), /1 packets received/)
+  assert.deepEqual(count(manyFrom(lan, { port: 8080, rounds: 200, hosts: UNDERLAY })), { 'site1 10.98.0.100': 200, 'site2 10.98.0.100': 200 })
+  const clashing = manyFrom(lan, { port: 8080, rounds: 100, hosts: UNDERLAY, firstPort: 20_000 })
+  assert.deepEqual(clashing.map(answer => answer.slice(6)), Array.from({ length: 200 }, () => '10.98.0.100'), 'one source port to both hosts at once')
+})
+
+test('replies find their way where reverse paths are checked, when hosts come and go, and after a container flushed its rules', async () => {
+  const site1 = { netnsPath: join(one.folder, 'run', 'netns', aContainer('site1').id) } as ContainerSandbox
+  inside(site1, 'sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=1')
+  const seen = (): string[] => UNDERLAY.flatMap(host => Array.from({ length: 2 }, () => getFrom(lan, `http://${host}:8080`))).sort()
+  const expected = ['site1 10.98.0.100', 'site1 10.98.0.100', 'site2 10.98.0.100', 'site2 10.98.0.100']
+  assert.deepEqual(seen(), expected)
+  inside(site1, 'nft', 'flush', 'ruleset')
+  const ingress = { networkId: 'ing1', name: 'ingress', vni: 4096, subnet: '10.0.0.0/24', ingress: true }
+  const endpoints = [endpoint('10.0.0.11', 0, 'site.1'), endpoint('10.0.0.12', 1, 'site.2')]
+  const ports = [{ protocol: 'tcp', targetPort: 80, publishedPort: 8080 }, { protocol: 'udp', targetPort: 82, publishedPort: 8082 }] as const
+  const services = [service({ virtualIp: '10.0.0.2', backends: ['10.0.0.11', '10.0.0.12'], ports })]
+  const joined = { nodeId: 'node9', address: '10.0.0.249', dataAddress: '10.98.0.9' }
+  const known = table(0, ingress).nodes
+  await one.call('applyOverlay', table(0, { ...ingress, endpoints, services, nodes: [...known, joined] }))
+  assert.match(inside(site1, 'ip', 'rule'), /fwmark 0x534800fa lookup/)
+  assert.match(inside(site1, 'ip', 'route', 'show', 'table', 'all'), /default via 10\.0\.0\.249 dev eth0 table/)
+  assert.deepEqual(seen(), expected)
+  await one.killDaemon()
+  assert.deepEqual(seen(), expected)
+  await one.start()
+  await one.call('restore', [{ container: onOverlay('web1', '10.0.1.11'), sandbox: {} }, { container: onOverlay('client', '10.0.1.20'), sandbox: {} }, { container: onOverlay('site1', '10.0.0.11', 'ingress'), sandbox: {} }])
+  assert.deepEqual(seen(), expected)
+  await one.call('applyOverlay', table(0, { ...ingress, endpoints, services, nodes: known }))
+  assert.doesNotMatch(inside(site1, 'ip', 'rule') + inside(site1, 'ip', 'route', 'show', 'table', 'all') + inside(site1, 'nft', 'list', 'ruleset'), /0x534800fa|10\.0\.0\.249|02:42:0a:00:00:f9/)
+  assert.equal(inside(site1, 'ip', 'rule').match(/fwmark/g)?.length, 2, 'no rule twice')
+  assert.deepEqual(seen(), expected)
+  assert.deepEqual(UNDERLAY.map(host => ask(lan, `${host}/8082`).slice(6)), ['10.98.0.100', '10.98.0.100'])
+})
+
+test('a UDP port that is published in host mode too hides the client in the mesh, and both ways work', async () => {
+  const ingress = { networkId: 'ing1', name: 'ingress', vni: 4096, subnet: '10.0.0.0/24', ingress: true }
+  const endpoints = [endpoint('10.0.0.11', 0, 'site.1'), endpoint('10.0.0.12', 1, 'site.2'), endpoint('10.0.0.13', 1, 'both.1')]
+  const ports = [{ protocol: 'udp', targetPort: 82, publishedPort: 8083 }, { protocol: 'udp', targetPort: 82, publishedPort: 8084, publishMode: 'host' }] as const
+  await applyBoth({ ...ingress, endpoints, services: [service({ virtualIp: '10.0.0.2', backends: ['10.0.0.13'], ports })] })
+  const both = await two.attach(onOverlay('both', '10.0.0.13', 'ingress', { portBindings: { '82/udp': [{ HostPort: '8084' }] } }))
+  serveName(two, both, 'both')
+  assert.equal(await eventually(() => ask(lan, `${UNDERLAY[1]}/8084`)), 'both 10.98.0.100')
+  assert.deepEqual(UNDERLAY.map(host => ask(lan, `${host}/8083`)), ['both 10.0.0.250', 'both 10.0.0.251'])
+  await two.call('detach', aContainer('both').id)
+})
+
 test('an internal overlay has no way out; encryption is refused; taking all down leaves nothing', async () => {
   await one.call('applyOverlay', table(0, { networkId: 'int', name: 'int', vni: 4100, subnet: '10.0.5.0/24', internal: true }))
   const inner = await one.attach(onOverlay('inner', '10.0.5.9', 'int'))
