@@ -25,7 +25,9 @@ export function registerServices(server: Pick<RpcServer, 'handle'>, services: Ma
   server.handle(CONTROL_RPC.update, unaryHandler((request, { signal }) => control.update(request, signal)))
   server.handle(CONTROL_RPC.remove, unaryHandler((request, { signal }) => control.remove(request, signal)))
   server.handle(CONTROL_RPC.listServiceStatuses, unaryHandler(async request => control.listServiceStatuses(request)))
-  server.handle(CONTROL_RPC.watchEvents, (_, { signal }) => control.watchEvents(signal))
+  server.handle(CONTROL_RPC.watchEvents, async function* (requests, { signal }) {
+    for await (const _request of requests) return yield* control.watchEvents(signal)
+  })
 
   server.handle(CA_RPC.getRootCa, unaryHandler(async () => certificates.getRootCa()))
   server.handle(CA_RPC.issueCertificate, unaryHandler((request, context) => certificates.issue(request, context)))
@@ -42,7 +44,9 @@ export function registerServices(server: Pick<RpcServer, 'handle'>, services: Ma
   server.handle(LOGS_RPC.subscribe, async function* (requests, context) {
     for await (const request of requests) return yield* work(gate).logBroker.subscribe(request, context)
   })
-  server.handle(LOG_BROKER_RPC.listenSubscriptions, (_, context) => work(gate).logBroker.listen(context))
+  server.handle(LOG_BROKER_RPC.listenSubscriptions, async function* (requests, context) {
+    for await (const _request of requests) return yield* work(gate).logBroker.listen(context)
+  })
   server.handle(LOG_BROKER_RPC.publishLogs, async function* (requests, context) { yield await work(gate).logBroker.publish(requests, context) })
 
   server.handle(MANAGER_ADMIN_RPC.status, unaryHandler(async () => services.status()))

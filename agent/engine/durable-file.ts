@@ -1,5 +1,6 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { ShoalError } from '../../src/base/errors.ts'
 
 /**
  * Replaces a file so that a crash leaves the old contents or the new. With `sync` the new ones also outlive a power failure;
@@ -27,8 +28,24 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** A JSON file, or undefined when there is none. */
+/** A JSON file, or undefined when there is none. @throws ShoalError `record-damaged` (internal) when it is not JSON, naming the file */
 export async function readJson<T>(path: string): Promise<T | undefined> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => { if (error.code === 'ENOENT') return undefined; throw error })
-  return text === undefined ? undefined : JSON.parse(text) as T
+  return text === undefined ? undefined : parseRecord<T>(path, text)
+}
+
+/** @throws ShoalError `record-damaged` (internal) */
+export function parseRecord<T>(path: string, text: string): T {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null) return value as T
+  } catch (cause) {
+    throw damagedRecord(path, cause)
+  }
+  throw damagedRecord(path)
+}
+
+/** Whoever reads many records reports this and goes on with the others (D-251). */
+export function damagedRecord(path: string, cause?: unknown): ShoalError {
+  return new ShoalError('internal', 'record-damaged', `${path} is damaged; restore it from a backup and restart the daemon, or remove it to give up what it describes`, { cause })
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, test } from 'node:test'
@@ -162,4 +162,23 @@ test('what is typed before the start arrives after it', async () => {
   const chunks: Buffer[] = []
   for await (const chunk of stream) chunks.push(chunk as Buffer)
   assert.equal(Buffer.concat(chunks).subarray(8).toString(), 'out\n')
+})
+
+test('a damaged record costs what it describes and nothing else, and what it describes is left', async () => {
+  const world = await open()
+  await up(world)
+  await world.engine.containers.create({ ...request(), name: 'other' })
+  await world.engine.volumes.create({ Name: 'vol' })
+  const { Id } = await world.engine.containers.inspect('c0')
+  const container = join(world.root, 'd/containers', Id ?? '')
+  for (const [path, text] of [[join(container, 'container.json'), '{"id":'], [join(world.root, 'd/images/names.json'), '\0\0'], [join(world.root, 'd/volumes/vol', 'volume.json'), '[]']] as const) {
+    if (existsSync(path)) writeFileSync(path, text)
+    else assert.fail(`there is no ${path} (${readdirSync(join(path, '..')).join(' ')})`)
+  }
+  const engine = await world.reopen()
+  await assert.rejects(engine.containers.inspect('c0'), { code: 'no-such-container' })
+  assert.equal((await engine.containers.inspect('other')).Name, '/other')
+  assert.equal((await engine.images.list({})).length, 1)
+  assert(existsSync(join(container, 'container.json')))
+  assert(existsSync(join(world.root, 'd/snapshots', Id ?? '')))
 })

@@ -84,11 +84,11 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const events = new EventLog(clock)
   const tasks = new TaskGroup(logger)
   const images = new ImageStore(join(dataRoot, 'images'), new LayerStore(join(dataRoot, 'layers'), kernel, random), logger)
-  const table = new ContainerTable(join(dataRoot, 'containers'))
+  const table = new ContainerTable(join(dataRoot, 'containers'), logger)
   const snapshotRoot = join(dataRoot, 'snapshots')
   const snapshotter = options.snapshotter === 'copy' ? new CopySnapshotter(snapshotRoot) : new OverlaySnapshotter(snapshotRoot, kernel.mounts)
   const usersOf = (volume: string): readonly string[] => table.all().filter(container => container.record.mounts.some(mount => mount.Name === volume)).map(container => container.id)
-  const volumes = new LocalVolumes({ root: join(dataRoot, 'volumes'), mounts: kernel.mounts, events, clock, random, usersOf })
+  const volumes = new LocalVolumes({ root: join(dataRoot, 'volumes'), logger, mounts: kernel.mounts, events, clock, random, usersOf })
   await Promise.all([images.open(), table.open(), volumes.open()])
 
   const connectable = createConnectableContainers(table)

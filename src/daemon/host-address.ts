@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram'
+import { promises as dns } from 'node:dns'
 import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
 import { ShoalError } from '../base/errors.ts'
 
@@ -18,6 +19,18 @@ export function resolveAddress(text: string, defaultPort = MANAGER_PORT): string
   if (found.length === 0) throw badAddress(`interface ${name} has no usable IP address, or does not exist`)
   if (found.length > 1) throw badAddress(`interface ${name} has more than one IPv4 address (${found.map(info => info.address).join(' and ')})`)
   return `${found[0]?.address ?? ''}:${port}`
+}
+
+/** Where another host is: "ip", "name" or either with a port, to "ip:port". @throws ShoalError `bad-address` */
+export async function resolveRemote(text: string): Promise<string> {
+  const match = /^([a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?::(\d+))?$/.exec(text)
+  const name = match?.[1]
+  if (name === undefined || /^[\d.]+$/.test(name)) return resolveAddress(text)
+  try {
+    return resolveAddress(`${(await dns.lookup(name, { family: 4 })).address}:${match?.[2] ?? MANAGER_PORT}`)
+  } catch (cause) {
+    throw cause instanceof ShoalError ? cause : new ShoalError('invalid-argument', 'bad-address', `the name ${name} cannot be resolved: give the manager's IP address, or correct the name`, { cause })
+  }
 }
 
 /** The one address others can reach this host at. @throws ShoalError `bad-address` when there is none or more than one: the text is Docker's, its CLI adds advice to it */

@@ -14,7 +14,7 @@ export class StateFile<T> {
     try {
       return JSON.parse(readFileSync(this.path, 'utf8')) as T
     } catch (cause) {
-      throw new ShoalError('internal', 'state-file-damaged', `${this.path} cannot be read (${messageOf(cause)}); restore it from a backup, or remove it to let this host leave its cluster`, { cause })
+      throw new ShoalError('internal', 'state-file-damaged', `${this.path} cannot be read (${messageOf(cause)}); restore it from a backup, or remove it to give up what it says (swarm/state.json: this host's place in its cluster)`, { cause })
     }
   }
 

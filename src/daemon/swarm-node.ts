@@ -21,11 +21,11 @@ import { CertificateFiles } from '../platform/certificates/certificate-files.ts'
 import { swarmStateError } from '../http/convert/swarm-state-error.ts'
 import { fixedCredentials } from '../platform/rpc/credentials-source.ts'
 import { GrpcDialer, createInsecureDialer } from '../platform/rpc/grpc-dialer.ts'
-import { localAddressTowards, chooseAddress, resolveAddress } from './host-address.ts'
+import { localAddressTowards, chooseAddress, resolveAddress, resolveRemote } from './host-address.ts'
 import { ManagerProcess } from './manager-process.ts'
 import { NodeCertificates, completeCredentials, type NodeCredentials } from './node-certificates.ts'
 import { StateFile } from './state-file.ts'
-import type { SwarmState } from './swarm-state.ts'
+import { isSwarmState, type SwarmState } from './swarm-state.ts'
 
 const JOIN_TIMEOUT_MS = 20_000
 const LEAVE_TIMEOUT_MS = 2000
@@ -137,6 +137,7 @@ export class SwarmNode implements AsyncDisposable {
     try {
       const state = this.#stateFile.read()
       if (state === undefined) return
+      if (!isSwarmState(state)) throw new ShoalError('internal', 'state-file-damaged', `${this.#stateFile.path} does not tell which cluster this host belongs to; restore it from a backup, or leave the cluster with 'docker swarm leave --force' and join it again`)
       await this.#enter(state, completeCredentials(await this.#certificateFiles.load(), this.#certificateFolder), undefined)
     } catch (err) {
       this.#error = messageOf(err)
@@ -177,11 +178,11 @@ export class SwarmNode implements AsyncDisposable {
       parseJoinToken(request.token)
       const remote = request.remoteAddresses[0]
       if (remote === undefined) throw new ShoalError('invalid-argument', 'bad-address', 'at least 1 RemoteAddr is required to join')
-      const address = resolveAddress(remote)
+      const address = await resolveRemote(remote)
       const listenAddress = resolveAddress(request.listenAddress || '0.0.0.0:2377')
       const advertiseAddress = request.advertiseAddress === '' ? `${await localAddressTowards(address)}:${portOf(listenAddress)}` : resolveAddress(request.advertiseAddress, portOf(listenAddress))
       const { clock } = this.#parts
-      const rootPem = await fetchRootCa({ dialer: createInsecureDialer(), address, token: request.token, clock })
+      const rootPem = await this.#fetchRoot(address, request.token)
       const issued = await requestCertificate({ dialer: new GrpcDialer({ credentials: fixedCredentials({ rootCertsPem: rootPem }) }), address, rootCertPem: rootPem, nowMs: clock.nowMs(), token: request.token, availability: request.availability })
       const { nodeId, clusterId, role } = issued.identity
       const state: SwarmState = {
@@ -275,6 +276,21 @@ export class SwarmNode implements AsyncDisposable {
     })
     try {
       await membership.agent.untilReady(timeout.signal)
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  /** The manager may be starting, so this tries for a while; within the time that clients grant a join. */
+  async #fetchRoot(address: string, token: string): Promise<string> {
+    const { clock } = this.#parts
+    const timeout = new AbortController()
+    const timer = clock.after(JOIN_TIMEOUT_MS, () => timeout.abort(unavailable('manager-unreachable', 'it does not answer')))
+    try {
+      return await fetchRootCa({ dialer: createInsecureDialer(), address, token, clock, signal: timeout.signal })
+    } catch (cause) {
+      if (!(cause instanceof ShoalError) || cause.kind !== 'unavailable') throw cause
+      throw new ShoalError('unavailable', 'manager-unreachable', `cannot reach a manager at ${address}: check the address, that a manager runs there, and that port ${portOf(address)}/tcp is open (${cause.message})`, { cause })
     } finally {
       timer.cancel()
     }

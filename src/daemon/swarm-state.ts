@@ -18,6 +18,15 @@ export interface SwarmState {
   readonly bootstrap?: ClusterBootstrap
 }
 
+/** Whether a value from disk has what this host needs to take up its membership again. */
+export function isSwarmState(value: unknown): value is SwarmState {
+  if (typeof value !== 'object' || value === null) return false
+  const state = value as Partial<Record<keyof SwarmState, unknown>>
+  const texts: readonly (keyof SwarmState)[] = ['nodeId', 'clusterId', 'listenAddress', 'advertiseAddress', 'dataAddress', 'availability']
+  return texts.every(name => typeof state[name] === 'string') && (state.role === 'manager' || state.role === 'worker')
+    && Array.isArray(state.managers) && state.managers.every((peer: { readonly addr?: unknown } | null) => typeof peer?.addr === 'string')
+}
+
 export interface ClusterBootstrap {
   readonly rootCertPem: string
   readonly rootKeyPem: string

@@ -1,7 +1,8 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ShoalError } from '../../../src/base/errors.ts'
-import { readJson, writeDurably } from '../durable-file.ts'
+import { messageOf, ShoalError } from '../../../src/base/errors.ts'
+import type { Logger } from '../../../src/base/logger.ts'
+import { damagedRecord, readJson, writeDurably } from '../durable-file.ts'
 import { Container } from './container.ts'
 import type { ContainerRecord } from './container-record.ts'
 
@@ -11,15 +12,30 @@ export class ContainerTable {
   readonly #containers = new Map<string, Container>()
   readonly #names = new Map<string, string>()
 
-  constructor(root: string) { this.#root = root }
+  readonly #logger: Logger
+  readonly #damagedIds = new Set<string>()
 
-  /** Reads what is on disk. A folder without a record is a create that was never acknowledged. */
+  constructor(root: string, logger: Logger) {
+    this.#root = root
+    this.#logger = logger
+  }
+
+  /** Containers whose record cannot be read: they are left as they are, running or not, until it is restored or removed. */
+  get damagedIds(): ReadonlySet<string> { return this.#damagedIds }
+
+  /** Reads what is on disk. A folder without a record is a create that was never acknowledged; one with a damaged record is reported and left (D-251). */
   async open(): Promise<void> {
     await mkdir(this.#root, { recursive: true, mode: 0o700 })
     for (const id of await readdir(this.#root)) {
-      const record = await readJson<ContainerRecord>(this.#path(id))
-      if (record === undefined) await rm(this.directory(id), { recursive: true, force: true })
-      else this.#keep(record)
+      try {
+        const record = await readJson<ContainerRecord>(this.#path(id))
+        if (record === undefined) await rm(this.directory(id), { recursive: true, force: true })
+        else if (isRecordOf(record, id)) this.#keep(record)
+        else throw damagedRecord(this.#path(id))
+      } catch (err) {
+        this.#damagedIds.add(id)
+        this.#logger.error('a container is left alone, for its record is damaged', { container: id, reason: messageOf(err) })
+      }
     }
   }
 
@@ -76,4 +92,9 @@ export class ContainerTable {
 
   async #save(record: ContainerRecord, sync: boolean): Promise<void> { await writeDurably(this.#path(record.id), JSON.stringify(record), { sync }) }
   #path(id: string): string { return join(this.directory(id), 'container.json') }
+}
+
+/** What cannot be missing in a record that we wrote. */
+function isRecordOf(record: Partial<ContainerRecord>, id: string): boolean {
+  return record.id === id && typeof record.name === 'string' && [record.state, record.hostConfig, record.mounts].every(part => typeof part === 'object' && part !== null)
 }

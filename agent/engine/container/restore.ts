@@ -37,7 +37,7 @@ export async function restoreContainers(options: RestoreOptions): Promise<void> 
   const running = found.filter(({ container, adopted }) => isUp(container.state) && adopted.kind === 'running').map(({ container }) => container)
   const runningIds = new Set(running.map(container => container.id))
   await networks.restore(running.map(sandboxed))
-  await snapshotter.retain(new Set(table.all().map(container => container.id)), runningIds)
+  await snapshotter.retain(new Set([...table.all().map(container => container.id), ...table.damagedIds]), new Set([...runningIds, ...table.damagedIds]))
   for (const { container, adopted } of found) {
     await settle(options, container, adopted).catch((err: unknown) => { logger.error('a container could not be restored', { container: container.id, err }) })
   }
@@ -73,7 +73,7 @@ async function settle({ lifecycle, launcher, kernel }: RestoreOptions, container
 
 /** Run-time folders of containers that no longer exist. */
 async function removeStrays({ table, launcher, execRoot, lifecycle }: RestoreOptions): Promise<void> {
-  const known = new Set(table.all().map(container => launcher.directory(container.id)))
+  const known = new Set([...table.all().map(container => container.id), ...table.damagedIds].map(id => launcher.directory(id)))
   const names = await readdir(join(execRoot, 'c')).catch(() => [])
   for (const name of names) {
     if (known.has(join(execRoot, 'c', name))) continue

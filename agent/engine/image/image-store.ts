@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ShoalError } from '../../../src/base/errors.ts'
+import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import { readJson, writeDurably } from '../durable-file.ts'
 import { Mutex } from '../mutex.ts'
@@ -42,7 +42,7 @@ export class ImageStore {
       if (!name.endsWith('.json')) continue
       const path = join(this.#configs, name)
       await readFile(path).then(bytes => this.#read(bytes)).then(image => { this.#images.set(image.id, image) }, (err: unknown) => {
-        this.#logger.error('an image\'s configuration is damaged, so the image is not there; remove the file and load the image again', { path, err })
+        this.#logger.error('an image\'s configuration is damaged, so the image is not there; remove the file and load the image again', { path, reason: messageOf(err) })
       })
     }
     this.#names = new Map([...await this.#readNames()].filter(([, id]) => this.#images.has(id)))
@@ -128,7 +128,7 @@ export class ImageStore {
     try {
       return new Map(Object.entries(await readJson<Record<string, string>>(this.#namesPath) ?? {}))
     } catch (err) {
-      this.#logger.error('the names of the images are damaged; images are there by their ids, name them again with docker tag', { path: this.#namesPath, err })
+      this.#logger.error('the names of the images are damaged; images are there by their ids, name them again with docker tag', { path: this.#namesPath, reason: messageOf(err) })
       return new Map()
     }
   }

@@ -55,12 +55,12 @@ export async function createLocalNetworks(options: LocalNetworksOptions): Promis
   const firewall = new HostFirewall(kernel)
   const publisher = new PortPublisher(kernel, firewall, random)
   const registry = new NetworkRegistry({
-    kernel, firewall, clock, random, files: new RecordFiles<NetworkRecord>(join(options.dataRoot, 'networks'), { durable: true }),
+    kernel, firewall, clock, random, files: new RecordFiles<NetworkRecord>(join(options.dataRoot, 'networks'), { durable: true, logger, isSound: (id, record) => record.id === id && typeof record.name === 'string' && typeof record.driver === 'string' && (record.driver !== 'bridge' || typeof record.bridge?.subnet === 'string') }),
     defaults: { pools: options.addressPools ?? DEFAULT_ADDRESS_POOLS, mtu, defaultBridge: defaultBridgeSettings({ name: options.bridgeName ?? 'docker0', bip: options.bip ?? '172.17.0.1/16', mtu }) },
   })
   const ingress = new IngressGateway({ kernel, firewall, publisher, bridge: () => registry.gatewayBridge(), logger })
-  const overlays = new Overlays({ kernel, files: new RecordFiles<OverlayRecord>(join(options.execRoot, 'overlays'), { durable: false }), netnsFolder, ingress, logger, clock })
-  const sandboxes = new Sandboxes({ kernel, publisher, random, logger, netnsFolder, files: new RecordFiles<SandboxRecord>(join(options.execRoot, 'sandboxes'), { durable: false }) })
+  const overlays = new Overlays({ kernel, files: new RecordFiles<OverlayRecord>(join(options.execRoot, 'overlays'), { durable: false, logger, isSound: (_, record) => typeof record.table === 'object' }), netnsFolder, ingress, logger, clock })
+  const sandboxes = new Sandboxes({ kernel, publisher, random, logger, netnsFolder, files: new RecordFiles<SandboxRecord>(join(options.execRoot, 'sandboxes'), { durable: false, logger, isSound: (id, record) => record.container?.id === id && Array.isArray(record.endpoints) && Array.isArray(record.ports) }) })
   registry.start()
   for (const endpoint of sandboxes.all().flatMap(record => record.endpoints)) registry.bridge(endpoint.networkId)?.claim(endpoint.address)
   await overlays.start()

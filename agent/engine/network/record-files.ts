@@ -1,5 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync, openSync, fsyncSync, closeSync } from 'node:fs'
 import { join } from 'node:path'
+import { messageOf } from '../../../src/base/errors.ts'
+import type { Logger } from '../../../src/base/logger.ts'
+import { damagedRecord, parseRecord } from '../durable-file.ts'
 
 /**
  * A folder of JSON records, one file each. A write is atomic; with `durable` it also survives a power failure, without it only the
@@ -8,21 +11,41 @@ import { join } from 'node:path'
 export class RecordFiles<T> {
   readonly #folder: string
   readonly #durable: boolean
+  readonly #logger: Logger
+  readonly #isSound: (name: string, record: T) => boolean
 
-  constructor(folder: string, options: { readonly durable: boolean }) {
+  /** @param options.isSound whether a record has what every record of its kind has */
+  constructor(folder: string, options: { readonly durable: boolean; readonly logger: Logger; readonly isSound: (name: string, record: T) => boolean }) {
     this.#folder = folder
     this.#durable = options.durable
+    this.#logger = options.logger
+    this.#isSound = options.isSound
     mkdirSync(folder, { recursive: true, mode: 0o700 })
   }
 
-  /** All records by name. A half-written file of a crash is removed. */
+  /** All records by name. A half-written file of a crash is removed; a damaged one is reported and left (D-251). */
   load(): Map<string, T> {
     const records = new Map<string, T>()
     for (const file of readdirSync(this.#folder)) {
-      if (file.endsWith('.json')) records.set(file.slice(0, -'.json'.length), JSON.parse(readFileSync(join(this.#folder, file), 'utf8')) as T)
-      else rmSync(join(this.#folder, file), { force: true })
+      const path = join(this.#folder, file)
+      if (!file.endsWith('.json')) {
+        rmSync(path, { force: true })
+        continue
+      }
+      try {
+        const name = file.slice(0, -'.json'.length)
+        records.set(name, this.#read(path, name))
+      } catch (err) {
+        this.#logger.error('a record of the networks is damaged; what it describes is not there', { path, reason: messageOf(err) })
+      }
     }
     return records
+  }
+
+  #read(path: string, name: string): T {
+    const record = parseRecord<T>(path, readFileSync(path, 'utf8'))
+    if (!this.#isSound(name, record)) throw damagedRecord(path)
+    return record
   }
 
   write(name: string, record: T): void {

@@ -3,11 +3,12 @@ import { chmod, chown, cp, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Volume, VolumeCreateOptions } from '../../../src/api/engine/engine-json.ts'
 import type { Clock } from '../../../src/base/clock.ts'
-import { ShoalError } from '../../../src/base/errors.ts'
+import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
+import type { Logger } from '../../../src/base/logger.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { KernelMounts } from '../../kernel/kernel.ts'
-import { readJson, writeDurably } from '../durable-file.ts'
+import { damagedRecord, readJson, writeDurably } from '../durable-file.ts'
 import type { Filters, Volumes } from '../engine.ts'
 import type { EventLog } from '../event-log.ts'
 import { booleanFilter, checkFilters, matchesLabels, matchesPruneLabels } from '../filters.ts'
@@ -23,6 +24,7 @@ interface VolumeRecord {
 
 export interface LocalVolumesOptions {
   readonly root: string
+  readonly logger: Logger
   readonly mounts: KernelMounts
   readonly events: EventLog
   readonly clock: Clock
@@ -32,6 +34,8 @@ export interface LocalVolumesOptions {
 }
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
+/** It is a directory's name. */
+const NAME_LENGTH_MAX = 255
 const OPTION_NAMES: readonly string[] = ['type', 'device', 'o', 'size']
 /** Set by clients on volumes that they made without a name. */
 const ANONYMOUS_LABEL = 'com.docker.volume.anonymous'
@@ -49,9 +53,14 @@ export class LocalVolumes implements Volumes {
   async open(): Promise<void> {
     await mkdir(this.#options.root, { recursive: true, mode: 0o701 })
     for (const name of await readdir(this.#options.root)) {
-      const record = await readJson<VolumeRecord>(this.#recordPath(name))
-      if (record !== undefined) this.#records.set(name, record)
-      else await rm(join(this.#options.root, name), { recursive: true, force: true })
+      try {
+        const record = await readJson<VolumeRecord>(this.#recordPath(name))
+        if (record === undefined) await rm(join(this.#options.root, name), { recursive: true, force: true })
+        else if (record.name === name && typeof record.options === 'object') this.#records.set(name, record)
+        else throw damagedRecord(this.#recordPath(name))
+      } catch (err) {
+        this.#options.logger.error('a volume is left alone, for its record is damaged', { volume: name, reason: messageOf(err) })
+      }
     }
   }
 
@@ -60,6 +69,7 @@ export class LocalVolumes implements Volumes {
     const anonymous = options.Name === undefined || options.Name === ''
     const name = anonymous ? createHexId(this.#options.random) : options.Name ?? ''
     if (!NAME.test(name)) throw new ShoalError('invalid-argument', 'invalid-name', `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`)
+    if (name.length > NAME_LENGTH_MAX) throw new ShoalError('invalid-argument', 'invalid-name', `the volume name "${name.slice(0, 40)}…" is longer than ${NAME_LENGTH_MAX} characters`)
     const existing = this.#records.get(name)
     if (existing !== undefined) return this.#json(existing)
     const unknown = Object.keys(options.DriverOpts ?? {}).find(key => !OPTION_NAMES.includes(key))

@@ -113,7 +113,8 @@ export class HttpServer implements AsyncDisposable {
     })
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       const [status, message] = PARSE_ERRORS[error.code ?? ''] ?? MALFORMED
-      if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{"message":"${message}"}\n`, () => socket.destroy())
+      const isHandshaking = (socket as { readonly secureConnecting?: boolean }).secureConnecting === true || (error.code ?? '').startsWith('ERR_TLS_')
+      if (socket.writable && !isHandshaking) socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{"message":"${message}"}\n`, () => socket.destroy())
       else socket.destroy()
     })
     server.on('error', err => this.#parts.logger.error('the API listener failed', { err }))

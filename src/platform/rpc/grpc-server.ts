@@ -95,7 +95,11 @@ export class GrpcServer implements RpcServer {
       }
       accept(socket)
     })
-    server.on('tlsClientError', err => this.#logger.debug('TLS handshake failed', { err }))
+    server.on('tlsClientError', (err, socket) => {
+      this.#logger.debug('TLS handshake failed', { err })
+      // A handshake that takes too long is only reported by Node, not ended.
+      socket.destroy()
+    })
     return server
   }
 

@@ -42,16 +42,25 @@ export function errorOfStatus(error: ServiceError, target: string): ShoalError {
   const kind = one(error.metadata, KIND_KEY)
   const code = one(error.metadata, CODE_KEY)
   if (code !== undefined && isKind(kind)) return new ShoalError(kind, code, error.details, { cause: error })
-  const text = `${target}: ${error.details}`
+  const text = `${target}: ${readable(error.details)}`
   switch (error.code) {
     // Without a connection the call never left: it may be made again, whatever it does.
-    case status.UNAVAILABLE: return new ShoalError('unavailable', NEVER_LEFT.test(text) ? 'rpc-not-connected' : 'rpc-unavailable', text, { cause: error })
+    case status.UNAVAILABLE: return new ShoalError('unavailable', NEVER_LEFT.test(error.details) ? 'rpc-not-connected' : 'rpc-unavailable', text, { cause: error })
     case status.DEADLINE_EXCEEDED: return new ShoalError('deadline-exceeded', 'deadline-exceeded', `${target} did not answer in time`, { cause: error })
     case status.CANCELLED: return new ShoalError('cancelled', 'cancelled', `the call to ${target} was cancelled`, { cause: error })
     case status.UNIMPLEMENTED: return new ShoalError('not-implemented', 'no-such-method', text, { cause: error })
     case status.RESOURCE_EXHAUSTED: return new ShoalError('resource-exhausted', 'message-too-large', text, { cause: error })
     default: return new ShoalError('unavailable', 'rpc-failed', text, { cause: error })
   }
+}
+
+/** grpc-js's text without its internals: "No connection established. Last error: X (time). Resolution note: …". */
+function readable(details: string): string {
+  const reason = /^No connection established(?:\. Last error: (.*?))?(?: \([\d:.TZ-]+\))?\.? ?(?:Resolution note:.*)?$/s.exec(details)
+  if (reason === null) return details
+  const why = reason[1]?.replace(/^Error: /, '') ?? ''
+  const hint = why.includes('ECONNRESET') ? '; is this node\'s certificate one of that cluster?' : ''
+  return `no connection${why === '' ? '' : `: ${why}`}${hint}`
 }
 
 function one(metadata: Metadata | undefined, key: string): string | undefined {

@@ -15,7 +15,7 @@ export class LevelStore implements KvStore {
       await db.open()
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-      throw new ShoalError('failed-precondition', 'store-open-failed', `the store ${path} can not be opened: ${messageOf(cause)}; make sure that no other process uses it`, { cause })
+      throw new ShoalError('failed-precondition', 'store-open-failed', `the store ${path} can not be opened: ${messageOf(cause)}; ${adviceOn(messageOf(cause))}`, { cause })
     }
     return new LevelStore(db)
   }
@@ -40,4 +40,10 @@ export class LevelStore implements KvStore {
 /** LevelDB hands out Buffers, which compare unlike Uint8Array. */
 function plain(value: Uint8Array): Uint8Array {
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+}
+
+/** What is in a folder decides what its loss costs: an agent's tasks come again from the managers, a manager's state from the other managers. */
+function adviceOn(reason: string): string {
+  if (!/corrupt|not an sstable|checksum|invalid|CURRENT|MANIFEST/i.test(reason)) return 'make sure that no other process uses it'
+  return 'it is damaged: restore the folder from a backup, or move it away and start again (an agent gets its tasks from the managers; a manager is first removed from the cluster, then joins again)'
 }
