@@ -75,7 +75,7 @@ export class ContainerRunner {
       const reason = failed ? error.failure : error
       const exitCode = failed ? error.exitCode : 128
       const finished = container.state.startedAt === ZERO_TIME && container.state.status === 'created' ? {} : { finishedAt: isoTime(clock.nowMs()) }
-      await container.updateState({ status: container.state.status === 'created' ? 'created' : 'exited', pid: 0, exitCode, error: messageOf(reason), ...finished })
+      await container.update({ sandbox: undefined, state: { ...container.state, status: container.state.status === 'created' ? 'created' : 'exited', pid: 0, exitCode, error: messageOf(reason), ...finished } })
       this.publish(container, 'die', { exitCode: String(exitCode) })
       throw reason
     }
@@ -86,24 +86,28 @@ export class ContainerRunner {
     const { clock, logger } = this.#options
     const endMs = exit.lost === true ? clock.nowMs() : exit.atMs
     const startMs = Date.parse(container.state.startedAt)
-    await this.takeDown(container).catch((err: unknown) => { logger.error('a container was not cleaned up', { container: container.id, err }) })
+    const isClean = await this.takeDown(container).then(() => true, (err: unknown) => { logger.error('a container was not cleaned up', { container: container.id, err }); return false })
     if (exit.oomKilled) this.publish(container, 'oom')
     const error = exit.lost === true ? 'the container monitor went away' : ''
     const health = container.state.health === undefined ? {} : { health: { ...container.state.health, Status: 'unhealthy' as const } }
-    await container.updateState({ status: 'exited', pid: 0, exitCode: exit.code, oomKilled: exit.oomKilled, error, finishedAt: isoTime(endMs), ...health })
+    await container.update({
+      ...(isClean ? { sandbox: undefined } : {}),
+      state: { ...container.state, status: 'exited', pid: 0, exitCode: exit.code, oomKilled: exit.oomKilled, error, finishedAt: isoTime(endMs), ...health },
+    })
     this.publish(container, 'die', { exitCode: String(exit.code), execDuration: String(Math.max(0, Math.floor((endMs - startMs) / 1000))) })
   }
 
-  /** Takes away all that a run had in the kernel and on the network; idempotent. */
+  /** Takes away all that a run had in the kernel and on the network; idempotent. The record still names the sandbox: the caller's next write forgets it. */
   async takeDown(container: Container): Promise<void> {
     const { launcher, networks, snapshotter, volumes } = this.#options
     container.launched?.monitor.disconnect()
     container.launched = undefined
-    await launcher.cleanUp(container.id, this.cgroupPath(container))
-    await networks.detach(container.id)
-    await snapshotter.unmount(container.id)
-    for (const mount of container.record.mounts) if (mount.Type === 'volume' && mount.Name !== undefined) await volumes.release(mount.Name, container.id)
-    if (container.record.sandbox !== undefined) await container.update({ sandbox: undefined })
+    // Each waits for the kernel in its own way, and none needs another's end (D-257).
+    const steps = await Promise.allSettled([
+      launcher.cleanUp(container.id, this.cgroupPath(container)), networks.detach(container.id), snapshotter.unmount(container.id),
+      ...container.record.mounts.map(async mount => { if (mount.Type === 'volume' && mount.Name !== undefined) await volumes.release(mount.Name, container.id) }),
+    ])
+    for (const step of steps) if (step.status === 'rejected') throw step.reason
   }
 
   publish(container: Container, action: string, more: Readonly<Record<string, string>> = {}): void {

@@ -65,6 +65,7 @@ async function settle({ lifecycle, launcher, kernel }: RestoreOptions, container
     await adopted.launched.exit
   }
   await lifecycle.runner.takeDown(container)
+  if (container.record.sandbox !== undefined) await container.update({ sandbox: undefined })
   await launcher.cleanUp(container.id, lifecycle.runner.cgroupPath(container))
   await kernel.cgroups.remove(lifecycle.runner.cgroupPath(container))
   if (status === 'removing') await lifecycle.remove(container, { volumes: container.record.hostConfig.AutoRemove === true })
