@@ -1,8 +1,7 @@
 import { abortable } from '../src/base/abort.ts'
 import type { Clock } from '../src/base/clock.ts'
-import { ShoalError } from '../src/base/errors.ts'
 import type { LeaderWork } from './leader-work.ts'
-import { NO_LEADER_MESSAGE } from './raft/raft-node.ts'
+import { noLeader } from './raft/not-leader.ts'
 
 /** An election takes one to two seconds; a caller who waits a little longer sees none of it. */
 const WAIT_MS = 5_000
@@ -31,7 +30,7 @@ export class LeaderGate {
   async leader(signal: AbortSignal): Promise<Leader> {
     if (this.#leader !== undefined) return this.#leader
     const timeout = new AbortController()
-    const timer = this.#clock.after(WAIT_MS, () => timeout.abort(new ShoalError('unavailable', 'no-leader', NO_LEADER_MESSAGE)))
+    const timer = this.#clock.after(WAIT_MS, () => timeout.abort(noLeader()))
     try {
       const either = AbortSignal.any([signal, timeout.signal])
       for (;;) {

@@ -1,7 +1,8 @@
-import { hasCode, ShoalError } from '../src/base/errors.ts'
+import { hasCode } from '../src/base/errors.ts'
 import { streamOf, type RpcClient, type RpcContext, type RpcDialer, type RpcHandler, type RpcMethod, type RpcServer } from '../src/base/rpc.ts'
 import { authorize, effectiveContext, forwardingMetadata, isForwarded, type LocalIdentity } from './authorization.ts'
 import type { LeaderGate } from './leader-gate.ts'
+import { notLeader } from './raft/not-leader.ts'
 import { policyOf } from './rpc-policy.ts'
 
 /** The longest a caller waits for the leader's answer to a single request; Docker's swarm request timeout (B06). */
@@ -59,7 +60,7 @@ export class LeaderProxy implements AsyncDisposable {
     const { gate, localAddress } = this.#options
     const leader = await gate.leader(caller.signal)
     if (leader.kind === 'self') return yield* handler(requests, caller)
-    if (isForwarded(caller)) throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader; the leader is at ${leader.address}`)
+    if (isForwarded(caller)) throw notLeader(leader.address)
     const options = { signal: caller.signal, metadata: forwardingMetadata(caller, localAddress), ...method.kind === 'unary' ? { timeoutMs: FORWARD_TIMEOUT_MS } : {} }
     yield* (await this.#dial(leader.address)).stream(method, requests, options)
   }

@@ -1,12 +1,11 @@
 import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, LOG_BROKER_RPC, LOGS_RPC, MANAGER_ADMIN_RPC } from '../src/api/codec/methods.ts'
 import type { ManagerStatusResponse } from '../src/api/swarm/control.ts'
-import { ShoalError } from '../src/base/errors.ts'
 import { unaryHandler, type RpcServer } from '../src/base/rpc.ts'
 import type { CertificateService } from './certificate-service.ts'
 import type { ControlService } from './control/control-service.ts'
 import type { LeaderGate } from './leader-gate.ts'
 import type { LeaderWork } from './leader-work.ts'
-import { NO_LEADER_MESSAGE } from './raft/raft-node.ts'
+import { noLeader, notLeader } from './raft/not-leader.ts'
 
 export interface ManagerServices {
   readonly control: ControlService
@@ -60,6 +59,5 @@ function work(gate: LeaderGate): LeaderWork {
   const leader = gate.current
   if (leader?.kind === 'self') return leader.work
   // The leadership went between the guard's look and this one.
-  if (leader === undefined) throw new ShoalError('unavailable', 'no-leader', NO_LEADER_MESSAGE)
-  throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader; the leader is at ${leader.address}`)
+  throw leader === undefined ? noLeader() : notLeader(leader.address)
 }

@@ -9,7 +9,8 @@ import { TaskGroup } from '../../src/base/task-group.ts'
 import { isDialable } from './member-address.ts'
 import { encodeMember } from './member-table.ts'
 import { MembershipClient } from './membership-client.ts'
-import { NO_LEADER_MESSAGE, type RaftNode } from './raft-node.ts'
+import { noLeader, notLeader } from './not-leader.ts'
+import type { RaftNode } from './raft-node.ts'
 import { createRaftId } from './start-state.ts'
 
 /** A joiner must answer at its address within this (F10). */
@@ -88,7 +89,7 @@ export class Membership implements AsyncDisposable {
       await this.#checkRemovable(member)
       if (member.raftId === this.#raft.raftId) {
         await this.transferLeadership()
-        throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader any more; the leader is at ${this.#raft.leadership.leaderAddr}`)
+        throw notLeader(this.#raft.leadership.leaderAddr)
       }
       await this.#change('remove-node', member)
     })
@@ -118,6 +119,8 @@ export class Membership implements AsyncDisposable {
       for await (const { leaderId } of changes) if (leaderId !== 0 && leaderId !== raft.raftId) return
     } finally {
       timer.cancel()
+      // Ends the watch also when it was never read.
+      timeout.abort()
     }
   }
 
@@ -143,8 +146,7 @@ export class Membership implements AsyncDisposable {
   #checkLeads(): void {
     const { isLeader, leaderId, leaderAddr } = this.#raft.leadership
     if (isLeader) return
-    if (leaderId === 0 || leaderId === this.#raft.raftId) throw new ShoalError('unavailable', 'no-leader', NO_LEADER_MESSAGE)
-    throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader; the leader is at ${leaderAddr}`)
+    throw leaderId === 0 || leaderId === this.#raft.raftId ? noLeader() : notLeader(leaderAddr)
   }
 
   async #dialBack(addr: string): Promise<void> {

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createMessage } from 'raft-ts/create-message'
+import { RaftInvariantError } from 'raft-ts/invariant'
 import { make } from '../../src/api/codec/codec.ts'
-import { RaftCluster, type Host } from '../../test/support/raft-cluster.ts'
+import { ShoalError } from '../../src/base/errors.ts'
+import { SeededRandom } from '../../src/platform/clock/seeded-random.ts'
+import { CLUSTER_ID, RaftCluster, type Host } from '../../test/support/raft-cluster.ts'
+import type { Leadership } from './leadership.ts'
+import { encodeMessage } from './message-codec.ts'
 
 const caughtUp = (a: Host, b: Host): boolean => a.store.appliedIndex === b.store.appliedIndex
 
@@ -208,6 +214,78 @@ test('after a failed write nothing is acknowledged, and the node says why it sto
   const again = await cluster.boot('a')
   await cluster.until(() => again.raft.isLeader)
   assert.deepEqual(cluster.names(again), [])
+  await cluster.stopAll()
+})
+
+/** Draws well until it is broken: the core draws its election timeout whenever its role or term changes. */
+class BreakingRandom extends SeededRandom {
+  isBroken = false
+  override next(): number {
+    if (this.isBroken) throw new RaftInvariantError('planted')
+    return super.next()
+  }
+}
+
+test('a tick that breaks the core stops the node with a clear error, and the others go on without it', async () => {
+  const cluster = new RaftCluster()
+  const random = new BreakingRandom(7)
+  const a = await cluster.boot('a', { random })
+  await a.raft.bootstrap()
+  await cluster.until(() => a.raft.isLeader)
+  const b = await cluster.join('b', 'a')
+  const c = await cluster.join('c', 'a')
+  cluster.faults.partition([['a'], ['b', 'c']])
+  random.isBroken = true
+  const stop = await cluster.running(a.raft.stopped)
+  assert(stop.kind === 'failed' && stop.error instanceof ShoalError, stop.kind)
+  assert.equal(stop.error.code, 'raft-invariant')
+  assert.match(stop.error.message, /planted$/)
+  assert.equal(a.raft.isLeader, false)
+  random.isBroken = false
+  await assert.rejects(cluster.write(a, 'refused'), { code: 'raft-invariant' })
+  cluster.faults.healAll()
+  await cluster.until(() => b.raft.isLeader || c.raft.isLeader)
+  await cluster.write(b.raft.isLeader ? b : c, 'kept')
+  await cluster.stopAll()
+})
+
+test('a message that breaks the core stops the node before it answers', async () => {
+  const cluster = new RaftCluster()
+  const random = new BreakingRandom(7)
+  const a = await cluster.bootstrap('a')
+  const b = await cluster.boot('b', { random })
+  await b.raft.start(await cluster.running(b.client.join('a:1', { addr: 'b:1', raftId: 0 })))
+  await cluster.until(() => caughtUp(a, b) && a.raft.table.confState.voters.length === 2)
+  const { term } = a.raft.leadership
+  random.isBroken = true
+  const message = encodeMessage(createMessage({ type: 'MsgHeartbeat', from: a.raft.raftId, to: b.raft.raftId, term: term + 1 }))
+  b.raft.receive({ clusterId: CLUSTER_ID, from: a.raft.raftId, to: b.raft.raftId, message, fromAddr: 'a:1' })
+  const stop = await cluster.running(b.raft.stopped)
+  assert(stop.kind === 'failed' && stop.error instanceof ShoalError, stop.kind)
+  assert.equal(stop.error.code, 'raft-invariant')
+  await cluster.clock.advance(500)
+  assert.equal(a.raft.leadership.term, term, 'an answer of the higher term would have deposed the leader')
+  await cluster.stopAll()
+})
+
+test('a leader that is deposed while it writes never says that it leads in the next term', async () => {
+  const cluster = new RaftCluster()
+  const [a, b] = await cluster.three()
+  const { term } = a.raft.leadership
+  const watch = new AbortController()
+  const seen: Leadership[] = []
+  const watching = (async () => { for await (const leadership of a.raft.onLeadership(watch.signal)) seen.push(leadership) })().catch(() => {})
+  a.disk.faults.flushMsMax = 2000
+  const lost = a.store.update(tx => tx.create('service', make('Service', { id: 'lost', spec: { annotations: { name: 'lost' } } }))).catch(() => {})
+  await cluster.clock.advance(1)
+  const message = encodeMessage(createMessage({ type: 'MsgHeartbeat', from: b.raft.raftId, to: a.raft.raftId, term: term + 1 }))
+  a.raft.receive({ clusterId: CLUSTER_ID, from: b.raft.raftId, to: a.raft.raftId, message, fromAddr: 'b:1' })
+  await cluster.clock.advance(2000)
+  assert(seen.some(leadership => leadership.term > term), 'the next term was seen')
+  assert.deepEqual(seen.filter(leadership => leadership.isLeader && leadership.term > term), [])
+  watch.abort()
+  a.disk.faults.flushMsMax = 0
+  await cluster.running(Promise.all([watching, lost]))
   await cluster.stopAll()
 })
 

@@ -1,7 +1,8 @@
 import { decodeConfChange } from 'raft-ts/conf-change-codec'
 import { ConfChangeError } from 'raft-ts/confchange'
-import type { ConfChange, Entry, Message, MessageType, Snapshot } from 'raft-ts/message'
-import { RawNode, type RaftStatus } from 'raft-ts/raw-node'
+import { RaftInvariantError } from 'raft-ts/invariant'
+import type { ConfChange, Entry, MessageType, Snapshot } from 'raft-ts/message'
+import type { RaftStatus, RawNode } from 'raft-ts/raw-node'
 import type { Ready } from 'raft-ts/ready'
 import { RaftError } from 'raft-ts/storage'
 import { decode, encode } from '../../src/api/codec/codec.ts'
@@ -15,34 +16,28 @@ import type { Random } from '../../src/base/random.ts'
 import type { RpcDialer } from '../../src/base/rpc.ts'
 import type { AppendLog } from '../../src/base/storage.ts'
 import { compactionPoint } from './compaction.ts'
+import { createCore, ELECTION_TICKS, TICK_MS } from './create-core.ts'
 import { LeadershipBoard, type Leadership } from './leadership.ts'
+import { MemberHistory } from './member-history.ts'
 import { changedTable, withRoles, type MemberTable } from './member-table.ts'
 import { decodeMessage } from './message-codec.ts'
+import { noLeader, notLeader } from './not-leader.ts'
 import { PeerSet } from './peer-set.ts'
 import { PendingEntries } from './pending-entries.ts'
 import { encodeBaseNote, memberOf, RaftLogStore, type LogBase } from './raft-log-store.ts'
-import { raftLogger } from './raft-logger.ts'
+import { SnapshotCaptures } from './snapshot-captures.ts'
 import { recordsOfChunks } from './snapshot-stream.ts'
 import { bootstrapBase, forceNewCluster, joinBase, recoverInstalledSnapshot } from './start-state.ts'
 import type { StagedSnapshot, StateMachine } from './state-machine.ts'
 
-const TICK_MS = 100
-const ELECTION_TICKS = 10
-const HEARTBEAT_TICKS = 1
-/** Entries in one message: keeps a heartbeat from waiting long behind data. */
-const MESSAGE_BYTES_MAX = 512 * 1024
-/** Unacknowledged messages and bytes per peer. */
-const INFLIGHT_MESSAGES_MAX = 256
-const INFLIGHT_BYTES_MAX = 32 * 1024 * 1024
-/** A leader without quorum refuses proposals beyond this. */
-const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024
 /** One proposal; half of what one message of the transport may hold. */
 const ENTRY_BYTES_MAX = 32 * 1024 * 1024
 /** How often a proposal that the core certainly did not take is offered again, a tick apart. */
 const OFFERS_MAX = 2 * ELECTION_TICKS
 /** What a leader sends while it writes (thesis 10.2.1): it counts itself for the quorum only when its own write is durable. All else waits for the disk. */
 const LEADER_MESSAGES: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp', 'MsgHeartbeat', 'MsgSnap', 'MsgTimeoutNow'])
-export const NO_LEADER_MESSAGE = "The swarm does not have a leader. It's possible that too few managers are online. Make sure more than half of the managers are online."
+
+const BROKEN_MESSAGE = 'consensus found its state impossible, so this manager stopped before it could do harm; restart it, and if it stops again remove it and let it join anew'
 
 export interface RaftNodeOptions {
   readonly clusterId: string
@@ -82,13 +77,11 @@ export class RaftNode implements AsyncDisposable {
   readonly #options: RaftNodeOptions
   readonly #board = new LeadershipBoard()
   readonly #pending = new PendingEntries()
-  readonly #captures = new Map<number, AsyncIterable<Uint8Array>[]>()
+  readonly #captures = new SnapshotCaptures()
   readonly #abort = new AbortController()
   #logStore!: RaftLogStore
   #running: Running | undefined
-  #table: MemberTable = { confState: { voters: [], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false }, members: [], removed: [] }
-  /** Tables at the indexes where they came into force, for bases of the log. */
-  #tables: (readonly [index: number, table: MemberTable])[] = []
+  readonly #tables = new MemberHistory()
   #appliedIndex = 0
   #isStart = true
   #isLeaderReady = false
@@ -131,7 +124,7 @@ export class RaftNode implements AsyncDisposable {
   get raftId(): number { return this.#running?.base.raftId ?? 0 }
   get leadership(): Leadership { return this.#board.current }
   get isLeader(): boolean { return this.#board.current.isLeader }
-  get table(): MemberTable { return this.#table }
+  get table(): MemberTable { return this.#tables.current }
   /** Aborted when the node stops. */
   get signal(): AbortSignal { return this.#abort.signal }
 
@@ -153,8 +146,7 @@ export class RaftNode implements AsyncDisposable {
     const base = bootstrapBase(this.#options)
     await this.#logStore.reset(base, { term: base.term, vote: 0, commit: base.index })
     this.#run(base)
-    this.#running?.node.campaign()
-    this.#wake()
+    this.#give(node => node.campaign())
   }
 
   /** Begins as the member that a leader has added (membership-client.ts asks for it). The state comes from the leader. */
@@ -184,8 +176,8 @@ export class RaftNode implements AsyncDisposable {
 
   /** Asks a member to take over. Whether it did shows in leadership. */
   transferTo(raftId: number): void {
-    this.#checkLeads().node.transferLeader(raftId)
-    this.#wake()
+    this.#checkLeads()
+    this.#give(node => node.transferLeader(raftId))
   }
 
   /** A message from a peer. @throws ShoalError `raft-wrong-cluster`, `member-removed`, `member-mismatch` (failed-precondition), `malformed-message` */
@@ -194,7 +186,7 @@ export class RaftNode implements AsyncDisposable {
     peers.heard(envelope.from, envelope.fromAddr)
     const message = decodeMessage(envelope.message)
     if (message.from !== envelope.from || message.type === 'MsgProp' || message.type === 'MsgSnap') return
-    this.#step(message)
+    this.#give(node => node.step(message))
   }
 
   /** A snapshot from the leader: `chunks` after the first. Resolves when it is handed to the core. */
@@ -212,7 +204,7 @@ export class RaftNode implements AsyncDisposable {
       if (snapshot.header.version !== index) throw new ShoalError('invalid-argument', 'snapshot-malformed', `the snapshot is of index ${snapshot.header.version}, not ${index}; it is sent again`)
       await this.#work
       this.#staged = { index, snapshot }
-      this.#step(message)
+      this.#give(node => node.step(message))
       await this.#work
     } finally {
       this.#staged = undefined
@@ -237,21 +229,18 @@ export class RaftNode implements AsyncDisposable {
 
   #run(base: LogBase): void {
     const { clusterId, addr, machine, clock, random, logger, dialer } = this.#options
-    const node = new RawNode({
-      id: base.raftId, storage: this.#logStore, electionTicks: ELECTION_TICKS, heartbeatTicks: HEARTBEAT_TICKS, preVote: true, checkQuorum: true,
-      maxSizePerMessageBytes: MESSAGE_BYTES_MAX, maxInflightMessages: INFLIGHT_MESSAGES_MAX, maxInflightBytes: INFLIGHT_BYTES_MAX, maxUncommittedBytes: UNCOMMITTED_BYTES_MAX,
-      stepDownOnRemoval: true, disableProposalForwarding: true, random: () => random.next(), logger: raftLogger(logger),
-    })
+    const node = createCore(base.raftId, this.#logStore, { random, logger })
     const peers = new PeerSet({
       clusterId, selfId: base.raftId, selfAddr: addr, clock, random, logger, dialer,
-      onUnreachable: raftId => this.#tell(() => node.reportUnreachable(raftId)),
-      onSnapshotSent: (raftId, outcome) => this.#tell(() => node.reportSnapshot(raftId, outcome)),
+      onUnreachable: raftId => this.#give(() => node.reportUnreachable(raftId)),
+      onSnapshotSent: (raftId, outcome) => this.#give(() => node.reportSnapshot(raftId, outcome)),
       onRefused: (_, error) => { if (hasCode(error, 'member-removed')) this.#stop({ kind: 'removed' }) },
     })
     this.#running = { node, peers, base }
     this.#appliedIndex = base.index
     if (machine.appliedIndex < base.index) machine.applyCommitted(base.index, undefined)
-    this.#useTable(base.index, base.table)
+    this.#tables.add(base.index, base.table)
+    peers.setMembers(base.table.members)
     this.#timer = clock.after(TICK_MS, () => this.#tick())
     this.#wake()
   }
@@ -269,19 +258,34 @@ export class RaftNode implements AsyncDisposable {
     this.#resolveStopped(stop)
   }
 
+  #fail(cause: unknown): void {
+    const isBroken = cause instanceof RaftInvariantError
+    this.#stop({ kind: 'failed', error: isBroken ? new ShoalError('internal', 'raft-invariant', `${BROKEN_MESSAGE}: ${cause.message}`, { cause }) : cause })
+  }
+
   #tick(): void {
     if (this.#abort.signal.aborted || this.#running === undefined) return
     this.#timer = this.#options.clock.after(TICK_MS, () => this.#tick())
-    this.#running.node.tick()
-    this.#wake()
+    this.#give(node => node.tick())
   }
 
   // --- inputs
 
-  #tell(report: () => void): void {
-    if (this.#abort.signal.aborted) return
-    report()
+  /**
+   * Gives the core one input. @returns its refusal, if it refused: answers from members that are gone, proposals that do not fit. It is as it was then.
+   * Any other error leaves it in no defined state: the node stops, and nothing more is sent, written or acknowledged.
+   */
+  #give(input: (node: RawNode) => void): RaftError | undefined {
+    if (this.#running === undefined || this.#abort.signal.aborted) return undefined
+    let refusal: RaftError | undefined
+    try {
+      input(this.#running.node)
+    } catch (error) {
+      if (error instanceof RaftError) refusal = error
+      else this.#fail(error)
+    }
     this.#wake()
+    return refusal
   }
 
   #admit(envelope: RaftEnvelope): Running {
@@ -289,44 +293,28 @@ export class RaftNode implements AsyncDisposable {
     this.#abort.signal.throwIfAborted()
     if (running === undefined) throw new ShoalError('unavailable', 'raft-not-started', 'this manager does not take part in raft yet')
     if (envelope.clusterId !== this.#options.clusterId) throw new ShoalError('failed-precondition', 'raft-wrong-cluster', `this manager belongs to cluster ${this.#options.clusterId}, not ${envelope.clusterId}`)
-    if (this.#table.removed.includes(envelope.from)) throw new ShoalError('not-found', 'member-removed', 'this manager was removed from the cluster: leave it and join again')
+    if (this.#tables.current.removed.includes(envelope.from)) throw new ShoalError('not-found', 'member-removed', 'this manager was removed from the cluster: leave it and join again')
     if (envelope.to !== running.base.raftId) throw new ShoalError('failed-precondition', 'member-mismatch', `raft member ${envelope.to} is not at this address`)
     return running
-  }
-
-  #step(message: Message): void {
-    try {
-      this.#running?.node.step(message)
-    } catch (error) {
-      // Expected: answers from members that are gone, proposals that do not fit. The core ignored them.
-      if (!(error instanceof RaftError)) throw error
-    }
-    this.#wake()
   }
 
   #checkLeads(): Running {
     const running = this.#running
     this.#abort.signal.throwIfAborted()
-    if (running === undefined) throw new ShoalError('unavailable', 'no-leader', NO_LEADER_MESSAGE)
+    if (running === undefined) throw noLeader()
     const { role, leader } = running.node.raft.softState
     if (role === 'leader') return running
-    if (leader === 0) throw new ShoalError('unavailable', 'no-leader', NO_LEADER_MESSAGE)
-    throw new ShoalError('unavailable', 'not-leader', `this manager is not the leader; the leader is at ${memberOf(this.#table, leader)?.addr ?? 'an unknown address'}`)
+    throw leader === 0 ? noLeader() : notLeader(memberOf(this.#tables.current, leader)?.addr)
   }
 
   async #commit(offer: (node: RawNode) => void, signal: AbortSignal | undefined): Promise<Entry> {
     signal?.throwIfAborted()
     for (let offers = 1; ; offers++) {
       const { node } = this.#checkLeads()
-      try {
-        offer(node)
-        const applied = this.#pending.wait(node.raft.log.lastIndex, node.raft.term)
-        this.#wake()
-        return await abortable(applied, signal)
-      } catch (error) {
-        if (!(error instanceof RaftError)) throw error
-        if (offers === OFFERS_MAX) throw new ShoalError('unavailable', 'proposal-dropped', 'the leader could not take the change (too much is uncommitted, or leadership is moving); nothing was changed, try again', { cause: error })
-      }
+      const refusal = this.#give(offer)
+      this.#abort.signal.throwIfAborted()
+      if (refusal === undefined) return abortable(this.#pending.wait(node.raft.log.lastIndex, node.raft.term), signal)
+      if (offers === OFFERS_MAX) throw new ShoalError('unavailable', 'proposal-dropped', 'the leader could not take the change (too much is uncommitted, or leadership is moving); nothing was changed, try again', { cause: refusal })
       await this.#options.clock.sleep(TICK_MS, signal)
     }
   }
@@ -345,7 +333,7 @@ export class RaftNode implements AsyncDisposable {
     try {
       while (!this.#abort.signal.aborted && this.#running !== undefined && this.#running.node.hasReady()) await this.#handle(this.#running, this.#running.node.ready())
     } catch (error) {
-      this.#stop({ kind: 'failed', error })
+      this.#fail(error)
     } finally {
       this.#isWorking = false
     }
@@ -356,7 +344,7 @@ export class RaftNode implements AsyncDisposable {
       this.#isLeaderReady = false
       this.#pending.rejectAll()
     }
-    for (const message of ready.messages) if (LEADER_MESSAGES.has(message.type)) peers.send(message, this.#recordsOf(message))
+    for (const message of ready.messages) if (LEADER_MESSAGES.has(message.type)) peers.send(message, message.snapshot && this.#captures.take(message.snapshot.metadata.index))
     if (ready.snapshot !== undefined) await this.#installSnapshot(base, ready.snapshot, ready)
     await this.#logStore.save(ready.entries, ready.hardState, ready.mustSync)
     if (this.#abort.signal.aborted) return
@@ -379,7 +367,7 @@ export class RaftNode implements AsyncDisposable {
       this.#leaderReadyTerm = entry.term
     }
     this.#pending.applied(entry)
-    if (entry.type !== 'normal' && this.#table.removed.includes(node.raft.id)) this.#stop({ kind: 'removed' })
+    if (entry.type !== 'normal' && this.#tables.current.removed.includes(node.raft.id)) this.#stop({ kind: 'removed' })
   }
 
   #applyConfChange(node: RawNode, entry: Entry): void {
@@ -387,7 +375,8 @@ export class RaftNode implements AsyncDisposable {
     this.#isChangingConf = true
     try {
       const confState = node.applyConfChange(change)
-      this.#useTable(entry.index, changedTable(this.#table, change, confState))
+      this.#tables.add(entry.index, changedTable(this.#tables.current, change, confState))
+      this.#running?.peers.setMembers(this.#tables.current.members)
     } catch (error) {
       // Refused by the configuration as it is at this index: on all members alike.
       if (!(error instanceof ConfChangeError)) throw error
@@ -395,12 +384,6 @@ export class RaftNode implements AsyncDisposable {
     } finally {
       this.#isChangingConf = false
     }
-  }
-
-  #useTable(index: number, table: MemberTable): void {
-    this.#table = table
-    this.#tables.push([index, table])
-    this.#running?.peers.setMembers(table.members)
   }
 
   async #installSnapshot(base: LogBase, { metadata: { index, term, confState } }: Snapshot, ready: Ready): Promise<void> {
@@ -413,8 +396,8 @@ export class RaftNode implements AsyncDisposable {
     await this.#options.machine.install(staged.snapshot, encodeBaseNote(next))
     await this.#logStore.reset(next, ready.hardState ?? { ...this.#logStore.hardState, commit: index })
     this.#appliedIndex = index
-    this.#tables = []
-    this.#useTable(index, table)
+    this.#tables.reset(index, table)
+    this.#running?.peers.setMembers(table.members)
   }
 
   #publishLeadership(node: RawNode): void {
@@ -422,7 +405,7 @@ export class RaftNode implements AsyncDisposable {
     const { leader, term, role } = node.raft
     // The core may have moved on while this node wrote; the Ready that says so comes next.
     const isLeader = this.#isLeaderReady && role === 'leader' && this.#leaderReadyTerm === term
-    this.#board.set({ isLeader, leaderId: leader, leaderAddr: memberOf(this.#table, leader)?.addr ?? '', term })
+    this.#board.set({ isLeader, leaderId: leader, leaderAddr: memberOf(this.#tables.current, leader)?.addr ?? '', term })
   }
 
   // --- snapshots to send, compaction
@@ -432,19 +415,8 @@ export class RaftNode implements AsyncDisposable {
     const { machine } = this.#options
     const index = this.#appliedIndex
     if (this.#isChangingConf || machine.appliedIndex !== index || index === 0) return undefined
-    const captures = this.#captures.get(index) ?? []
-    captures.push(machine.snapshot(this.#table))
-    this.#captures.set(index, captures)
-    return { metadata: { index, term: this.#logStore.term(index), confState: this.#table.confState }, data: new Uint8Array() }
-  }
-
-  #recordsOf(message: Message): AsyncIterable<Uint8Array> | undefined {
-    if (message.snapshot === undefined) return undefined
-    const { index } = message.snapshot.metadata
-    const captures = this.#captures.get(index) ?? []
-    const records = captures.shift()
-    if (captures.length === 0) this.#captures.delete(index)
-    return records
+    this.#captures.add(index, machine.snapshot(this.#tables.current))
+    return { metadata: { index, term: this.#logStore.term(index), confState: this.#tables.current.confState }, data: new Uint8Array() }
   }
 
   async #maybeCompact(): Promise<void> {
@@ -455,10 +427,11 @@ export class RaftNode implements AsyncDisposable {
     if (isStart) this.#isStart = false
     if (point === undefined) return
     const flushed = await this.#options.machine.flush()
+    if (this.#abort.signal.aborted) return
     const index = Math.min(point, flushed)
-    const table = this.#tables.findLast(([from]) => from <= index)
+    const table = this.#tables.at(index)
     if (table === undefined || index <= (this.#logStore.base?.index ?? 0)) return
-    await this.#logStore.compact(index, table[1])
-    this.#tables = [table, ...this.#tables.filter(([from]) => from > index)]
+    await this.#logStore.compact(index, table)
+    this.#tables.forgetBefore(index)
   }
 }
