@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -55,9 +55,11 @@ export class Lab implements AsyncDisposable {
   /** Makes `hosts` hosts with a running daemon and the image busybox:latest each, and after them idle ones without a daemon. */
   static async up(name: string, hosts: number, options: { readonly images?: boolean; readonly idleHosts?: number } = {}): Promise<Lab> {
     const lab = new Lab(name)
+    lab.#claim()
     try {
       await lab.lab('down')
       await lab.#must('up', String(hosts + (options.idleHosts ?? 0)))
+      writeFileSync(lab.#ownerFile, String(process.pid))
       const all = Array.from({ length: hosts }, (_, i) => i + 1)
       await Promise.all(all.map(async i => lab.start(i)))
       if (options.images !== false) await lab.importBusybox(all)
@@ -114,6 +116,15 @@ export class Lab implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.lab('down')
     rmSync(this.#configFolder, { recursive: true, force: true })
+  }
+
+  get #ownerFile(): string { return join(this.folder, 'owner') }
+
+  /** What a killed run left is taken down; what another run uses is not. */
+  #claim(): void {
+    if (!existsSync(this.#ownerFile)) return
+    const owner = Number(readFileSync(this.#ownerFile, 'utf8'))
+    if (existsSync(`/proc/${owner}`)) throw new Error(`process ${owner} uses the lab ${this.name} right now; run these tests one after the other`)
   }
 
   async #must(...args: readonly string[]): Promise<void> {
