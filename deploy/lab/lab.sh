@@ -86,8 +86,14 @@ stop() {
 }
 
 kill_host() {
-  local dir pid; dir=$(host_dir "$1")
-  for pid in $(cat "$dir/shoal.pid" "$dir/exec/manager.pid" 2>/dev/null || true); do kill -9 "$pid" 2>/dev/null || true; done
+  local dir file pid; dir=$(host_dir "$1")
+  for file in "$dir/shoal.pid" "$dir/exec/manager.pid"; do
+    # One by one: the files end without a newline.
+    pid=$(cat "$file" 2>/dev/null || true)
+    alive "$pid" || continue
+    kill -9 "$pid" 2>/dev/null || true
+    for _ in $(seq 50); do alive "$pid" || break; sleep 0.02; done
+  done
 }
 
 # Every process of the lab: those in a host's mount namespace (daemons, managers, monitors) and those in its cgroups (containers).
