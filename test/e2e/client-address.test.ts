@@ -1,0 +1,133 @@
+/** The routing mesh as its users see it: whichever host a client calls, the task that answers is told the client's own address. */
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Lab, eventually } from '../support/lab.ts'
+
+const CLIENT = '10.99.0.254'
+const WEB = 'mkdir -p /www/cgi-bin; printf \'#!/bin/sh\\necho; echo $(hostname) $REMOTE_ADDR\\n\' > /www/cgi-bin/who; chmod +x /www/cgi-bin/who; exec httpd -f -p 80 -h /www'
+const UDP_SERVER = `const s = require('dgram').createSocket('udp4'); s.on('message', (m, p) => s.send(require('os').hostname() + ' ' + p.address, p.port, p.address)); s.bind(53)`
+const UDP_CLIENT = `
+  const s = require('dgram').createSocket('udp4'); const [host, port] = process.argv.slice(1); let tries = 0
+  const ask = () => { if (++tries > 20) process.exit(1); s.send('x', Number(port), host) }
+  s.on('message', m => { console.log(String(m)); process.exit(0) }); s.bind(0, () => { ask(); setInterval(ask, 250) })`
+/** Opens `count` connections to every host, `width` at a time, and prints what each was told. */
+const MANY = `
+  const [hosts, count, width] = [process.argv[1].split(','), Number(process.argv[2]), Number(process.argv[3])]
+  const one = host => new Promise(done => {
+    let text = ''
+    const c = require('net').connect(8080, host)
+    c.setTimeout(10000, () => { c.destroy(); done('timeout') }); c.on('error', e => done(e.code)); c.on('data', d => { text += d }); c.on('close', () => done(text.trim().split(' ').at(-1)))
+    c.end('GET /cgi-bin/who HTTP/1.0\\r\\n\\r\\n')
+  })
+  const queue = Array.from({ length: count * hosts.length }, (_, at) => hosts[at % hosts.length])
+  const answers = {}
+  const work = async () => { for (let host = queue.pop(); host !== undefined; host = queue.pop()) { const answer = await one(host); answers[answer] = (answers[answer] ?? 0) + 1 } }
+  Promise.all(Array.from({ length: width }, work)).then(() => console.log(JSON.stringify(answers)))`
+
+let lab: Lab
+const children: ChildProcess[] = []
+before(async () => {
+  lab = await Lab.up('shoalmesh', 3)
+  await lab.form(2, 1)
+})
+after(async () => {
+  for (const child of children) child.kill('SIGKILL')
+  await lab?.[Symbol.asyncDispose]()
+})
+
+/** Container and address of the client, as a task saw it. */
+async function who(host: number): Promise<readonly [task: string, client: string]> {
+  const [task = '', client = ''] = (await lab.fetch(host, 8080, '/cgi-bin/who')).split(' ')
+  return [task, client.replace(/^\[?(::ffff:)?/, '').replace(/\]$/, '')]
+}
+
+async function everyTaskSeesClient(host: number, tasks: number): Promise<void> {
+  await eventually(`h${host} leads to ${tasks} tasks`, 20_000, async () => {
+    const seen = [await who(host), await who(host), await who(host), await who(host)]
+    return new Set(seen.map(([task]) => task)).size >= Math.min(tasks, 4) ? true : undefined
+  })
+  for (let round = 0; round < 6; round += 1) assert.equal((await who(host))[1], CLIENT, `through h${host}`)
+}
+
+async function many(hosts: readonly number[], count: number, width: number): Promise<Readonly<Record<string, number>>> {
+  const output = await lab.lab('client', process.execPath, '-e', MANY, hosts.map(host => `10.99.0.${host}`).join(','), String(count), String(width))
+  assert.equal(output.status, 0, output.stderr)
+  const answers = JSON.parse(output.stdout) as Record<string, number>
+  return Object.fromEntries(Object.entries(answers).map(([seen, times]) => [seen.replace(/^\[?(::ffff:)?/, '').replace(/\]$/, ''), times]))
+}
+
+test('tasks on both hosts see the client through either host', async () => {
+  await lab.ok(1, 'service', 'create', '--name', 'web', '--replicas', '2', '--replicas-max-per-node', '1', '-p', '8080:80', '-p', '5353:53/udp', '--update-monitor', '1s', '--health-cmd', 'nc -z 127.0.0.1 80', '--health-interval', '1s', 'busybox', 'sh', '-c', WEB)
+  for (const host of [1, 2]) await everyTaskSeesClient(host, 2)
+})
+
+test('a host that joins later shows the client to tasks that were there before', async () => {
+  const token = await lab.ok(1, 'swarm', 'join-token', '-q', 'worker')
+  await lab.ok(3, 'swarm', 'join', '--token', token, '--advertise-addr', '10.99.0.3', '10.99.0.1:2377')
+  await everyTaskSeesClient(3, 2)
+})
+
+test('six hundred connections, sixty at a time through all hosts, all show the client and none fails', async () => {
+  assert.deepEqual(await many([1, 2, 3], 200, 60), { [CLIENT]: 600 })
+})
+
+test('over UDP too, through every host', async () => {
+  for (const host of [1, 2]) {
+    const id = await lab.ok(host, 'ps', '-q', '--filter', 'label=com.docker.swarm.service.name=web')
+    const pid = await lab.ok(host, 'inspect', '--format', '{{.State.Pid}}', id)
+    children.push(spawn('nsenter', ['-t', pid, '--net', '--uts', process.execPath, '-e', UDP_SERVER], { stdio: 'ignore' }))
+  }
+  for (const host of [1, 2, 3]) {
+    const answers = await Promise.all([1, 2, 3, 4].map(async () => lab.lab('client', process.execPath, '-e', UDP_CLIENT, `10.99.0.${host}`, '5353')))
+    assert.deepEqual(answers.map(answer => answer.stdout.trim().split(' ')[1]), [CLIENT, CLIENT, CLIENT, CLIENT], `through h${host}`)
+    assert.equal(new Set(answers.map(answer => answer.stdout.split(' ')[0])).size, 2, 'both tasks answer')
+  }
+})
+
+test('a host calls its own port by its address and by localhost, and a container calls it', async () => {
+  for (const host of [1, 2, 3]) {
+    for (const url of ['http://127.0.0.1:8080/cgi-bin/who', `http://10.99.0.${host}:8080/cgi-bin/who`]) {
+      for (let round = 0; round < 4; round += 1) {
+        const output = await lab.lab('exec', String(host), 'curl', '-sS', '--fail', '--max-time', '3', url)
+        assert.equal(output.status, 0, output.stderr)
+        assert.match(output.stdout, url.includes('127.0.0.1') ? / \[?(::ffff:)?10\.0\.0\.\d+\]?$/m : new RegExp(` \\[?(::ffff:)?10\\.99\\.0\\.${host}\\]?$`, 'm'))
+      }
+    }
+    assert.match(await lab.ok(host, 'run', '--rm', 'busybox', 'sh', '-c', `printf 'GET /cgi-bin/who HTTP/1.0\\r\\n\\r\\n' | nc -w 3 10.99.0.${host} 8080`), /^[0-9a-f]{12} /m)
+  }
+})
+
+test('a rolling update and a daemon that is killed and started lose no connection', async () => {
+  let isDone = false
+  const failures: string[] = []
+  const load = Promise.all([1, 2, 3].map(async host => {
+    while (!isDone) {
+      try {
+        assert.equal((await who(host))[1], CLIENT)
+      } catch (error) {
+        failures.push(`h${host}: ${String(error)}`)
+      }
+      await sleep(50)
+    }
+  }))
+  await lab.ok(1, 'service', 'update', '--env-add', 'ROUND=2', '--update-order', 'start-first', '--replicas-max-per-node', '2', 'web')
+  await lab.lab('kill', '2')
+  await sleep(500)
+  await lab.start(2)
+  await sleep(1000)
+  isDone = true
+  await load
+  assert.deepEqual(failures, [])
+  for (const host of [1, 2, 3]) await everyTaskSeesClient(host, 2)
+})
+
+test('without the port nothing answers, and the hosts are clean afterwards', async () => {
+  await lab.ok(1, 'service', 'rm', 'web')
+  await eventually('the port is closed', 20_000, async () => {
+    const outputs = await Promise.all([1, 2, 3].map(async host => lab.lab('client', 'curl', '-sS', '--max-time', '2', `http://10.99.0.${host}:8080/`)))
+    return outputs.every(output => output.status === 7) ? true : undefined
+  })
+  for (const host of [1, 2, 3]) assert.doesNotMatch(lab.log(host), /replies of a container to clients/)
+})
