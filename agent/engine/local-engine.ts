@@ -8,6 +8,7 @@ import { TaskGroup } from '../../src/base/task-group.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { createConnectableContainers } from './container/connectable-containers.ts'
 import { Container } from './container/container.ts'
+import { ContainerFiles } from './container/container-files.ts'
 import { ContainerCreator } from './container/container-creator.ts'
 import { isUp } from './container/container-record.ts'
 import { ContainerRunner } from './container/container-runner.ts'
@@ -17,7 +18,7 @@ import { Lifecycle } from './container/lifecycle.ts'
 import { LocalContainers } from './container/local-containers.ts'
 import { LocalExecs } from './container/local-execs.ts'
 import { restoreContainers } from './container/restore.ts'
-import type { Engine, Networks } from './engine.ts'
+import type { Containers, Engine, Networks } from './engine.ts'
 import { EventLog } from './event-log.ts'
 import { ImageStore, type StoredImage } from './image/image-store.ts'
 import { LayerStore } from './image/layer-store.ts'
@@ -65,6 +66,7 @@ export interface EngineNetworking { readonly containers: ContainerNetworks; read
 
 /** The engine of this host, and what its composition root needs of it besides. */
 export interface LocalEngine extends Engine {
+  readonly containers: Required<Containers>
   readonly runtime: OciRuntime
   readonly storageDriver: string
   readonly eventLog: EventLog
@@ -103,7 +105,8 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const lifecycle = new Lifecycle({ runner, health, table, volumes, snapshotter, kernel, events, clock, logger, tasks, onRemoved: container => execs.forget(container) })
   const facts = { cpuCount: kernel.host.cpuCount, memoryBytes: kernel.host.memoryBytes, cgroupVersion: kernel.cgroups.version, capabilities: kernel.host.capabilities(), hasBlockWeight: kernel.cgroups.hasBlockWeight }
   const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname() })
-  const containers = new LocalContainers({ table, images, snapshotter, launcher, kernel, clock, lifecycle, creator, tasks })
+  const files = new ContainerFiles({ table, volumes, snapshotter, kernel, layersOf: container => runner.layers(container) })
+  const containers = new LocalContainers({ files, table, images, snapshotter, launcher, kernel, clock, lifecycle, creator, tasks })
   const graphDriver = (image: StoredImage): { readonly Name: string; readonly Data: Readonly<Record<string, string>> } => ({
     Name: snapshotter.driver, Data: { LowerDir: image.diffIds.slice(0, -1).reverse().map(diffId => images.layers.directory(diffId)).join(':'), UpperDir: image.diffIds.length === 0 ? '' : images.layers.directory(image.diffIds.at(-1) ?? '') },
   })

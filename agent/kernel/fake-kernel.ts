@@ -37,6 +37,11 @@ export class FakeMounts implements KernelMounts {
   under(prefix: string): readonly string[] { return [...this.table.keys()].filter(point => point === prefix || point.startsWith(`${prefix}/`)).sort((a, b) => b.length - a.length) }
   makeWhiteout(path: string): void { this.table.set(path, 'whiteout') }
   makeOpaque(directory: string): void { this.table.set(directory, 'opaque') }
+  /** Path and name of an attribute -> its value. */
+  readonly attributes = new Map<string, Buffer>()
+  attribute(path: string, name: string): Buffer | undefined { return this.attributes.get(`${path} ${name}`) }
+  setAttribute(path: string, name: string, value: Buffer): void { this.attributes.set(`${path} ${name}`, value) }
+  makeNode(path: string, mode: number, device: { readonly major: number; readonly minor: number }): void { this.table.set(path, `node:${mode.toString(8)}:${device.major}:${device.minor}`) }
 
   #add(target: string, what: string): void {
     if (this.table.has(target)) throw new ShoalError('internal', 'mount-failed', `cannot mount ${what} at ${target}: EBUSY`)

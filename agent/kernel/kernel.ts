@@ -31,6 +31,12 @@ export interface KernelMounts {
   makeWhiteout(path: string): void
   /** Hides what lower layers have in this directory. */
   makeOpaque(directory: string): void
+  /** An extended attribute of a file; undefined when it has none of that name. Follows links: for paths below /proc/self/fd. */
+  attribute(path: string, name: string): Buffer | undefined
+  /** @throws `attribute-failed` */
+  setAttribute(path: string, name: string, value: Buffer): void
+  /** mknod(2); `mode` with the type's bits. @throws `mknod-failed` */
+  makeNode(path: string, mode: number, device: { readonly major: number; readonly minor: number }): void
 }
 
 export interface SpawnedMonitor {

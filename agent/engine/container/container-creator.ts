@@ -1,5 +1,5 @@
 import { mkdir, stat } from 'node:fs/promises'
-import type { Volume } from '../../../src/api/engine/engine-json.ts'
+import type { ContainerConfig, HostConfig, Volume } from '../../../src/api/engine/engine-json.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
@@ -68,6 +68,9 @@ export class ContainerCreator {
       throw error
     }
   }
+
+  /** Whether a container could have been created like this. @returns warnings @throws ShoalError (invalid-argument) */
+  validate(config: ContainerConfig, host: HostConfig): readonly string[] { return validateCreate(config, host, this.#options.facts) }
 
   #hostname(asked: string | undefined, network: string | undefined, uts: string | undefined, id: string): string {
     if (asked !== undefined && asked !== '') return asked

@@ -1,19 +1,21 @@
 import { Readable } from 'node:stream'
-import type { ContainerInspectResponse, ContainerSummary, ContainerWaitResponse } from '../../../src/api/engine/engine-json.ts'
+import type { ContainerInspectResponse, ContainerSummary, ContainerWaitResponse, FilesystemChange, HostConfig } from '../../../src/api/engine/engine-json.ts'
 import { abortable } from '../../../src/base/abort.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { TaskGroup } from '../../../src/base/task-group.ts'
 import type { AttachOptions, LogOptions, WaitCondition } from '../../../src/api/engine/engine-calls.ts'
-import type { Attachment, Containers, CreateContainerRequest, Filters } from '../engine.ts'
+import type { Attachment, Containers, CreateContainerRequest, Filters, PathStat } from '../engine.ts'
 import { checkFilters, matchesPruneLabels, untilMs } from '../filters.ts'
 import { openLog } from '../log/log-reader.ts'
 import { LogWatch } from '../log/log-watch.ts'
 import { AttachStream } from '../runtime/attach-stream.ts'
 import type { Container, ExitNotice } from './container.ts'
+import type { ContainerFiles } from './container-files.ts'
 import { checkName, detachKeysOf } from './container-create.ts'
 import type { ContainerCreator } from './container-creator.ts'
 import { checkContainerFilters, matchesFilters } from './container-filters.ts'
 import { inspectContainer, summarizeContainer } from './container-json.ts'
+import { applyLimits, updatedHostConfig } from './container-update.ts'
 import { isActive, isUp } from './container-record.ts'
 import type { RunnerOptions } from './container-runner.ts'
 import type { Lifecycle } from './lifecycle.ts'
@@ -25,6 +27,7 @@ import { topProcesses } from './top.ts'
 export interface LocalContainersOptions extends Pick<RunnerOptions, 'table' | 'images' | 'snapshotter' | 'launcher' | 'kernel' | 'clock'> {
   readonly lifecycle: Lifecycle
   readonly creator: ContainerCreator
+  readonly files: ContainerFiles
   readonly tasks: TaskGroup
 }
 
@@ -182,6 +185,47 @@ export class LocalContainers implements Containers {
     return { ContainersDeleted: deleted, SpaceReclaimed: bytes }
   }
 
+  async update(ref: string, changes: Partial<HostConfig>): Promise<{ readonly Warnings: readonly string[] }> {
+    const { lifecycle, kernel, creator } = this.#options
+    const container = this.#get(ref)
+    return container.lock.run(async () => {
+      if (container.state.status === 'removing' || container.state.status === 'dead') throw new ShoalError('conflict', 'being-removed', `cannot update container ${ref}: it is marked for removal`)
+      const before = container.record.hostConfig
+      const after = updatedHostConfig(before, changes)
+      const warnings = creator.validate(container.record.config, after)
+      if (isUp(container.state)) applyLimits(kernel, lifecycle.runner.cgroupPath(container), before, after)
+      await container.update({ hostConfig: after }, { sync: true })
+      lifecycle.publish(container, 'update')
+      return { Warnings: warnings }
+    })
+  }
+
+  async changes(ref: string): Promise<readonly FilesystemChange[]> {
+    return (await this.#options.files.changes(this.#get(ref))).map(({ path, kind }) => ({ Path: path, Kind: CHANGE_KINDS[kind] }))
+  }
+
+  async export(ref: string): Promise<Readable> {
+    const container = this.#get(ref)
+    const stream = await this.#options.files.export(container)
+    this.#options.lifecycle.publish(container, 'export')
+    return stream
+  }
+
+  async statPath(ref: string, path: string): Promise<PathStat> { return this.#options.files.stat(this.#get(ref), ref, path) }
+
+  async readArchive(ref: string, path: string): Promise<{ readonly stat: PathStat; readonly stream: Readable }> {
+    const container = this.#get(ref)
+    const archive = await this.#options.files.read(container, ref, path)
+    this.#options.lifecycle.publish(container, 'archive-path')
+    return archive
+  }
+
+  async writeArchive(ref: string, path: string, tar: Readable, options: { readonly noOverwriteDirNonDir: boolean; readonly copyUidGid: boolean }): Promise<void> {
+    const container = this.#get(ref)
+    await this.#options.files.write(container, ref, path, tar, options)
+    this.#options.lifecycle.publish(container, 'extract-to-dir')
+  }
+
   async #log(container: Container, options: LogOptions): Promise<Readable> {
     const limits = logLimits(container.record.hostConfig)
     if (limits === undefined) throw new ShoalError('invalid-argument', 'log-not-readable', 'configured logging driver does not support reading')
@@ -204,5 +248,8 @@ export class LocalContainers implements Containers {
 
   #get(ref: string): Container { return this.#options.table.get(ref) }
 }
+
+/** As the API numbers them. */
+const CHANGE_KINDS = { modified: 0, added: 1, deleted: 2 } as const
 
 function notRunning(ref: string): ShoalError { return new ShoalError('conflict', 'not-running', `container ${ref} is not running`) }

@@ -12,7 +12,7 @@ import type { Container } from './container.ts'
 import { detachKeysOf } from './container-create.ts'
 import type { ContainerTable } from './container-table.ts'
 import { HEALTH_OUTPUT_MAX } from './health.ts'
-import { planExec, processRoot } from './start-plan.ts'
+import { planExec } from './start-plan.ts'
 
 const SIGKILL = 9
 /** Ended execs that can still be inspected; the oldest are forgotten. */
@@ -122,7 +122,7 @@ export class LocalExecs implements Execs {
     const { container, config } = exec
     exec.state = 'running'
     try {
-      const process = await planExec(container.record, processRoot(container.state.pid), kernel.host.capabilities(), config)
+      const process = await planExec(container.record, container.state.pid, kernel.host.capabilities(), config)
       const launched = await launcher.exec({
         containerId: container.id, execId: exec.id, process: size === undefined || size.height === 0 ? process : { ...process, consoleSize: size },
         tty: config.tty, openStdin: config.attachStdin && stream !== undefined, stdinOnce: true, attachments: stream === undefined ? [] : [stream],

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { ContainerSandbox } from '../network/container-networks.ts'
+import { ConfinedRoot } from '../files/confined-root.ts'
 import { chooseCapabilities } from '../runtime/capabilities.ts'
 import type { OciDevice } from '../runtime/oci-resources.ts'
 import type { OciMount, OciProcess, SpecInput } from '../runtime/oci-spec.ts'
@@ -16,6 +17,8 @@ import { mergeEnv } from './container-create.ts'
 import type { ContainerRecord } from './container-record.ts'
 
 const PATH_DEFAULT = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** More of a container's passwd and group files is not looked at. */
+export const ACCOUNTS_BYTES_MAX = 8 * 1024 * 1024
 export const INIT_PATH = '/sbin/docker-init'
 
 export interface StartContext {
@@ -65,11 +68,11 @@ export async function planStart(record: ContainerRecord, context: StartContext):
 }
 
 /** The process of an exec: the container's surroundings with its own command, user and terminal. */
-export async function planExec(record: ContainerRecord, rootfs: string, available: ReadonlySet<string>, exec: {
+export async function planExec(record: ContainerRecord, pid: number, available: ReadonlySet<string>, exec: {
   readonly cmd: readonly string[]; readonly env: readonly string[]; readonly tty: boolean; readonly privileged: boolean; readonly user?: string; readonly workingDir?: string
 }): Promise<OciProcess> {
   const { config, hostConfig } = record
-  const user = await findUser(rootfs, exec.user === undefined || exec.user === '' ? config.User ?? '' : exec.user, hostConfig.GroupAdd ?? [])
+  const user = await findUserOf(pid, exec.user === undefined || exec.user === '' ? config.User ?? '' : exec.user, hostConfig.GroupAdd ?? [])
   const { granted } = chooseCapabilities({ add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [], privileged: hostConfig.Privileged === true || exec.privileged }, available)
   const cwd = [exec.workingDir, config.WorkingDir].find(path => path !== undefined && path !== '') ?? '/'
   const terminal = exec.tty ? ['TERM=xterm'] : []
@@ -81,6 +84,13 @@ export async function planExec(record: ContainerRecord, rootfs: string, availabl
 
 async function findUser(rootfs: string, user: string, groups: readonly string[]): Promise<LookedUpUser> {
   const [passwd, group] = await Promise.all([readInRoot(rootfs, '/etc/passwd'), readInRoot(rootfs, '/etc/group')])
+  return lookUpUser(user, groups, { passwd, group })
+}
+
+/** In a container that runs, which may change its links while they are followed. */
+async function findUserOf(pid: number, user: string, groups: readonly string[]): Promise<LookedUpUser> {
+  await using root = await ConfinedRoot.open(`/proc/${pid}/root`, { writable: false })
+  const [passwd, group] = await Promise.all([root.readText('/etc/passwd', ACCOUNTS_BYTES_MAX), root.readText('/etc/group', ACCOUNTS_BYTES_MAX)])
   return lookUpUser(user, groups, { passwd, group })
 }
 
@@ -153,9 +163,6 @@ function hostDevices(directory = '/dev'): readonly OciDevice[] {
 function deviceNumbers(rdev: number): { readonly major: number; readonly minor: number } {
   return { major: (rdev >> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >> 12) & 0xfff00) }
 }
-
-/** A host process's root, for looking into a container that runs. */
-export function processRoot(pid: number): string { return `/proc/${pid}/root` }
 
 /** Reads a small text file of the host; "" when it is not there. */
 export function readHostFile(path: string): string {

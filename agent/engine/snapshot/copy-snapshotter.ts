@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { diskUsage } from './disk-usage.ts'
-import type { Snapshotter } from './snapshotter.ts'
+import type { BorrowedSnapshot, Snapshotter } from './snapshotter.ts'
 
 /** Snapshots as plain copies, for machines and tests without overlay. Whiteouts of upper layers are not understood: meant for single-layer images. */
 export class CopySnapshotter implements Snapshotter {
@@ -23,6 +23,8 @@ export class CopySnapshotter implements Snapshotter {
 
   async mount(id: string): Promise<string> { return join(this.#root, id) }
   async unmount(): Promise<void> { await Promise.resolve() }
+  async borrow(id: string): Promise<BorrowedSnapshot> { return { root: join(this.#root, id), [Symbol.asyncDispose]: async () => { await Promise.resolve() } } }
+  changesDirectory(): undefined { return undefined }
   async remove(id: string): Promise<void> { await rm(join(this.#root, id), { recursive: true, force: true }) }
 
   async retain(ids: ReadonlySet<string>): Promise<void> {

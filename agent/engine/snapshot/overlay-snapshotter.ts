@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { KernelMounts } from '../../kernel/kernel.ts'
 import { diskUsage } from './disk-usage.ts'
-import type { Snapshotter } from './snapshotter.ts'
+import type { BorrowedSnapshot, Snapshotter } from './snapshotter.ts'
 
 /** Snapshots as overlay mounts: `<root>/<id>/{upper,work,merged}`. */
 export class OverlaySnapshotter implements Snapshotter {
@@ -11,6 +11,11 @@ export class OverlaySnapshotter implements Snapshotter {
   readonly #root: string
   readonly #mounts: KernelMounts
   readonly #mounted = new Set<string>()
+  /** Mounted for a container's run, not only for a look from outside. */
+  readonly #running = new Set<string>()
+  readonly #borrowers = new Map<string, number>()
+  /** Being unmounted now; whoever mounts again waits, or the new mount would be taken away. */
+  readonly #unmounting = new Map<string, Promise<void>>()
 
   constructor(root: string, mounts: KernelMounts) {
     this.#root = root
@@ -24,6 +29,31 @@ export class OverlaySnapshotter implements Snapshotter {
   }
 
   async mount(id: string, layers: readonly string[]): Promise<string> {
+    this.#running.add(id)
+    return this.#mount(id, layers)
+  }
+
+  async borrow(id: string, layers: readonly string[]): Promise<BorrowedSnapshot> {
+    this.#borrowers.set(id, (this.#borrowers.get(id) ?? 0) + 1)
+    let isReturned = false
+    const giveBack = async (): Promise<void> => {
+      if (isReturned) return
+      isReturned = true
+      const left = (this.#borrowers.get(id) ?? 1) - 1
+      if (left > 0) { this.#borrowers.set(id, left); return }
+      this.#borrowers.delete(id)
+      if (!this.#running.has(id)) await this.#unmount(id)
+    }
+    try {
+      return { root: await this.#mount(id, layers), [Symbol.asyncDispose]: giveBack }
+    } catch (error) {
+      await giveBack()
+      throw error
+    }
+  }
+
+  async #mount(id: string, layers: readonly string[]): Promise<string> {
+    await this.#unmounting.get(id)
     const base = join(this.#root, id)
     const target = join(base, 'merged')
     if (this.#mounted.has(id)) return target
@@ -36,20 +66,29 @@ export class OverlaySnapshotter implements Snapshotter {
   }
 
   async unmount(id: string): Promise<void> {
+    this.#running.delete(id)
+    // Unmounting would only hide it: a second mount over the same files beside the hidden one is not safe.
+    if (!this.#borrowers.has(id)) await this.#unmount(id)
+  }
+
+  async #unmount(id: string): Promise<void> {
     if (!this.#mounted.has(id)) return
-    await this.#mounts.unmount(join(this.#root, id, 'merged'))
     this.#mounted.delete(id)
+    const unmounting = this.#mounts.unmount(join(this.#root, id, 'merged')).finally(() => this.#unmounting.delete(id))
+    this.#unmounting.set(id, unmounting)
+    await unmounting
   }
 
   async remove(id: string): Promise<void> {
-    await this.unmount(id)
+    this.#running.delete(id)
+    await this.#unmount(id)
     await rm(join(this.#root, id), { recursive: true, force: true })
   }
 
   async retain(ids: ReadonlySet<string>, running: ReadonlySet<string>): Promise<void> {
     for (const target of this.#mounts.under(this.#root)) {
       const id = target.slice(this.#root.length + 1).split('/')[0] ?? ''
-      if (running.has(id)) this.#mounted.add(id)
+      if (running.has(id)) { this.#mounted.add(id); this.#running.add(id) }
       else await this.#mounts.unmount(target)
     }
     if (!existsSync(this.#root)) return
@@ -62,4 +101,5 @@ export class OverlaySnapshotter implements Snapshotter {
   }
 
   sizeBytes(id: string): Promise<number> { return diskUsage(join(this.#root, id, 'upper')) }
+  changesDirectory(id: string): string { return join(this.#root, id, 'upper') }
 }

@@ -8,8 +8,10 @@ export interface Snapshotter {
   prepare(id: string, layers: readonly string[]): Promise<void>
   /** Makes its root filesystem visible and tells where. Mounted already: no-op. @throws `too-many-layers`, `mount-failed` */
   mount(id: string, layers: readonly string[]): Promise<string>
-  /** Idempotent. */
+  /** Idempotent. A borrowed root filesystem stays until it is given back. */
   unmount(id: string): Promise<void>
+  /** Makes the root filesystem visible for a look from outside, whether the container runs or not; disposing gives it back. */
+  borrow(id: string, layers: readonly string[]): Promise<BorrowedSnapshot>
   /** Unmounts and deletes; idempotent. */
   remove(id: string): Promise<void>
   /** Deletes all but these and unmounts what is not in `running`, after a crash. */
@@ -18,4 +20,8 @@ export interface Snapshotter {
   directories(id: string, layers: readonly string[]): Readonly<Record<string, string>>
   /** Bytes that the container wrote. */
   sizeBytes(id: string): Promise<number>
+  /** The directory of what the container wrote, in the driver's own form; undefined when the driver keeps no such thing. */
+  changesDirectory(id: string): string | undefined
 }
+
+export interface BorrowedSnapshot extends AsyncDisposable { readonly root: string }

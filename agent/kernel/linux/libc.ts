@@ -7,6 +7,8 @@ export interface Libc {
   umount2(target: string, flags: number): number
   umount2Async(target: string, flags: number): Promise<number>
   mknod(path: string, mode: number, device: number): number
+  getxattr(path: string, name: string, value: Uint8Array, size: number): number
+  setxattr(path: string, name: string, value: Uint8Array, size: number, flags: number): number
   lsetxattr(path: string, name: string, value: Uint8Array, size: number, flags: number): number
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number
   /** Blocks a pool thread: only for a process that has ended or is about to. */
@@ -34,6 +36,8 @@ export function loadLibc(): Libc {
     umount2,
     umount2Async: (target, flags) => callAsync(umount2, target, flags),
     mknod: lib.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
+    getxattr: lib.func('intptr_t getxattr(const char *path, const char *name, uint8_t *value, size_t size)'),
+    setxattr: lib.func('int setxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)'),
     lsetxattr: lib.func('int lsetxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)'),
     socketpair: lib.func('int socketpair(int domain, int type, int protocol, int32_t *fds)'),
     waitpidAsync: pid => callAsync(waitpid, pid, null, 0),

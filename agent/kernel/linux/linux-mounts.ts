@@ -9,6 +9,8 @@ const MNT_DETACH = 2
 const S_IFCHR = 0o020000
 /** mount(2) copies one page of option text, with its terminating zero. */
 const MOUNT_DATA_MAX = 4095
+/** Capabilities take 24 bytes, the overlay's marks one. */
+const ATTRIBUTE_MAX = 256
 /** Flags that mount(8) takes among -o options; what is not here goes to the file system as data. */
 const FLAGS: Readonly<Record<string, number>> = {
   ro: 0x1, nosuid: 0x2, nodev: 0x4, noexec: 0x8, sync: 0x10, remount: 0x20, mand: 0x40, dirsync: 0x80, noatime: 0x400, nodiratime: 0x800,
@@ -58,6 +60,21 @@ export class LinuxMounts implements KernelMounts {
     if (this.#libc.lsetxattr(directory, 'trusted.overlay.opaque', value, value.length, 0) !== 0) {
       throw errnoError('internal', 'mount-failed', `cannot mark ${directory} opaque`, this.#libc.errno())
     }
+  }
+
+  attribute(path: string, name: string): Buffer | undefined {
+    const value = Buffer.alloc(ATTRIBUTE_MAX)
+    const size = this.#libc.getxattr(path, name, value, value.length)
+    return size < 0 ? undefined : value.subarray(0, size)
+  }
+
+  setAttribute(path: string, name: string, value: Buffer): void {
+    if (this.#libc.setxattr(path, name, value, value.length, 0) !== 0) throw errnoError('internal', 'attribute-failed', `cannot set ${name} of ${path}`, this.#libc.errno())
+  }
+
+  makeNode(path: string, mode: number, device: { readonly major: number; readonly minor: number }): void {
+    const number = ((device.minor & 0xfff00) << 12) | ((device.major & 0xfff) << 8) | (device.minor & 0xff)
+    if (this.#libc.mknod(path, mode, number >>> 0) !== 0) throw errnoError('permission-denied', 'mknod-failed', `cannot make the device node ${path}`, this.#libc.errno())
   }
 
   #mount(source: string | null, target: string, type: string | null, flags: number, data: string | null): void {

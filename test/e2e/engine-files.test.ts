@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { after, before, test } from 'node:test'
+import { extract, pack, type Header } from 'tar-stream'
+import { canRunContainers, createEngineFixture, logsOf, request, run, type EngineFixture } from './engine-fixture.ts'
+
+const skip = canRunContainers() ? false : 'needs root, busybox-static, crun or runc, and agent/monitor built'
+const INTO = { noOverwriteDirNonDir: true, copyUidGid: false }
+let fixture: EngineFixture
+
+before(async () => { if (skip === false) fixture = await createEngineFixture() })
+after(async () => { if (skip === false) await fixture[Symbol.asyncDispose]() })
+
+async function bytesOf(stream: AsyncIterable<unknown>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+/** A tar of these members; a string is a file's contents. */
+async function tarOf(...members: readonly (readonly [Partial<Header> & { name: string } | string, string?])[]): Promise<Readable> {
+  const tar = pack()
+  for (const [header, text] of members) tar.entry(typeof header === 'string' ? { name: header } : header as Header, text ?? '')
+  tar.finalize()
+  return Readable.from([await bytesOf(tar)])
+}
+
+/** Name -> contents, or what it is. */
+async function membersOf(tar: Readable): Promise<Readonly<Record<string, string>>> {
+  const members: Record<string, string> = {}
+  const parser = extract()
+  tar.pipe(parser)
+  for await (const entry of parser) {
+    const text = (await bytesOf(entry)).toString()
+    members[entry.header.name] = entry.header.type === 'file' ? text : `${entry.header.type}${entry.header.linkname ? ` ${entry.header.linkname}` : ''}`
+  }
+  return members
+}
+
+async function created(cmd: readonly string[], more: Parameters<typeof request>[1] = {}): Promise<string> {
+  return (await fixture.engine.containers.create(request(cmd, more))).Id
+}
+
+async function outputOf(cmd: string, more: Parameters<typeof request>[1] = {}): Promise<{ readonly id: string; readonly text: string }> {
+  const { id, exit } = await run(fixture.engine, request(['sh', '-c', cmd], more))
+  await exit
+  return { id, text: await logsOf(fixture.engine, id) }
+}
+
+test('files go into a stopped and a running container and come back', { skip }, async () => {
+  const { containers } = fixture.engine
+  const id = await created(['sh', '-c', 'cat /root/a /root/d/b; sleep 100'])
+  const tar = (): Promise<Readable> => tarOf([{ name: 'a', mode: 0o640, uid: 7, gid: 8, mtime: new Date(1e12) }, 'one\n'], [{ name: 'd/', type: 'directory', mode: 0o700 }], ['d/b', 'two\n'], [{ name: 'l', type: 'symlink', linkname: 'd/b' }])
+  await containers.writeArchive(id, '/root', await tar(), INTO)
+  await containers.start(id)
+  await containers.writeArchive(id, '/tmp/.', await tar(), INTO)
+  for (const directory of ['/root', '/tmp']) {
+    const { stat, stream } = await containers.readArchive(id, directory)
+    assert.equal(stat.name, directory.slice(1))
+    const name = directory.slice(1)
+    assert.deepEqual(await membersOf(stream), { [`${name}/`]: 'directory', [`${name}/a`]: 'one\n', [`${name}/d/`]: 'directory', [`${name}/d/b`]: 'two\n', [`${name}/l`]: 'symlink d/b' })
+  }
+  assert.deepEqual(await containers.statPath(id, '/root/a'), { name: 'a', size: 4, mode: 0o640, mtime: '2001-09-09T01:46:40.000Z', linkTarget: '' })
+  assert.deepEqual(await containers.statPath(id, 'root/l').then(({ mode, linkTarget, name }) => [mode >>> 0 & 2 ** 27, linkTarget, name]), [2 ** 27, '/root/d/b', 'l'])
+  assert.equal((await containers.statPath(id, '/root/d/')).mode, 2 ** 31 + 0o700)
+  assert.deepEqual(await membersOf((await containers.readArchive(id, '/root/l')).stream), { l: 'symlink d/b' })
+  assert.deepEqual(await membersOf((await containers.readArchive(id, '/root/d/.')).stream), { './': 'directory', './b': 'two\n' })
+  await assert.rejects(containers.statPath(id, '/nope/x'), { code: 'no-such-path', kind: 'not-found', message: `Could not find the file /nope/x in container ${id}` })
+  await assert.rejects(containers.writeArchive(id, '/root/a', await tar(), INTO), { code: 'not-a-directory', message: 'extraction point is not a directory' })
+  await assert.rejects(containers.writeArchive(id, '/root', await tarOf([{ name: 'd', type: 'file' }, 'x']), INTO), { code: 'file-in-the-way' })
+  await containers.writeArchive(id, '/root', await tarOf([{ name: 'd', type: 'file' }, 'x']), { ...INTO, noOverwriteDirNonDir: false })
+  assert.equal((await membersOf((await containers.readArchive(id, '/root/d')).stream))['d'], 'x')
+  await containers.remove(id, { force: true })
+})
+
+test('volumes and binds are seen through, read-only ones and roots refuse', { skip }, async () => {
+  const { containers, volumes } = fixture.engine
+  const host = mkdtempSync('/tmp/shoal-e2e-bind-')
+  try {
+    writeFileSync(join(host, 'h'), 'host\n')
+    const id = await created(['true'], { hostConfig: { NetworkMode: 'none', Binds: ['cpvol:/deep/er/data', `${host}:/bind`, `${host}:/ro:ro`] } })
+    await containers.writeArchive(id, '/deep/er/data', await tarOf(['v', 'volume\n']), INTO)
+    const { Mountpoint } = await volumes.inspect('cpvol')
+    assert.equal(readFileSync(join(Mountpoint ?? '', 'v'), 'utf8'), 'volume\n')
+    assert.deepEqual(await membersOf((await containers.readArchive(id, '/bind')).stream), { 'bind/': 'directory', 'bind/h': 'host\n' })
+    await assert.rejects(containers.writeArchive(id, '/ro', await tarOf(['x', '']), INTO), { code: 'read-only-mount', message: 'mounted volume is marked read-only' })
+    await containers.remove(id, { force: true })
+    await volumes.remove('cpvol', false)
+    const readOnly = await created(['true'], { hostConfig: { NetworkMode: 'none', ReadonlyRootfs: true } })
+    await assert.rejects(containers.writeArchive(readOnly, '/', await tarOf(['x', '']), INTO), { code: 'read-only-mount', message: 'container rootfs is marked read-only' })
+    await containers.remove(readOnly, { force: true })
+  } finally {
+    rmSync(host, { recursive: true, force: true })
+  }
+})
+
+test('no link and no name leads out of the container', { skip }, async () => {
+  const { containers } = fixture.engine
+  const victim = mkdtempSync('/tmp/shoal-e2e-victim-')
+  try {
+    writeFileSync(join(victim, 'secret'), 'mine')
+    const { id } = await outputOf(`cd /root; busybox ln -s ${victim} abs; busybox ln -s ../../../../../../../../..${victim} rel; busybox ln -s / top; busybox ln -s abs/secret file; busybox ln -s loop loop`)
+    for (const path of ['/root/abs/secret', '/root/rel/secret', '/root/top/..' + victim + '/secret', `/../../..${victim}/secret`, '/root/file/']) await assert.rejects(containers.readArchive(id, path), { code: 'no-such-path' }, path)
+    await assert.rejects(containers.readArchive(id, '/root/loop/x'), { code: 'too-many-symlinks' })
+    for (const path of ['/root/abs', '/root/rel']) await assert.rejects(containers.writeArchive(id, path, await tarOf(['new', 'x']), INTO), { code: 'no-such-path' }, path)
+    await assert.rejects(containers.writeArchive(id, '/root', await tarOf(['../../x', '']), INTO), { code: 'path-outside' })
+    await containers.writeArchive(id, '/root', await tarOf([{ name: 'out', type: 'symlink', linkname: victim }]), INTO)
+    await assert.rejects(containers.writeArchive(id, '/root', await tarOf(['out/new', 'x']), INTO))
+    await assert.rejects(containers.writeArchive(id, '/root', await tarOf([{ name: 'hard', type: 'link', linkname: 'abs/secret' }]), INTO))
+    assert.deepEqual(readdirSync(victim), ['secret'])
+    assert.deepEqual(await membersOf((await containers.readArchive(id, '/root/top/root/file')).stream), { file: 'symlink abs/secret' })
+    await containers.remove(id, { force: true })
+  } finally {
+    rmSync(victim, { recursive: true, force: true })
+  }
+})
+
+test('a container that swaps a directory for a link all the time gives and gets nothing of the host', { skip }, async () => {
+  const { containers } = fixture.engine
+  const victim = mkdtempSync('/tmp/shoal-e2e-victim-')
+  try {
+    mkdirSync(join(victim, 'inner'))
+    writeFileSync(join(victim, 'inner/secret'), 'mine')
+    const { id } = await run(fixture.engine, request(['sh', '-c', `cd /root; mkdir -p real/inner; echo own > real/inner/secret; busybox ln -s ${victim} link; busybox cp -a real d; touch ready; while true; do busybox mv d real2; busybox mv link d; busybox mv d link; busybox mv real2 d; done`]))
+    let answers = 0
+    for (let round = 0; round < 300; round++) {
+      const read = await containers.readArchive(id, '/root/d/inner/secret').catch(() => undefined)
+      if (read !== undefined) {
+        answers++
+        assert.notEqual((await membersOf(read.stream))['secret'], 'mine')
+      }
+      await containers.writeArchive(id, '/root/d', await tarOf(['inner/new', 'x']), INTO).catch(() => undefined)
+    }
+    assert.ok(answers > 0, 'nothing was ever read')
+    assert.deepEqual(readdirSync(join(victim, 'inner')), ['secret'])
+    await containers.remove(id, { force: true })
+  } finally {
+    rmSync(victim, { recursive: true, force: true })
+  }
+})
+
+test('diff tells what was added, changed and deleted', { skip }, async () => {
+  const { containers } = fixture.engine
+  const { id } = await outputOf('echo new > /tmp/n; mkdir -p /a/b; touch /a/b/c; echo x >> /etc/group; rm /etc/passwd; rm -r /root; mkdir /root; touch /root/r')
+  const kinds = ['C', 'A', 'D']
+  assert.deepEqual((await containers.changes(id)).map(({ Path, Kind }) => `${kinds[Kind ?? 0]} ${Path}`), ['A /a', 'A /a/b', 'A /a/b/c', 'C /etc', 'C /etc/group', 'D /etc/passwd', 'C /root', 'A /root/r', 'C /tmp', 'A /tmp/n'])
+  const fresh = await outputOf('true')
+  assert.deepEqual(await containers.changes(fresh.id), [])
+  for (const one of [id, fresh.id]) await containers.remove(one)
+})
+
+test('export gives the whole file system, which can be imported again', { skip }, async () => {
+  const { containers, images } = fixture.engine
+  const { id } = await outputOf('echo kept > /root/kept; rm /bin/yes')
+  await images.import(await containers.export(id), { repository: 'exported', changes: ['CMD ["sh", "-c", "cat /root/kept; test -e /bin/yes || echo gone; cat /etc/passwd | head -1"]'] })
+  const { id: copy, exit } = await run(fixture.engine, { config: { Image: 'exported' }, hostConfig: { NetworkMode: 'none' } })
+  assert.equal(await exit, 0)
+  assert.equal(await logsOf(fixture.engine, copy), 'kept\ngone\nroot:x:0:0:root:/root:/bin/sh\n')
+  for (const one of [id, copy]) await containers.remove(one)
+  await images.remove('exported', { force: true, prune: true })
+})
+
+test('long names, hard links, special files and large files survive the way', { skip }, async () => {
+  const { containers } = fixture.engine
+  const long = `${'x'.repeat(120)}/${'ü'.repeat(80)}`
+  const { id } = await outputOf(`cd /root; mkdir ${'x'.repeat(120)}; echo l > ${long}; busybox dd if=/dev/zero of=big bs=1M count=3; busybox ln big hard; busybox mkfifo pipe`)
+  const directory = mkdtempSync('/tmp/shoal-e2e-untar-')
+  try {
+    execFileSync('tar', ['-x', '-C', directory], { input: await bytesOf((await containers.readArchive(id, '/root')).stream) })
+    assert.equal(readFileSync(join(directory, 'root', long), 'utf8'), 'l\n')
+    assert.equal(execFileSync('stat', ['-c', '%s %h', join(directory, 'root/hard')]).toString(), `${3 << 20} 2\n`)
+    assert.equal(execFileSync('stat', ['-c', '%F', join(directory, 'root/pipe')]).toString(), 'fifo\n')
+    await containers.writeArchive(id, '/tmp', Readable.from([execFileSync('tar', ['-c', '-C', directory, 'root'], { maxBuffer: 1 << 26 })]), INTO)
+    const back = await membersOf((await containers.readArchive(id, '/tmp/root')).stream)
+    assert.deepEqual(Object.keys(back).sort(), ['root/', 'root/big', 'root/hard', 'root/pipe', `root/${'x'.repeat(120)}/`, `root/${long}`].sort())
+    await containers.remove(id)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
+
+test('a copy leaves nothing mounted, and a run may begin in the middle of one', { skip }, async () => {
+  const { containers } = fixture.engine
+  const id = await created(['sh', '-c', 'echo ran > /root/ran'])
+  const { stream } = await containers.readArchive(id, '/bin')
+  const { result } = await containers.wait(id, 'next-exit')
+  await containers.start(id)
+  await result
+  assert.ok((await bytesOf(stream)).length > 1_000_000)
+  assert.equal((await membersOf((await containers.readArchive(id, '/root/ran')).stream))['ran'], 'ran\n')
+  const mounts = (): readonly string[] => readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(line => line.includes(`${fixture.root}/data/snapshots/${id}`))
+  for (let round = 0; mounts().length > 0 && round < 200; round++) await new Promise(resolve => { setImmediate(resolve) })
+  assert.deepEqual(mounts(), [])
+  await containers.remove(id)
+})
