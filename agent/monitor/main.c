@@ -86,7 +86,9 @@ void on_signal(int number) {
 
 /* ---- output ---- */
 
+/* What comes while the runtime works waits in the pipes: should it fail, its own complaints are no output of the container. */
 static void watch_output(void) {
+    if (runtime_pid > 0 && !options.tty) return;
     if (options.tty && console_fd >= 0) watch(console_fd, EPOLLIN, &out_tag);
     if (!options.tty && out_fd >= 0) watch(out_fd, EPOLLIN, &out_tag);
     if (!options.tty && err_fd >= 0) watch(err_fd, EPOLLIN, &err_tag);
@@ -96,6 +98,12 @@ static void unwatch_output(void) {
     if (options.tty && console_fd >= 0) unwatch(console_fd);
     if (!options.tty && out_fd >= 0) unwatch(out_fd);
     if (!options.tty && err_fd >= 0) unwatch(err_fd);
+}
+
+static void drop_output(void) {
+    if (out_fd >= 0) close(out_fd);
+    if (err_fd >= 0) close(err_fd);
+    out_fd = err_fd = -1;
 }
 
 /* Reads once; returns false at the end of the stream or when nothing is there. */
@@ -239,7 +247,9 @@ static void runtime_done(int status) {
         exited = true;
         exit_code = code;
         exited_ms = now_ms();
+        drop_output();
     }
+    if (!output_off) watch_output();
     clients_broadcast(F_START, state);
 }
 

@@ -22,7 +22,8 @@ lan="$LAB-lan"
 host_dir() { echo "$LAB_DIR/h$1"; }
 host_pid() { cat "$(host_dir "$1")/host.pid"; }
 enter() { local i=$1; shift; exec nsenter -t "$(host_pid "$i")" --mount --uts --net -- "$@"; }
-alive() { [ -n "${1:-}" ] && [ -d "/proc/$1" ]; }
+# A process that nobody has waited for yet is dead too.
+alive() { [ -n "${1:-}" ] && grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null; }
 
 # Runs as the first process of a host: its own /sys (so that network devices are its own) with the machine's cgroups, without the
 # empty cgroup v2 tree that makes crun refuse a hybrid layout, and a resolver that refuses at once.
@@ -70,8 +71,8 @@ start() {
     --cgroup-parent "/$LAB-lab/h$i" "$@" </dev/null >>"$dir/shoal.log" 2>&1 &
   local daemon=$!
   for _ in $(seq 300); do
+    alive "$daemon" || break # before asking: another daemon could answer for it
     curl -sf --unix-socket "$dir/shoal.sock" http://localhost/_ping >/dev/null && return 0
-    alive "$daemon" || break
     sleep 0.1
   done
   tail -5 "$dir/shoal.log" >&2; echo "the daemon of h$i did not start; its log: $dir/shoal.log" >&2; return 1

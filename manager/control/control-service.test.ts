@@ -36,6 +36,7 @@ test('bad service specs are refused with the texts of Docker', async () => {
     [{ task: { container: { image: '' } } }, 'invalid-argument', 'ContainerSpec: image reference must be provided'],
     [{ task: { container: { image: 'i', mounts: [{ target: '/a' }, { target: '/a' }] } } }, 'invalid-argument', 'ContainerSpec: duplicate mount point: /a'],
     [{ task: { container: { image: 'i', env: ['A={{.Node'] } } }, 'invalid-argument', 'expanding env "A={{.Node" failed: template: expansion:1: unclosed action'],
+    [{ task: { container: { image: 'i', hostname: 'h-{{ .Task.Nope }}' } } }, 'invalid-argument', 'expanding hostname "h-{{ .Task.Nope }}" failed: there is no .Task.Nope'],
     [{ task: { container: { image: 'i' }, placement: { constraints: ['node.role'] } } }, 'unknown', 'constraint expected one operator from ==, !='],
     [{ task: { container: { image: 'i' }, resources: { limits: { memoryBytes: 1 } } } }, 'invalid-argument', 'invalid memory value 1: Must be at least 4MiB'],
     [{ task: { container: { image: 'i', secrets: [{ secretId: 'x', secretName: 'S', file: { name: 'S' } }] } } }, 'invalid-argument', 'secret not found: S'],
@@ -140,7 +141,7 @@ test('a network in use can not be removed; overlapping subnets and foreign drive
   await refusesAsync(() => control.create({ spec: { network: networkSpec('b', '10.5.0.0/16') } }, SIGNAL), 'invalid-argument', 'invalid pool request: Pool overlaps with other one on this address space')
   const { object } = await control.create({ spec: { service: serviceSpec({ task: { container: { image: 'i' }, networks: [{ target: 'front' }] } }) } }, SIGNAL)
   assert.equal(object?.service?.spec?.task?.networks[0]?.target, created.object?.network?.id)
-  await refusesAsync(() => control.remove({ kind: 'network', ref: 'front', force: false }, SIGNAL), 'failed-precondition', `network front is in use by service ${object?.service?.id}`)
+  await refusesAsync(() => control.remove({ kind: 'network', ref: 'front', force: false }, SIGNAL), 'failed-precondition', `network ${created.object?.network?.id} is in use by service ${object?.service?.id}`)
   await control.remove({ kind: 'service', ref: 'web', force: false }, SIGNAL)
   await control.remove({ kind: 'network', ref: 'front', force: false }, SIGNAL)
 })

@@ -29,15 +29,14 @@ export function createNetwork(tx: StoreTx, id: string, spec: NetworkSpec): void 
 /** @throws ShoalError `network-in-use` (failed-precondition) naming who uses it (L12, L13) */
 export function removeNetwork(tx: StoreTx, ref: string): void {
   const network = findObject(tx, 'network', ref)
-  const name = network.spec?.annotations?.name ?? network.id
   const service = tx.list('service').find(candidate => network.spec?.ingress === true ? publishesIngress(candidate.spec) : namesNetwork(candidate.spec, network.id))
   if (service !== undefined && network.spec?.ingress === true) {
     throw inUse(`ingress network cannot be removed because service ${service.id} depends on it`)
   }
-  if (service !== undefined) throw inUse(`network ${name} is in use by service ${service.id}`)
+  if (service !== undefined) throw inUse(`network ${network.id} is in use by service ${service.id}`)
   const task = tx.list('task').find(candidate => isAtMost(candidate.desiredState, 'running') && isTaskLive(candidate)
     && candidate.networks.some(attachment => attachment.networkId === network.id))
-  if (task !== undefined) throw inUse(`network ${name} is in use by task ${task.id}`)
+  if (task !== undefined) throw inUse(`network ${network.id} is in use by task ${task.id}`)
   tx.remove('network', network.id)
 }
 

@@ -63,7 +63,7 @@ function networkSettings(record: ContainerRecord): NetworkSettings {
 export function summarizeContainer(record: ContainerRecord, image: string, nowMs: number): ContainerSummary {
   const { state } = record
   return {
-    Id: record.id, Names: [`/${record.name}`], Image: image, ImageID: record.imageId, Command: commandOf(record).join(' '), Created: Math.floor(Date.parse(record.created) / 1000),
+    Id: record.id, Names: [`/${record.name}`], Image: image, ImageID: record.imageId, Command: commandOf(record).map(word => (word.includes(' ') ? `'${word}'` : word)).join(' '), Created: Math.floor(Date.parse(record.created) / 1000),
     Ports: portsOf(record), Labels: record.config.Labels ?? {}, State: state.status, Status: describeStatus(record, nowMs),
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode ?? 'default', ...(record.hostConfig.Annotations === undefined ? {} : { Annotations: record.hostConfig.Annotations }) },
     NetworkSettings: { Networks: networkSettings(record).Networks ?? {} }, Mounts: record.mounts.map(mountPoint),

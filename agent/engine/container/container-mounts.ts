@@ -49,7 +49,7 @@ export function parseBind(text: string, driver: string): MountRequest {
   if (unknown !== undefined) throw invalid(`invalid volume specification: '${text}': invalid mode: ${unknown}`)
   const readOnly = words.includes('ro')
   if (!source.startsWith('/')) {
-    if (source !== '' && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(source)) throw invalid(`${JSON.stringify(source)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`)
+    if (source !== '' && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(source)) throw invalid(`create ${source}: ${JSON.stringify(source)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`)
     return volume({ name: source === '' ? undefined : source, target: clean(target), driver, readOnly, noCopy: words.includes('nocopy'), mode })
   }
   return { kind: 'bind', source: clean(source), target: clean(target), readOnly, propagation: words.find(word => PROPAGATION.test(word)) ?? 'rprivate', createSource: true, recursive: true, mode }

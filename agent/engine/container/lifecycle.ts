@@ -94,7 +94,7 @@ export class Lifecycle {
 
   async pause(container: Container): Promise<void> {
     await container.lock.run(async () => {
-      if (container.state.status === 'paused') throw new ShoalError('conflict', 'already-paused', `container ${container.record.name} is already paused`)
+      if (container.state.status === 'paused') throw new ShoalError('conflict', 'already-paused', `container ${container.id} is already paused`)
       if (container.state.status !== 'running') throw new ShoalError('conflict', 'not-running', `container ${container.record.name} is not running`)
       await freeze(this.#options.kernel, this.runner.cgroupPath(container), this.#options.clock)
       await container.updateState({ status: 'paused' })
@@ -104,7 +104,7 @@ export class Lifecycle {
 
   async unpause(container: Container): Promise<void> {
     await container.lock.run(async () => {
-      if (container.state.status !== 'paused') throw new ShoalError('conflict', 'not-paused', `container ${container.record.name} is not paused`)
+      if (container.state.status !== 'paused') throw new ShoalError('conflict', 'not-paused', `container ${container.id} is not paused`)
       thaw(this.#options.kernel, this.runner.cgroupPath(container))
       await container.updateState({ status: 'running' })
       this.publish(container, 'unpause')

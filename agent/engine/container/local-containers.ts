@@ -126,7 +126,8 @@ export class LocalContainers implements Containers {
   async wait(ref: string, condition: WaitCondition, signal?: AbortSignal): Promise<{ readonly result: Promise<ContainerWaitResponse> }> {
     const container = this.#get(ref)
     const notice = condition === 'next-exit' ? container.nextExit() : condition === 'removed' ? container.removed() : container.inactive()
-    const answer = (exit: ExitNotice): ContainerWaitResponse => ({ StatusCode: exit.exitCode, ...(exit.error === '' ? {} : { Error: { Message: exit.error } }) })
+    // Why a start failed is for whoever started it: dockerd says nothing of it here, and the stock CLI would print it twice.
+    const answer = (exit: ExitNotice): ContainerWaitResponse => ({ StatusCode: exit.exitCode })
     const result = abortable(notice, signal).then(answer)
     result.catch(() => undefined)
     return { result }

@@ -15,6 +15,8 @@ import { HEALTH_OUTPUT_MAX } from './health.ts'
 import { planExec } from './start-plan.ts'
 
 const SIGKILL = 9
+/** The exit code of a command that could not be started, as dockerd gives it (seen: 20.10). */
+const CANNOT_START = 126
 /** Ended execs that can still be inspected; the oldest are forgotten. */
 const ENDED_MAX = 1000
 
@@ -67,7 +69,11 @@ export class LocalExecs implements Execs {
       stdin: config.attachStdin, stdout: config.attachStdout, stderr: config.attachStderr, tty: config.tty, endClosesStdin: !config.tty,
       detachKeys: config.tty || config.detachKeys !== undefined ? detachKeysOf(config.detachKeys) : [],
     })
-    await this.#launch(exec, stream, options.size)
+    await this.#launch(exec, stream, options.size).catch((error: unknown) => {
+      // As in Docker: whoever attached has been promised a stream, so the reason is told there; the exit code tells the rest.
+      if (stream === undefined || !(error instanceof ShoalError)) throw error
+      stream.endWith(error.message)
+    })
     return stream === undefined ? undefined : { tty: config.tty, stream }
   }
 
@@ -133,8 +139,7 @@ export class LocalExecs implements Execs {
       tasks.run('exec', () => this.#watch(exec, launched))
       return launched
     } catch (error) {
-      this.#end(exec, error instanceof RuntimeFailed ? error.exitCode : 126)
-      stream?.endOutput()
+      this.#end(exec, CANNOT_START)
       throw error instanceof RuntimeFailed ? error.failure : error
     }
   }

@@ -58,6 +58,13 @@ export class AttachStream extends Duplex {
     this.#waiting = undefined
   }
 
+  /** The process never came, and this is why. */
+  endWith(reason: string): void {
+    const body = Buffer.from(`${reason}\r\n`)
+    this.push(this.#options.tty ? body : encodeFrame(FRAME.stdout, body))
+    this.endOutput()
+  }
+
   /** Output from before, put in front. */
   replay(bytes: Uint8Array): void { this.push(bytes) }
 

@@ -155,7 +155,7 @@ export class Launcher {
     }
     const state = await monitor.started
     if (state.pid !== undefined) return this.#launched(directory, monitor, state.pid)
-    throw this.#failure(directory, state, command)
+    throw this.#failure(directory, state, command, runtimeArgs)
   }
 
   /** Connects a client; resolves when it misses nothing any more. */
@@ -186,9 +186,9 @@ export class Launcher {
     }
   }
 
-  #failure(directory: string, state: MonitorState, command: string): RuntimeFailed {
+  #failure(directory: string, state: MonitorState, command: string, runtimeArgs: readonly string[]): RuntimeFailed {
     const text = readText(join(directory, 'runtime.log'))
-    const { error, exitCode } = runtimeFailure(text, command)
+    const { error, exitCode } = runtimeFailure(text, command, runtimeArgs[0] === 'exec' ? 'exec' : 'create')
     if (text !== '') return new RuntimeFailed(error, exitCode)
     const own = readText(join(directory, 'monitor.err')).trim()
     return new RuntimeFailed(new ShoalError('internal', 'runtime-failed', `the container monitor failed (${state.failed}): ${own}`), exitCode)

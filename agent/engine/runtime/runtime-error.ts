@@ -1,19 +1,17 @@
 import { ShoalError } from '../../../src/base/errors.ts'
 
+const PREFIXES = { create: 'failed to create task for container: OCI runtime create failed', exec: 'OCI runtime exec failed: exec failed' } as const
+
 /** What a runtime's log says of a failure, in the words that the stock CLI looks for when it chooses its exit status; and the container's exit code. */
-export function runtimeFailure(log: string, command: string): { readonly error: ShoalError; readonly exitCode: number } {
+export function runtimeFailure(log: string, command: string, what: 'create' | 'exec' = 'create'): { readonly error: ShoalError; readonly exitCode: number } {
   const text = lastError(log)
+  const failure = (reason: string): ShoalError => new ShoalError('invalid-argument', 'runtime-failed', `${PREFIXES[what]}: unable to start container process: ${reason}`, { cause: new Error(text) })
   if (/executable file .*not found|in \$PATH|exec(utable)?:? .*no such file|exec:? .*no such file/i.test(text)) {
     const detail = /\$PATH/.test(text) && !command.includes('/') ? 'executable file not found in $PATH' : `stat ${command}: no such file or directory`
-    return { exitCode: 127, error: failure(`exec: "${command}": ${detail}: unknown`, text) }
+    return { exitCode: 127, error: failure(`exec: "${command}": ${detail}: unknown`) }
   }
-  if (/exec(utable)?.*permission denied/i.test(text)) return { exitCode: 126, error: failure(`exec: "${command}": permission denied: unknown`, text) }
-  return { exitCode: 128, error: failure(`${text === '' ? 'the runtime gave no reason' : text}: unknown`, text) }
-}
-
-function failure(reason: string, cause: string): ShoalError {
-  const message = `failed to create task for container: OCI runtime create failed: unable to start container process: ${reason}`
-  return new ShoalError('invalid-argument', 'runtime-failed', message, { cause: new Error(cause) })
+  if (/exec(utable)?.*permission denied/i.test(text)) return { exitCode: 126, error: failure(`exec: "${command}": permission denied: unknown`) }
+  return { exitCode: 128, error: failure(`${text === '' ? 'the runtime gave no reason' : text}: unknown`) }
 }
 
 /** The log is JSON lines {"msg": …, "level": "error"}. */

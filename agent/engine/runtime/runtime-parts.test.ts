@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { chooseCapabilities, DEFAULT_CAPABILITIES } from './capabilities.ts'
 import { DetachScanner, parseDetachKeys } from './attach-stream.ts'
 import { encodeFrame, FrameParser } from './monitor-frames.ts'
+import { AttachStream } from './attach-stream.ts'
 import { runtimeFailure } from './runtime-error.ts'
 import { DEFAULT_SECCOMP_PROFILE } from './seccomp-profile.ts'
 import { resolveCustomSeccomp, resolveSeccomp } from './seccomp.ts'
@@ -101,4 +102,13 @@ test('a missing command is told in the words that the stock CLI looks for', () =
   assert.match(error.message, /exec: "nosuch": executable file not found in \$PATH/)
   assert.equal(runtimeFailure('{"msg":"open executable: Permission denied","level":"error"}', '/etc').exitCode, 126)
   assert.equal(runtimeFailure('not json', 'x').exitCode, 128)
+  assert.match(runtimeFailure(log, 'nosuch', 'exec').error.message, /^OCI runtime exec failed: exec failed: unable to start container process: exec: "nosuch"/)
+})
+
+test('a stream whose process never came tells why and ends', async () => {
+  const stream = new AttachStream({ stdin: false, stdout: true, stderr: true, tty: false, endClosesStdin: false, detachKeys: [] })
+  stream.endWith('no such command')
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
+  assert.deepEqual([...new FrameParser().push(Buffer.concat(chunks))].map(frame => [frame.type, frame.body.toString()]), [[1, 'no such command\r\n']])
 })

@@ -68,7 +68,7 @@ export class LocalVolumes implements Volumes {
     if (options.Driver !== undefined && options.Driver !== '' && options.Driver !== 'local') throw new ShoalError('not-found', 'no-such-volume-driver', `error looking up volume plugin ${options.Driver}: plugin "${options.Driver}" not found; only "local" is built in`)
     const anonymous = options.Name === undefined || options.Name === ''
     const name = anonymous ? createHexId(this.#options.random) : options.Name ?? ''
-    if (!NAME.test(name)) throw new ShoalError('invalid-argument', 'invalid-name', `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`)
+    if (!NAME.test(name)) throw new ShoalError('invalid-argument', 'invalid-name', `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`)
     if (name.length > NAME_LENGTH_MAX) throw new ShoalError('invalid-argument', 'invalid-name', `the volume name "${name.slice(0, 40)}…" is longer than ${NAME_LENGTH_MAX} characters`)
     const existing = this.#records.get(name)
     if (existing !== undefined) return this.#json(existing)
@@ -152,7 +152,7 @@ export class LocalVolumes implements Volumes {
   }
 
   #json(record: VolumeRecord): Volume {
-    return { CreatedAt: record.createdAt, Driver: 'local', Labels: record.labels, Mountpoint: this.#data(record.name), Name: record.name, Options: record.options, Scope: 'local' }
+    return { CreatedAt: record.createdAt, Driver: 'local', Labels: record.labels, Mountpoint: this.#data(record.name), Name: record.name, Options: Object.keys(record.options).length === 0 ? null : record.options, Scope: 'local' }
   }
 
   #get(name: string): VolumeRecord {

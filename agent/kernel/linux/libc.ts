@@ -11,8 +11,7 @@ export interface Libc {
   setxattr(path: string, name: string, value: Uint8Array, size: number, flags: number): number
   lsetxattr(path: string, name: string, value: Uint8Array, size: number, flags: number): number
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number
-  /** Blocks a pool thread: only for a process that has ended or is about to. */
-  waitpidAsync(pid: number): Promise<number>
+  waitpid(pid: number, status: null, options: number): number
   spawn(argv: readonly string[], environment: readonly string[], stdio: SpawnStdio): number
   errno(): number
 }
@@ -30,7 +29,6 @@ const OPAQUE_SIZE = 512
 export function loadLibc(): Libc {
   const lib = koffi.load('libc.so.6')
   const umount2 = lib.func('int umount2(const char *target, int flags)')
-  const waitpid = lib.func('int waitpid(int pid, void *status, int options)')
   return {
     mount: lib.func('int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)'),
     umount2,
@@ -40,7 +38,7 @@ export function loadLibc(): Libc {
     setxattr: lib.func('int setxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)'),
     lsetxattr: lib.func('int lsetxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)'),
     socketpair: lib.func('int socketpair(int domain, int type, int protocol, int32_t *fds)'),
-    waitpidAsync: pid => callAsync(waitpid, pid, null, 0),
+    waitpid: lib.func('int waitpid(int pid, void *status, int options)'),
     spawn: createSpawn(lib),
     errno: () => koffi.errno(),
   }

@@ -9,6 +9,10 @@ import { errnoError, type Libc } from './libc.ts'
 
 const AF_UNIX = 1
 const SOCK_STREAM_CLOEXEC = 1 | 0o2000000
+const WNOHANG = 1
+/** A monitor ends within milliseconds of its container; one that was let go may live on for years. */
+const REAP_FIRST_MS = 5
+const REAP_MAX_MS = 5000
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export class LinuxProcesses implements KernelProcesses {
@@ -29,9 +33,14 @@ export class LinuxProcesses implements KernelProcesses {
       for (const [, theirs] of pairs) closeSync(theirs)
     }
     const [control, client] = pairs.map(([ours]) => new Socket({ fd: ours, readable: true, writable: true, allowHalfOpen: false })) as [Socket, Socket?]
-    // The monitor's end of the socket closes as it exits: only then is it waited for, so no pool thread is held while it lives.
-    control.once('close', () => { this.#libc.waitpidAsync(pid).catch(() => undefined) })
+    control.once('close', () => this.#reap(pid, REAP_FIRST_MS))
     return { pid, control, ...(client === undefined ? {} : { client }) }
+  }
+
+  /** Asks instead of waiting: a connection that this side let go says nothing about the monitor's life, and a blocked pool thread would keep a stopping daemon from exiting. */
+  #reap(pid: number, delayMs: number): void {
+    if (this.#libc.waitpid(pid, null, WNOHANG) !== 0) return
+    setTimeout(() => this.#reap(pid, Math.min(2 * delayMs, REAP_MAX_MS)), delayMs).unref()
   }
 
   async run(argv: readonly string[], options: { readonly input?: AsyncIterable<Uint8Array>; readonly signal?: AbortSignal; readonly cwd?: string } = {}): Promise<RunResult> {

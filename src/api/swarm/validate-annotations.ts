@@ -21,11 +21,11 @@ export function validateDnsName(annotations: Annotations | undefined): string {
 }
 
 /** Names of secrets and configs: at most 64 of [a-zA-Z0-9-_.], alphanumeric at both ends. @throws ShoalError `invalid-spec` */
-export function validatePlainName(annotations: Annotations | undefined, kind: 'secret' | 'config'): string {
+export function validatePlainName(annotations: Annotations | undefined): string {
   const name = annotations?.name ?? ''
   if (name === '') throw invalidSpec('name must be provided')
   if (name.length > NAME_LENGTH_MAX || !PLAIN_NAME.test(name)) {
-    throw invalidSpec(`invalid name, only 64 [a-zA-Z0-9-_.] characters allowed, and the start and end character of a ${kind} name must be [a-zA-Z0-9]`)
+    throw invalidSpec('invalid name, only 64 [a-zA-Z0-9-_.] characters allowed, and the start and end character must be [a-zA-Z0-9]')
   }
   return name
 }

@@ -6,7 +6,7 @@ const CONFIG_BYTES_MAX = 1000 * 1024
 
 /** @throws ShoalError `invalid-spec`: name, size 1..511999 bytes, template driver; secret drivers are refused */
 export function validateSecretSpec(spec: SecretSpec): void {
-  validatePlainName(spec.annotations, 'secret')
+  validatePlainName(spec.annotations)
   validateTemplating(spec)
   if (spec.driver !== undefined) throw invalidSpec(`secret driver "${spec.driver.name}" is not supported; give the data instead`)
   if (spec.data.length < 1 || spec.data.length >= SECRET_BYTES_MAX) {
@@ -16,7 +16,7 @@ export function validateSecretSpec(spec: SecretSpec): void {
 
 /** @throws ShoalError `invalid-spec`: name, size 1..1023999 bytes, template driver */
 export function validateConfigSpec(spec: ConfigSpec): void {
-  validatePlainName(spec.annotations, 'config')
+  validatePlainName(spec.annotations)
   validateTemplating(spec)
   if (spec.data.length < 1 || spec.data.length >= CONFIG_BYTES_MAX) {
     throw invalidSpec(`config data must be larger than 0 and less than ${CONFIG_BYTES_MAX} bytes`)

@@ -6,7 +6,7 @@ const NODE_CERT_EXPIRY_MIN_NS = 3_600_000_000_000
 
 /** What holds for the settings of every cluster, a new one too. @throws ShoalError `invalid-spec`, `not-supported` */
 export function validateClusterSpec(spec: ClusterSpec): void {
-  if (spec.heartbeatPeriodNs < 0) throw invalidSpec('heartbeat period cannot be a negative duration')
+  if (spec.heartbeatPeriodNs < 0) throw invalidSpec('heartbeat time period cannot be a negative duration')
   if (spec.nodeCertExpiryNs !== 0 && spec.nodeCertExpiryNs < NODE_CERT_EXPIRY_MIN_NS) throw invalidSpec('minimum certificate expiry time is: 1h0m0s')
   if (spec.externalCas.length > 0) throw notSupported('external certificate authorities are not supported: the managers sign certificates themselves')
   if (spec.autoLockManagers) throw notSupported('autolock is not supported: the state of managers is not sealed by a key yet')

@@ -5,6 +5,10 @@ const MILLISECOND_NS = 1_000_000
 // The reference grammar of the image distribution specification, in the looseness that matters here: [host[:port]/]path[:tag][@digest].
 const IMAGE = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?\/|\[[a-fA-F0-9:]+\](?::\d+)?\/)?[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?$/
 
+const FIELD = /\{\{-?\s*((?:\.\w+)+)\s*-?\}\}/g
+/** What a template may name (M02), beside labels. */
+const TEMPLATE_FIELDS = new Set(['.Service.ID', '.Service.Name', '.Node.ID', '.Node.Hostname', '.Node.Platform.OS', '.Node.Platform.Architecture', '.Task.ID', '.Task.Name', '.Task.Slot'])
+
 /** @throws ShoalError `invalid-spec` with Docker's texts */
 export function validateContainerSpec(container: ContainerSpec | undefined): void {
   if (container === undefined) throw invalidSpec('ContainerSpec: missing in service spec')
@@ -38,7 +42,7 @@ function validateHealthcheck(check: HealthConfig | undefined): void {
   if (check.retries < 0) throw invalidSpec('ContainerSpec: Retries in HealthConfig cannot be negative')
 }
 
-/** Only the bracket syntax: the fields are evaluated where the task runs (M01, M03). */
+/** Bracket syntax and plain fields (M01, M03), before any task fails of them; what is more than a field is judged where the task runs. */
 function validateTemplates(container: ContainerSpec): void {
   checkTemplate('hostname', container.hostname)
   for (const variable of container.env) checkTemplate('env', variable)
@@ -51,6 +55,9 @@ function validateTemplates(container: ContainerSpec): void {
 function checkTemplate(field: string, text: string): void {
   const unclosed = text.split('{{').slice(1).some(part => !part.includes('}}'))
   if (unclosed) throw invalidSpec(`expanding ${field} "${text}" failed: template: expansion:1: unclosed action`)
+  for (const [, path = ''] of text.matchAll(FIELD)) {
+    if (!TEMPLATE_FIELDS.has(path) && !path.startsWith('.Service.Labels')) throw invalidSpec(`expanding ${field} "${text}" failed: there is no ${path}`)
+  }
 }
 
 function validateReferences(kind: 'secret' | 'config', references: readonly (SecretReference | ConfigReference)[]): void {

@@ -68,6 +68,7 @@ async function create(local: NetworksBackend, swarm: SwarmNetworksBackend, body:
   if (body.Driver !== 'overlay' && body.Scope !== 'swarm') return json(await local.create(body), 201)
   const taken = await orMissing(local.inspect(body.Name ?? ''))
   if (taken !== undefined && taken.Name === body.Name) throw new ShoalError('already-exists', 'name-in-use', `network with name ${body.Name} already exists`)
+  if (body.Name !== undefined && (await swarmNetwork(swarm, body.Name, signal))?.spec?.annotations?.name === body.Name) throw new ShoalError('already-exists', 'name-in-use', `network with name ${body.Name} already exists`)
   const { object, warnings } = await control(swarm.create('network', networkSpecFromJson(body), signal))
   return json({ Id: object.id, Warning: warnings.join('\n') }, 201)
 }
