@@ -42,7 +42,7 @@ export class LeaderWork implements AsyncDisposable {
     this.#scheduler = new Scheduler({ store, clock, logger })
     this.#roleManager = new RoleManager({ store, clock, logger, membership: components.membership })
     this.dispatcher = new Dispatcher({ store, clock, random, logger, managerId: nodeId, localAddress: components.localAddress, managers: components.managers })
-    this.logBroker = new LogBroker({ store, random, logger })
+    this.logBroker = new LogBroker({ store, clock, random, logger })
   }
 
   async start(): Promise<void> {

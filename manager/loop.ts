@@ -72,7 +72,7 @@ export class ReconcileLoop implements AsyncDisposable {
     }
   }
 
-  /** One key failed, which took the others down with it, which took the others down with it: give each an update of its own. */
+  /** One key failed, which took the others down with it: give each an update of its own. */
   async #workEach(keys: readonly string[], signal: AbortSignal): Promise<void> {
     for (const key of keys) {
       try {

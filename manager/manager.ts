@@ -2,7 +2,7 @@ import type { ManagerStatusResponse } from '../src/api/swarm/control.ts'
 import type { WeightedPeer } from '../src/api/swarm/dispatcher.ts'
 import type { ManagerStatus } from '../src/api/swarm/objects.ts'
 import type { Clock } from '../src/base/clock.ts'
-import { messageOf } from '../src/base/errors.ts'
+import { hasCode, messageOf } from '../src/base/errors.ts'
 import type { Logger } from '../src/base/logger.ts'
 import type { Random } from '../src/base/random.ts'
 import type { RpcDialer, RpcServer } from '../src/base/rpc.ts'
@@ -184,6 +184,18 @@ export class Manager implements AsyncDisposable {
   }
 
   async #followLeadership(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await this.#followChanges(signal)
+      } catch (error) {
+        if (!hasCode(error, 'lagged')) throw error
+        // What was missed may be another leadership of this manager: its work begins anew.
+        await this.#stopLeading()
+      }
+    }
+  }
+
+  async #followChanges(signal: AbortSignal): Promise<void> {
     const { raft } = this.#parts
     for await (const { isLeader, leaderId, leaderAddr } of raft.onLeadership(signal)) {
       if (isLeader) {

@@ -1,5 +1,5 @@
 import type { Node } from '../src/api/swarm/objects.ts'
-import type { Clock } from '../src/base/clock.ts'
+import type { Clock, Timer } from '../src/base/clock.ts'
 import type { Logger } from '../src/base/logger.ts'
 import { TaskGroup } from '../src/base/task-group.ts'
 import { WorkQueue } from '../src/base/work-queue.ts'
@@ -30,6 +30,8 @@ export interface RoleManagerComponents {
 export class RoleManager implements AsyncDisposable {
   readonly #deps: RoleManagerComponents
   readonly #queue = new WorkQueue<string>()
+  /** At most one per node. */
+  readonly #retries = new Map<string, Timer>()
   readonly #group: TaskGroup
 
   constructor(components: RoleManagerComponents) {
@@ -42,7 +44,11 @@ export class RoleManager implements AsyncDisposable {
     this.#group.run('role manager', signal => this.#work(signal))
   }
 
-  async [Symbol.asyncDispose](): Promise<void> { await this.#group[Symbol.asyncDispose]() }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#group[Symbol.asyncDispose]()
+    for (const timer of this.#retries.values()) timer.cancel()
+    this.#retries.clear()
+  }
 
   #observe({ view, changes }: StoreCommit): void {
     const nodes = changes === 'all' ? view.list('node') : changes.flatMap(change => change.kind === 'node' && change.action !== 'remove' ? [change.object] : [])
@@ -59,9 +65,17 @@ export class RoleManager implements AsyncDisposable {
       } catch (err) {
         signal.throwIfAborted()
         this.#deps.logger.warn('a role could not be changed yet; trying again', { nodeId, err })
-        this.#deps.clock.after(RETRY_DELAY_MS, () => { this.#queue.add(nodeId) })
+        this.#tryAgain(nodeId)
       }
     }
+  }
+
+  #tryAgain(nodeId: string): void {
+    this.#retries.get(nodeId)?.cancel()
+    this.#retries.set(nodeId, this.#deps.clock.after(RETRY_DELAY_MS, () => {
+      this.#retries.delete(nodeId)
+      this.#queue.add(nodeId)
+    }))
   }
 
   async #reconcile(nodeId: string, signal: AbortSignal): Promise<void> {

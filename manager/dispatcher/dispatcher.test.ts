@@ -8,6 +8,7 @@ import type { RpcContext } from '../../src/base/rpc.ts'
 import { FakeClock } from '../../src/platform/clock/fake-clock.ts'
 import { SeededRandom } from '../../src/platform/clock/seeded-random.ts'
 import { MemoryLogger } from '../../src/platform/log/memory-logger.ts'
+import type { MemoryProposer } from '../store/memory-proposer.ts'
 import type { ReplicatedStore } from '../store/replicated-store.ts'
 import { createTestStore } from '../store/test-store.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -52,6 +53,25 @@ test('a node whose heartbeats stop is down after three periods and has to regist
   assert.equal(world.store.view().get('node', 'n1')?.status?.message, 'heartbeat failure')
   assert.equal(world.store.view().get('node', 'n1')?.downSinceMs, world.clock.nowMs() - 1)
   await rejectsWith(world.dispatcher.heartbeat({ sessionId: message.sessionId, appliedNetworks: [] }, world.context('n1')), 'not-found', 'node-not-registered')
+})
+
+test('a registration that waits for a quorum past the grace period of the old session does not bring the node down', async () => {
+  await using world = await setUp([{ node: { id: 'n1' } }])
+  await world.register('n1')
+  await world.clock.advance(10_000)
+  const release = world.holdWrites()
+  const again = world.register('n1')
+  await world.clock.advance(10_000)
+  release()
+  await again
+  await world.clock.advance(1)
+  assert.equal(world.store.view().get('node', 'n1')?.status?.state, 'ready')
+})
+
+test('after the end of the leadership nobody registers', async () => {
+  await using world = await setUp([{ node: { id: 'n1' } }])
+  await world.dispatcher[Symbol.asyncDispose]()
+  await rejectsWith(world.register('n1'), 'unavailable', 'not-leader')
 })
 
 test('the heartbeat period is a setting of the cluster that works at once', async () => {
@@ -215,24 +235,33 @@ async function rejectsWith(promise: Promise<unknown>, kind: string, code: string
 
 async function setUp(objects: readonly Draft<StoreObject>[] = []) {
   const clock = new FakeClock()
-  const { store } = await createTestStore({ objects })
+  const { store, proposer } = await createTestStore({ objects })
   const dispatcher = new Dispatcher({
     store, clock, random: new SeededRandom(1), logger: new MemoryLogger(), managerId: 'm1', localAddress: '10.77.0.1', managers: () => [{ nodeId: 'm1', addr: 'm1:2377', weight: 10 }],
   })
   await dispatcher.start()
-  return new World(clock, store, dispatcher)
+  return new World(clock, store, proposer, dispatcher)
 }
 
 class World implements AsyncDisposable {
   readonly clock: FakeClock
   readonly store: ReplicatedStore
   readonly dispatcher: Dispatcher
+  readonly #proposer: MemoryProposer
   readonly #stop = new AbortController()
 
-  constructor(clock: FakeClock, store: ReplicatedStore, dispatcher: Dispatcher) {
+  constructor(clock: FakeClock, store: ReplicatedStore, proposer: MemoryProposer, dispatcher: Dispatcher) {
     this.clock = clock
     this.store = store
+    this.#proposer = proposer
     this.dispatcher = dispatcher
+  }
+
+  /** From now on writes wait, as without a quorum, until the function returned is called. */
+  holdWrites(): () => void {
+    let release = (): void => {}
+    this.#proposer.held = new Promise<void>(resolve => { release = resolve })
+    return release
   }
 
   context(nodeId: string): RpcContext {

@@ -147,14 +147,15 @@ export class Dispatcher implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true
     for (const timer of this.#unknown.values()) timer.cancel()
-    this.#networkTimer?.cancel()
-    const reason = new ShoalError('unavailable', 'not-leader', 'this manager no longer leads; find another one')
-    for (const session of this.#sessions.values()) session.disconnect(reason)
+    for (const session of this.#sessions.values()) session.disconnect(leadsNoMore())
     this.#sessions.clear()
     await this.#group[Symbol.asyncDispose]()
+    // Last, for the watch sets it.
+    this.#networkTimer?.cancel()
   }
 
   async #register(request: SessionRequest, context: RpcContext): Promise<NodeSession> {
+    if (this.#isStopping) throw leadsNoMore()
     const { store, clock, random } = this.#deps
     const nodeId = callerOf(context)
     const known = this.#sessions.get(nodeId)
@@ -169,7 +170,7 @@ export class Dispatcher implements AsyncDisposable {
     this.#unknown.get(nodeId)?.cancel()
     this.#expectBeat(session, periodMs)
     await store.update(tx => registerNode(tx, nodeId, facts), context.signal)
-    if (this.#isStopping) throw new ShoalError('unavailable', 'not-leader', 'this manager no longer leads; find another one')
+    if (this.#isStopping) throw leadsNoMore()
     if (this.#sessions.get(nodeId) === session) this.#expectBeat(session, periodMs)
     return session
   }
@@ -279,6 +280,8 @@ function callerOf(context: RpcContext): string {
   if (context.identity === undefined) throw new ShoalError('unauthenticated', 'no-certificate', 'this call needs a certificate of the cluster')
   return context.identity.nodeId
 }
+
+function leadsNoMore(): ShoalError { return new ShoalError('unavailable', 'not-leader', 'this manager no longer leads; find another one') }
 
 /** Agents care for what is asked of the node and whom to trust and call; the rest they told us themselves. */
 function hasNews(told: SessionMessage, message: SessionMessage): boolean {

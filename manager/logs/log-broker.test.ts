@@ -5,6 +5,7 @@ import type { PublishLogsMessage, SubscribeLogsMessage } from '../../src/api/swa
 import type { TaskState } from '../../src/api/swarm/objects.ts'
 import { hasCode } from '../../src/base/errors.ts'
 import { streamOf, type RpcContext } from '../../src/base/rpc.ts'
+import { FakeClock } from '../../src/platform/clock/fake-clock.ts'
 import { SeededRandom } from '../../src/platform/clock/seeded-random.ts'
 import { MemoryLogger } from '../../src/platform/log/memory-logger.ts'
 import { createTestStore } from '../store/test-store.ts'
@@ -67,6 +68,14 @@ test('a node may publish only its own logs', async () => {
   await read
 })
 
+test('a caller that is gone already neither listens nor subscribes', async () => {
+  await using world = await setUp([['t1', 'n1', 'running']])
+  const gone = { ...world.as('n1'), signal: AbortSignal.abort(new Error('gone')) }
+  await assert.rejects(world.broker.listen(gone)[Symbol.asyncIterator]().next(), /gone/)
+  const request = make('SubscribeLogsRequest', { selector: { serviceIds: ['s1'] }, options: { streams: ['stdout'], follow: true } })
+  await assert.rejects(collect(world.broker.subscribe(request, gone)), /gone/)
+})
+
 test('a request without streams is refused', async () => {
   await using world = await setUp([])
   const logs = world.broker.subscribe(make('SubscribeLogsRequest', { selector: { serviceIds: ['s1'] }, options: {} }), world.as('m'))
@@ -83,7 +92,7 @@ async function collect(logs: AsyncIterable<SubscribeLogsMessage>): Promise<Subsc
 
 async function setUp(tasks: readonly (readonly [id: string, nodeId: string, state: TaskState])[]) {
   const { store } = await createTestStore({ objects: tasks.map(([id, nodeId, state]) => ({ task: { id, nodeId, serviceId: 's1', status: { state } } })) })
-  const broker = new LogBroker({ store, random: new SeededRandom(1), logger: new MemoryLogger() })
+  const broker = new LogBroker({ store, clock: new FakeClock(), random: new SeededRandom(1), logger: new MemoryLogger() })
   broker.start()
   const stop = new AbortController()
   const as = (nodeId: string): RpcContext => ({ identity: { nodeId, role: 'worker', clusterId: 'c' }, remoteAddress: 'x', isLocal: false, signal: stop.signal, metadata: {} })

@@ -2,12 +2,14 @@ import type {
   PublishLogsMessage, PublishLogsResponse, SubscribeLogsMessage, SubscribeLogsRequest, SubscriptionMessage,
 } from '../../src/api/swarm/logs.ts'
 import { Channel } from '../../src/base/channel.ts'
-import { hasCode, ShoalError } from '../../src/base/errors.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import { ShoalError } from '../../src/base/errors.ts'
 import { createId } from '../../src/base/ids.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { RpcContext } from '../../src/base/rpc.ts'
 import { TaskGroup } from '../../src/base/task-group.ts'
+import { followStore } from '../store/follow-store.ts'
 import type { ObjectStore, StoreCommit } from '../store/object-store.ts'
 import { LogSubscription } from './log-subscription.ts'
 
@@ -15,7 +17,7 @@ import { LogSubscription } from './log-subscription.ts'
 const MESSAGES_PER_LISTENER_MAX = 1_000
 const SUBSCRIPTIONS_MAX = 500
 
-export interface LogBrokerComponents { readonly store: ObjectStore; readonly random: Random; readonly logger: Logger }
+export interface LogBrokerComponents { readonly store: ObjectStore; readonly clock: Clock; readonly random: Random; readonly logger: Logger }
 
 /**
  * Service logs: a client subscribes, the nodes that run the tasks are asked, they publish, the client reads (G01). Nothing is kept here.
@@ -32,10 +34,12 @@ export class LogBroker implements AsyncDisposable {
     this.#group = new TaskGroup(components.logger)
   }
 
-  start(): void { this.#group.run('log broker watch', signal => this.#watch(signal)) }
+  /** Call once. */
+  start(): void { this.#group.run('log broker watch', signal => followStore(this.#deps, commit => this.#observe(commit), signal)) }
 
   /** The logs of the selector, until all nodes have answered or, when following, until the caller goes. @throws ShoalError `invalid-log-request` */
   async *subscribe(request: SubscribeLogsRequest, context: RpcContext): AsyncIterable<SubscribeLogsMessage> {
+    context.signal.throwIfAborted()
     const subscription = this.#open(request)
     const onAbort = (): void => subscription.pipe.close()
     context.signal.addEventListener('abort', onAbort, { once: true })
@@ -52,6 +56,7 @@ export class LogBroker implements AsyncDisposable {
   /** What the calling node is asked for, from now on. A new call takes over from the last one. */
   async *listen(context: RpcContext): AsyncIterable<SubscriptionMessage> {
     const nodeId = callerOf(context)
+    context.signal.throwIfAborted()
     this.#listeners.get(nodeId)?.close()
     const channel = new Channel<SubscriptionMessage>(MESSAGES_PER_LISTENER_MAX)
     const onAbort = (): void => channel.close()
@@ -134,17 +139,6 @@ export class LogBroker implements AsyncDisposable {
   }
 
   /** A followed service gets new tasks, on nodes that were not asked yet. */
-  async #watch(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      try {
-        for await (const commit of this.#deps.store.watch(signal)) this.#observe(commit)
-      } catch (error) {
-        if (!hasCode(error, 'lagged')) throw error
-        this.#observe({ view: this.#deps.store.view(), changes: 'all' })
-      }
-    }
-  }
-
   #observe(commit: StoreCommit): void {
     for (const subscription of this.#subscriptions.values()) {
       if (!subscription.isFollowing) continue

@@ -15,6 +15,8 @@ export class MemoryProposer implements Proposer {
   readonly #nowMs: () => number
   /** When set, proposals fail with it and nothing is applied: a manager without a leader. */
   failure: ShoalError | undefined
+  /** When set, proposals wait for it: a leader without a quorum. */
+  held: Promise<void> | undefined
 
   constructor(target: CommitTarget, nowMs: () => number) {
     this.#target = target
@@ -23,6 +25,7 @@ export class MemoryProposer implements Proposer {
 
   async propose(actions: readonly StoreAction[], signal?: AbortSignal): Promise<number> {
     signal?.throwIfAborted()
+    await this.held
     if (this.failure !== undefined) throw this.failure
     const index = this.#target.appliedIndex + 1
     const bytes = encode('Proposal', { requestId: `request-${index}`, proposedAtMs: this.#nowMs(), actions })
