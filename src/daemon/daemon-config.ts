@@ -46,6 +46,7 @@ export function parseDaemonConfig(argv: readonly string[]): DaemonConfig {
   const text = (key: string, fallback: string): string => expectText(key, values[key] ?? fallback)
   const list = (key: string): readonly string[] => expectList(key, values[key] ?? [])
   const hosts = list('hosts')
+  expectStorageDriver(text('storage-driver', 'overlay2'))
   return {
     dataRoot: text('data-root', '/var/lib/shoal'),
     execRoot: text('exec-root', '/run/shoal'),
@@ -168,6 +169,9 @@ function expectLevel(level: string): DaemonConfig['logLevel'] {
 function expectRuntime(runtime: string): string {
   if (runtime !== '' && runtime !== 'crun' && runtime !== 'runc') throw badConfig(`unknown runtime ${runtime}: crun or runc`)
   return runtime
+}
+function expectStorageDriver(driver: string): void {
+  if (driver !== 'overlay2' && driver !== 'overlay') throw badConfig(`unknown storage driver ${driver}: overlay2 is the one there is`)
 }
 function badConfig(message: string): ShoalError {
   return new ShoalError('invalid-argument', 'bad-daemon-config', message)

@@ -50,7 +50,7 @@ async function systemInfo(parts: SystemBackendParts): Promise<SystemInfo> {
     Debug: config.logLevel === 'debug', SystemTime: new Date(clock.nowMs()).toISOString(), CgroupDriver: 'cgroupfs', CgroupVersion: parts.cgroupVersion, KernelVersion: release(), OperatingSystem: operatingSystem('PRETTY_NAME'), OSVersion: operatingSystem('VERSION_ID'),
     Architecture: arch() === 'x64' ? 'x86_64' : arch() === 'arm64' ? 'aarch64' : arch(), NCPU: cpus().length, MemTotal: totalmem(), DockerRootDir: config.dataRoot, Name: hostname(), Labels: [...config.labels], ServerVersion: VERSION,
     Runtimes: { [parts.runtime]: { path: parts.runtime } }, DefaultRuntime: parts.runtime, InitBinary: 'shoal-monitor', SecurityOptions: ['name=seccomp,profile=builtin'], IPv4Forwarding: true,
-    RegistryConfig: { InsecureRegistryCIDRs: ['127.0.0.0/8'], IndexConfigs: {}, Mirrors: [...config.registryMirrors] }, Warnings: [...warnings, ...(await managerWarnings(swarm, swarmInfo))], Swarm: swarmInfo,
+    RegistryConfig: { InsecureRegistryCIDRs: ['127.0.0.0/8'], IndexConfigs: Object.fromEntries(config.insecureRegistries.map(name => [name, { Name: name, Mirrors: [], Secure: false, Official: false }])), Mirrors: [...config.registryMirrors] }, Warnings: [...warnings, ...(await managerWarnings(swarm, swarmInfo))], Swarm: swarmInfo,
   }
 }
 
