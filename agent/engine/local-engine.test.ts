@@ -182,3 +182,11 @@ test('a damaged record costs what it describes and nothing else, and what it des
   assert(existsSync(join(container, 'container.json')))
   assert(existsSync(join(world.root, 'd/snapshots', Id ?? '')))
 })
+
+test('ports that are none are refused before a container exists', async () => {
+  const { engine } = await open()
+  for (const [port, bindings] of [['x/y', []], ['70000/tcp', []], ['80/tcp', [{ HostPort: '99999' }]], ['80/tcp', [{ HostPort: '-1' }]]] as const) {
+    await assert.rejects(engine.containers.create(request({ PortBindings: { [port]: bindings } })), { code: 'invalid-config', message: /invalid port specification/ }, port)
+  }
+  await engine.containers.create(request({ PortBindings: { '80/tcp': [{ HostPort: '8080-8090' }, {}], '53/udp': [] } }))
+})

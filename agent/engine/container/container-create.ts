@@ -5,6 +5,7 @@ import { parseDetachKeys } from '../runtime/attach-stream.ts'
 import { parseSignal } from './signals.ts'
 
 const MEMORY_BYTES_MIN = 6 * 1024 * 1024
+const PORT_MAX = 65_535
 const NAME = /^\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 const LOG_DRIVERS: readonly string[] = ['json-file', 'local', 'none']
 const RESTART_POLICIES: readonly string[] = ['', 'no', 'always', 'unless-stopped', 'on-failure']
@@ -115,6 +116,10 @@ function validateHost(host: HostConfig): void {
   if (!RESTART_POLICIES.includes(policy)) throw invalid('invalid-config', `invalid restart policy: unknown policy '${policy}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`)
   if ((host.RestartPolicy?.MaximumRetryCount ?? 0) > 0 && policy !== 'on-failure') throw invalid('invalid-config', `invalid restart policy: maximum retry count can only be used with 'on-failure'`)
   if (host.AutoRemove === true && policy !== '' && policy !== 'no') throw invalid('invalid-config', `can't create 'AutoRemove' container with restart policy`)
+  for (const [port, bindings] of Object.entries(host.PortBindings ?? {})) {
+    if (!/^\d{1,5}(?:\/(?:tcp|udp|sctp))?$/i.test(port) || Number.parseInt(port, 10) > PORT_MAX) throw invalid('invalid-config', `invalid port specification: "${port}"`)
+    for (const { HostPort = '' } of bindings ?? []) if (!/^(?:\d{1,5}(?:-\d{1,5})?)?$/.test(HostPort) || HostPort.split('-').some(part => Number(part) > PORT_MAX)) throw invalid('invalid-config', `invalid port specification: "${HostPort}"`)
+  }
   if (host.UsernsMode !== undefined && host.UsernsMode !== '' && host.UsernsMode !== 'host') throw invalid('unsupported-userns', 'user namespaces are not supported; leave --userns out')
   if ((host.DeviceRequests ?? []).length > 0) throw invalid('unsupported-device-request', 'could not select device driver: device requests such as --gpus are not supported')
   for (const key of ['PidMode', 'UTSMode'] as const) {
