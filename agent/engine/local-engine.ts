@@ -8,6 +8,7 @@ import { TaskGroup } from '../../src/base/task-group.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { createConnectableContainers } from './container/connectable-containers.ts'
 import { Container } from './container/container.ts'
+import { commitContainer } from './container/commit-container.ts'
 import { ContainerFiles } from './container/container-files.ts'
 import { ContainerCreator } from './container/container-creator.ts'
 import { isUp } from './container/container-record.ts'
@@ -18,7 +19,7 @@ import { Lifecycle } from './container/lifecycle.ts'
 import { LocalContainers } from './container/local-containers.ts'
 import { LocalExecs } from './container/local-execs.ts'
 import { restoreContainers } from './container/restore.ts'
-import type { Containers, Engine, Networks } from './engine.ts'
+import type { Containers, Engine, Images, Networks } from './engine.ts'
 import { EventLog } from './event-log.ts'
 import { ImageStore, type StoredImage } from './image/image-store.ts'
 import { LayerStore } from './image/layer-store.ts'
@@ -67,6 +68,7 @@ export interface EngineNetworking { readonly containers: ContainerNetworks; read
 /** The engine of this host, and what its composition root needs of it besides. */
 export interface LocalEngine extends Engine {
   readonly containers: Required<Containers>
+  readonly images: Images & Required<Pick<Images, 'commit'>>
   readonly runtime: OciRuntime
   readonly storageDriver: string
   readonly eventLog: EventLog
@@ -113,7 +115,10 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   return {
     runtime, storageDriver: snapshotter.driver, eventLog: events, imageStore: images,
     containers, execs, volumes, events, networks: networking.networks,
-    images: new LocalImages({ store: images, events, clock, architecture, graphDriver, usesOf: id => usesOf(table, id) }),
+    images: new LocalImages({
+      store: images, events, clock, architecture, graphDriver, usesOf: id => usesOf(table, id),
+      committing: (request, work, name) => commitContainer({ table, files, lifecycle }, request, work, name),
+    }),
     restore: () => restoreContainers({ table, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, kernel, logger, execRoot: options.execRoot }),
     [Symbol.asyncDispose]: async () => {
       lifecycle.stopWatching()

@@ -196,3 +196,43 @@ test('a copy leaves nothing mounted, and a run may begin in the middle of one', 
   assert.deepEqual(mounts(), [])
   await containers.remove(id)
 })
+
+test('commit makes an image of what a container changed, and a running one goes on', { skip }, async () => {
+  const { containers, images } = fixture.engine
+  const { id } = await run(fixture.engine, request(['sh', '-c', 'echo new > /root/n; rm /bin/yes; rm -r /tmp; mkdir /tmp; touch /tmp/t; touch /root/done; sleep 100'], { config: { Image: 'busybox', Env: ['A=1', 'B=2'], Cmd: ['sh', '-c', 'echo new > /root/n; rm /bin/yes; rm -r /tmp; mkdir /tmp; touch /tmp/t; touch /root/done; sleep 100'] } }))
+  for (let round = 0; await containers.statPath(id, '/root/done').then(() => false, () => true); round++) assert.ok(round < 10_000, 'it never got ready')
+  const { Id } = await images.commit({ container: id, repository: 'committed', tag: 'v1', comment: 'why', author: 'me', pause: true, changes: ['ENV A=3 C=4', 'CMD ["sh", "-c", "cat /root/n; ls /tmp; test -e /bin/yes || echo gone; echo $A$B$C"]', 'LABEL x=y'] })
+  assert.equal((await containers.inspect(id)).State?.Status, 'running')
+  const image = await images.inspect('committed:v1')
+  assert.deepEqual([image.Id, image.Author, image.Comment, image.RootFS?.Layers?.length, image.Config?.Labels], [Id, 'me', 'why', 2, { x: 'y' }])
+  assert.deepEqual((await images.history('committed:v1')).map(step => step['Comment']), ['why', 'Imported from -'])
+  const copy = await run(fixture.engine, { config: { Image: 'committed:v1' }, hostConfig: { NetworkMode: 'none' } })
+  assert.equal(await copy.exit, 0)
+  assert.equal(await logsOf(fixture.engine, copy.id), 'new\nt\ngone\n324\n')
+  // Nothing changed: no further layer.
+  const untouched = await created(['true'])
+  const same = await images.commit({ container: untouched, pause: true, changes: [] })
+  assert.equal((await images.inspect(same.Id)).RootFS?.Layers?.length, 1)
+  await assert.rejects(images.commit({ container: id, pause: true, changes: ['FOO x'] }), { code: 'invalid-change', message: 'foo is not a valid change command' })
+  assert.equal((await containers.inspect(id)).State?.Status, 'running')
+  for (const one of [id, copy.id, untouched]) await containers.remove(one, { force: true })
+  for (const one of ['committed:v1', same.Id]) await images.remove(one, { force: true, prune: true })
+})
+
+test('limits change while the container runs and are there again after a restart', { skip }, async () => {
+  const { containers } = fixture.engine
+  const { kernel, cgroupParent } = fixture.options
+  const { id } = await run(fixture.engine, request(['sleep', '100']))
+  const limits = (): readonly (string | undefined)[] => (kernel.cgroups.version === 2
+    ? [kernel.cgroups.read(`${cgroupParent}/${id}`, 'memory', 'memory.max'), kernel.cgroups.read(`${cgroupParent}/${id}`, 'pids', 'pids.max'), kernel.cgroups.read(`${cgroupParent}/${id}`, 'cpu', 'cpu.max')]
+    : [kernel.cgroups.read(`${cgroupParent}/${id}`, 'memory', 'memory.limit_in_bytes'), kernel.cgroups.read(`${cgroupParent}/${id}`, 'pids', 'pids.max'), kernel.cgroups.read(`${cgroupParent}/${id}`, 'cpu', 'cpu.cfs_quota_us')]).map(text => text?.trim())
+  await containers.update(id, { Memory: 64 << 20, PidsLimit: 33, NanoCpus: 5e8, RestartPolicy: { Name: 'always' } })
+  const expected = [String(64 << 20), '33', kernel.cgroups.version === 2 ? '50000 100000' : '50000']
+  assert.deepEqual(limits(), expected)
+  await assert.rejects(containers.update(id, { Memory: 1 << 30 }), { code: 'invalid-update' })
+  await containers.update(id, { Memory: 128 << 20, MemorySwap: 256 << 20 })
+  await containers.restart(id, { timeoutSeconds: 0 })
+  assert.deepEqual(limits(), [String(128 << 20), ...expected.slice(1)])
+  assert.equal((await containers.inspect(id)).HostConfig?.RestartPolicy?.Name, 'always')
+  await containers.remove(id, { force: true })
+})

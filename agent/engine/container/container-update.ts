@@ -12,9 +12,11 @@ export interface CgroupWrite { readonly controller: CgroupController; readonly f
  * A host configuration with the changes of `docker update` in it: zero and "" mean "as it is".
  * @throws `invalid-update` (invalid-argument)
  */
-export function updatedHostConfig(before: HostConfig, changes: Partial<HostConfig>): HostConfig {
+export function updatedHostConfig(id: string, before: HostConfig, changes: Partial<HostConfig>): HostConfig {
+  const invalid = (reason: string): ShoalError => new ShoalError('invalid-argument', 'invalid-update', `Cannot update container ${id}: ${reason}`)
   const memory = changes.Memory ?? 0
   const swap = changes.MemorySwap ?? 0
+  if ((changes.NanoCpus ?? 0) > 0 && (changes.CpuQuota ?? 0) > 0) throw invalid('Nano CPUs and CPU Quota cannot both be set')
   if ((changes.NanoCpus ?? 0) > 0 && (before.CpuQuota ?? 0) > 0) throw invalid('Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set')
   if ((changes.NanoCpus ?? 0) > 0 && (before.CpuPeriod ?? 0) > 0) throw invalid('Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set')
   if ((changes.CpuQuota ?? 0) > 0 && (before.NanoCpus ?? 0) > 0) throw invalid('Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set')
@@ -101,5 +103,3 @@ export function applyLimits(kernel: Kernel, cgroup: string, before: HostConfig, 
     if (was !== undefined) done.push({ write, was })
   }
 }
-
-function invalid(message: string): ShoalError { return new ShoalError('invalid-argument', 'invalid-update', message) }

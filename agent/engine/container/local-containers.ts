@@ -192,7 +192,7 @@ export class LocalContainers implements Containers {
     return container.lock.run(async () => {
       if (container.state.status === 'removing' || container.state.status === 'dead') throw new ShoalError('conflict', 'being-removed', `cannot update container ${ref}: it is marked for removal`)
       const before = container.record.hostConfig
-      const after = updatedHostConfig(before, changes)
+      const after = updatedHostConfig(container.id, before, changes)
       const warnings = creator.validate(container.record.config, after)
       if (isUp(container.state)) applyLimits(kernel, lifecycle.runner.cgroupPath(container), before, after)
       await container.update({ hostConfig: after }, { sync: true })

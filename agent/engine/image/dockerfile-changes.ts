@@ -12,7 +12,8 @@ export function applyChanges(config: ImageConfig, changes: readonly string[]): I
   return changes.filter(line => line.trim() !== '').reduce((current, line) => {
     const [, name = '', rest = ''] = /^\s*(\S+)\s*([\s\S]*?)\s*$/.exec(line) ?? []
     const change = CHANGES[name.toUpperCase()]
-    if (change === undefined) throw invalid(`${name} is not a valid change command`)
+    if (change === undefined) throw invalid(`${name.toLowerCase()} is not a valid change command`)
+    if (rest === '') throw invalid(`${name.toUpperCase()} requires at least one argument`)
     return change(current, rest)
   }, config)
 }

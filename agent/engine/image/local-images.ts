@@ -5,6 +5,7 @@ import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Filters, Images } from '../engine.ts'
 import type { EventLog } from '../event-log.ts'
+import { commitImage, type CommitRequest, type CommittedContainer } from './commit-image.ts'
 import { applyChanges } from './dockerfile-changes.ts'
 import { readImageArchive, type ArchivedImage } from './image-archive.ts'
 import { parseImageConfig } from './image-config.ts'
@@ -25,6 +26,8 @@ export interface LocalImagesOptions {
   readonly usesOf: (imageId: string) => ImageUse
   /** "amd64" or "arm64". */
   readonly architecture: string
+  /** Hands a container over to be made an image of, paused meanwhile if asked; tells of it when that is done. @throws `no-such-container` */
+  readonly committing: (request: CommitRequest, work: (source: CommittedContainer) => Promise<StoredImage>, name: string | undefined) => Promise<StoredImage>
   readonly graphDriver: (image: StoredImage) => ImageInspect['GraphDriver']
 }
 
@@ -74,6 +77,18 @@ export class LocalImages implements Images {
     if (key !== undefined) await this.#store.name(key, image.id)
     this.#publish('import', image.id, key === undefined ? image.id : familiarKey(key))
     return { id: image.id }
+  }
+
+  async commit(request: CommitRequest): Promise<{ readonly Id: string }> {
+    const key = request.repository === undefined || request.repository === '' ? undefined : keyOf(request.repository, request.tag)
+    const { clock, architecture } = this.#options
+    const image = await this.#options.committing(request, async source => {
+      const added = await commitImage(source, request, { store: this.#store, architecture, created: new Date(clock.nowMs()).toISOString() })
+      if (key !== undefined) await this.#store.name(key, added.id)
+      return added
+    }, key === undefined ? undefined : familiarKey(key))
+    if (key !== undefined) this.#publish('tag', image.id, familiarKey(key))
+    return { Id: image.id }
   }
 
   async *load(tar: Readable): AsyncIterable<Readonly<Record<string, unknown>>> {
