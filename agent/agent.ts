@@ -2,10 +2,10 @@ import type { SessionMessage, WeightedPeer } from '../src/api/swarm/dispatcher.t
 import type { Node } from '../src/api/swarm/objects.ts'
 import { Backoff } from '../src/base/backoff.ts'
 import type { Clock } from '../src/base/clock.ts'
-import { hasCode, messageOf } from '../src/base/errors.ts'
+import { hasCode, messageOf, ShoalError } from '../src/base/errors.ts'
 import type { Logger } from '../src/base/logger.ts'
 import type { Random } from '../src/base/random.ts'
-import type { RpcDialer } from '../src/base/rpc.ts'
+import type { RpcCallOptions, RpcClient, RpcDialer, RpcMethod } from '../src/base/rpc.ts'
 import type { KvStore } from '../src/base/storage.ts'
 import { TaskGroup } from '../src/base/task-group.ts'
 import type { Executor } from './exec/executor.ts'
@@ -18,6 +18,9 @@ import { Worker } from './worker.ts'
 
 /** A01. */
 const BACKOFF = { baseMs: 100, maxMs: 8_000 }
+/** Between looks for a session, and between tries of a call. */
+const CALL_RETRY_MS = 100
+const CALL_TIMEOUT_MS = 10_000
 
 export interface AgentOptions {
   readonly clock: Clock
@@ -65,6 +68,8 @@ export class Agent implements AsyncDisposable {
   readonly #group: TaskGroup
   readonly #backoff: Backoff
   #sessionId = ''
+  /** The manager of the session that there is now. */
+  #client: RpcClient | undefined
   #rootCa = ''
   #state: AgentState = { isConnected: false, error: '', managerAddress: '', managers: [], node: undefined }
 
@@ -96,6 +101,26 @@ export class Agent implements AsyncDisposable {
   reconnect(): void { this.#reconnect.abort(new Error('reconnect')) }
   #reconnect = new AbortController()
 
+  /**
+   * Asks a manager, through the session; while there is none, or it breaks, until `timeoutMs` is over. For calls that may be repeated.
+   * @throws ShoalError `no-session` (unavailable), or what the manager answered
+   */
+  async call<Req, Res>(method: RpcMethod<Req, Res>, request: Req, options: RpcCallOptions = {}): Promise<Res> {
+    const { clock } = this.#options
+    const endMs = clock.monotonicMs() + (options.timeoutMs ?? CALL_TIMEOUT_MS)
+    let last = new ShoalError('unavailable', 'no-session', 'this node has no connection to a manager; see whether the managers are up')
+    for (let leftMs = endMs - clock.monotonicMs(); leftMs > 0; leftMs = endMs - clock.monotonicMs()) {
+      try {
+        if (this.#client !== undefined) return await this.#client.unary(method, request, { ...options, timeoutMs: leftMs })
+      } catch (error) {
+        if (!(error instanceof ShoalError) || error.kind !== 'unavailable') throw error
+        last = error
+      }
+      await clock.sleep(CALL_RETRY_MS, options.signal)
+    }
+    throw last
+  }
+
   /** Stops and removes every task, before leaving the swarm. */
   async removeTasks(): Promise<void> { await this.#worker.removeAll() }
 
@@ -122,7 +147,10 @@ export class Agent implements AsyncDisposable {
     await using client = dialer.dial(address)
     const session = new Session({
       client, previousSessionId: this.#sessionId, executor, worker: this.#worker, reporter: this.#reporter, logs: this.#logs, clock, logger,
-      onMessage: message => this.#onMessage(address, message),
+      onMessage: message => {
+        this.#client = client
+        return this.#onMessage(address, message)
+      },
     })
     try {
       await session.run(life.signal)
@@ -133,6 +161,7 @@ export class Agent implements AsyncDisposable {
       this.#state = { ...this.#state, isConnected: false, error: messageOf(err) }
       logger.info('session ended', { manager: address, err })
     } finally {
+      this.#client = undefined
       signal.removeEventListener('abort', onAbort)
     }
   }

@@ -17,6 +17,7 @@ import { LeaderProxy } from './leader-proxy.ts'
 import { LeaderWork } from './leader-work.ts'
 import { Membership } from './raft/membership.ts'
 import { MembershipClient } from './raft/membership-client.ts'
+import { NetworkAttacher } from './network-attacher.ts'
 import { RaftNode, type RaftStop } from './raft/raft-node.ts'
 import { registerRaftService } from './raft/raft-service.ts'
 import { registerServices } from './register-services.ts'
@@ -153,7 +154,7 @@ export class Manager implements AsyncDisposable {
         store, clock, random, secrets: { joinToken: rootPem => createJoinToken(rootPem, random) },
         membership: { isMember: id => this.#isMember(id), canRemove: id => membership.canRemove(id), managerStatus: id => this.#managerStatus(id) },
       }),
-      certificates: new CertificateService({ store, clock, random }), gate: this.#gate, status: () => this.status(), stop: onStop,
+      certificates: new CertificateService({ store, clock, random }), attacher: new NetworkAttacher({ store, clock, random, logger: this.#options.logger }), gate: this.#gate, status: () => this.status(), stop: onStop,
     })
   }
 

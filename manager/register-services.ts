@@ -1,4 +1,4 @@
-import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, LOG_BROKER_RPC, LOGS_RPC, MANAGER_ADMIN_RPC } from '../src/api/codec/methods.ts'
+import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, LOG_BROKER_RPC, LOGS_RPC, MANAGER_ADMIN_RPC, RESOURCE_ALLOCATOR_RPC } from '../src/api/codec/methods.ts'
 import type { ManagerStatusResponse } from '../src/api/swarm/control.ts'
 import { unaryHandler, type RpcServer } from '../src/base/rpc.ts'
 import type { CertificateService } from './certificate-service.ts'
@@ -6,10 +6,12 @@ import type { ControlService } from './control/control-service.ts'
 import type { LeaderGate } from './leader-gate.ts'
 import type { LeaderWork } from './leader-work.ts'
 import { noLeader, notLeader } from './raft/not-leader.ts'
+import type { NetworkAttacher } from './network-attacher.ts'
 
 export interface ManagerServices {
   readonly control: ControlService
   readonly certificates: CertificateService
+  readonly attacher: NetworkAttacher
   readonly gate: LeaderGate
   readonly status: () => ManagerStatusResponse
   readonly stop: () => void
@@ -17,7 +19,7 @@ export interface ManagerServices {
 
 /** Everything a manager answers, but for raft. @param server guarded (see LeaderProxy): handlers get callers who may call, on the leader if it takes one */
 export function registerServices(server: Pick<RpcServer, 'handle'>, services: ManagerServices): void {
-  const { control, certificates, gate } = services
+  const { control, certificates, attacher, gate } = services
   server.handle(CONTROL_RPC.get, unaryHandler(async request => control.get(request)))
   server.handle(CONTROL_RPC.list, unaryHandler(async request => control.list(request)))
   server.handle(CONTROL_RPC.create, unaryHandler((request, { signal }) => control.create(request, signal)))
@@ -39,6 +41,9 @@ export function registerServices(server: Pick<RpcServer, 'handle'>, services: Ma
   })
   server.handle(DISPATCHER_RPC.heartbeat, unaryHandler((request, context) => work(gate).dispatcher.heartbeat(request, context)))
   server.handle(DISPATCHER_RPC.updateTaskStatus, unaryHandler((request, context) => work(gate).dispatcher.updateTaskStatus(request, context)))
+
+  server.handle(RESOURCE_ALLOCATOR_RPC.findNetwork, unaryHandler(async request => attacher.find(request)))
+  server.handle(RESOURCE_ALLOCATOR_RPC.attachNetwork, unaryHandler((request, context) => attacher.attach(request, context)))
 
   server.handle(LOGS_RPC.subscribe, async function* (requests, context) {
     for await (const request of requests) return yield* work(gate).logBroker.subscribe(request, context)

@@ -13,6 +13,7 @@ const POLICIES: Readonly<Record<string, RpcPolicy>> = {
   'Ca/IssueCertificate': { callers: 'anyone', answeredBy: 'leader' },
   'Dispatcher/*': { callers: 'node', answeredBy: 'leader' },
   'LogBroker/*': { callers: 'node', answeredBy: 'leader' },
+  'ResourceAllocator/*': { callers: 'node', answeredBy: 'leader' },
   'Logs/*': { callers: 'manager', answeredBy: 'leader' },
   'Control/*': { callers: 'manager', answeredBy: 'leader' },
   'Raft/*': { callers: 'manager', answeredBy: 'here' },

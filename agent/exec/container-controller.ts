@@ -4,6 +4,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import { hasCode, messageOf, ShoalError } from '../../src/base/errors.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import type { Engine } from '../engine/engine.ts'
+import { checkNetworks } from './check-networks.ts'
 import { verdictOf, waitForVerdict } from './container-health.ts'
 import { readContainerLogs } from './container-logs.ts'
 import { containerRequest, hostPorts, portKey, stopGraceSeconds } from './container-request.ts'
@@ -45,7 +46,7 @@ export class ContainerController implements Controller {
 
   async prepare(signal: AbortSignal): Promise<void> {
     if (await this.#find() !== undefined) return
-    this.#checkNetworks()
+    checkNetworks(this.#task, this.#around.networks)
     const files = taskFiles(this.#task, this.#around.secrets)
     await this.#ensureImage(signal)
     signal.throwIfAborted()
@@ -105,14 +106,6 @@ export class ContainerController implements Controller {
   }
 
   get #name(): string { return this.#task.annotations?.name ?? this.#task.id }
-
-  #checkNetworks(): void {
-    const { networks } = this.#around
-    for (const { networkId } of this.#task.networks) {
-      if (/^(host|bridge|none)$/.test(networkId) || networks.isReady(networkId)) continue
-      throw new ShoalError('unavailable', 'dependency-missing', `network ${networkId} is not ready on this node: ${networks.failureOf(networkId) ?? 'its table has not arrived yet'}`)
-    }
-  }
 
   /** An image that is here is used as it is. A failing pull is only logged: creation tells what is missing (A05). */
   async #ensureImage(signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Mount as EngineMount } from '../../src/api/engine/engine-json.ts'
 import type { Mount } from '../../src/api/swarm/specs.ts'
 import { ShoalError } from '../../src/base/errors.ts'
-import { expandTemplate, type TemplateContext } from './template.ts'
+import { expandTemplate, type TemplateContext } from '../../src/api/swarm/template.ts'
 
 type Propagation = NonNullable<EngineMount['BindOptions']>['Propagation']
 

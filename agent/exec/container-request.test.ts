@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { make, type Draft } from '../../src/api/codec/codec.ts'
 import type { Task } from '../../src/api/swarm/objects.ts'
 import { containerRequest } from './container-request.ts'
-import { expandTemplate, templateContext } from './template.ts'
+import { expandTemplate } from '../../src/api/swarm/template.ts'
+import { templateContext } from './template.ts'
 
 const NODE = make('Node', { id: 'n1', description: { hostname: 'host1', platform: { os: 'linux', architecture: 'x86_64' } } })
 const BASE: Draft<Task> = { id: 't1', nodeId: 'n1', serviceId: 's1', slot: 3, annotations: { name: 'web.3.t1' }, serviceAnnotations: { name: 'web', labels: { tier: 'front' } } }

@@ -1,10 +1,10 @@
 import type { ContainerConfig, EndpointSettings, HealthConfig as EngineHealth, HostConfig, Mount, PortBinding } from '../../src/api/engine/engine-json.ts'
 import type { Task } from '../../src/api/swarm/objects.ts'
 import type { ContainerSpec, HealthConfig, PortConfig, Privileges } from '../../src/api/swarm/specs.ts'
+import { expandTemplate, type TemplateContext } from '../../src/api/swarm/template.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { CreateContainerRequest } from '../engine/engine.ts'
 import { engineMount } from './container-mounts.ts'
-import { expandTemplate, type TemplateContext } from './template.ts'
 
 const PREDEFINED = /^(host|bridge|none)$/
 const NS_PER_S = 1_000_000_000

@@ -2,10 +2,12 @@ import type { Config, Node, NodeDescription, Secret, Task } from '../../src/api/
 import type { Clock } from '../../src/base/clock.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import type { Engine } from '../engine/engine.ts'
+import { AttachmentController } from './attachment-controller.ts'
 import { ContainerController, type PullImage } from './container-controller.ts'
 import type { Controller } from './controller.ts'
 import type { Dependency, DependencyRef, Executor } from './executor.ts'
 import { NetworkTables } from './network-tables.ts'
+import type { PlainAttachments } from './plain-attachments.ts'
 import type { TaskFileStore } from './task-files.ts'
 
 export interface EngineExecutorOptions {
@@ -14,6 +16,8 @@ export interface EngineExecutorOptions {
   /** Asked again every 20 s. See nodeDescription(). */
   readonly describe: () => Promise<NodeDescription>
   readonly pullImage?: PullImage
+  /** Absent: this host takes no plain containers onto the cluster's networks. */
+  readonly attachments?: PlainAttachments
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -36,7 +40,8 @@ export class EngineExecutor implements Executor {
   configure(node: Node): void { this.#node = node }
 
   createController(task: Task): Controller {
-    const { engine, files, pullImage, clock, logger } = this.#options
+    const { engine, files, pullImage, attachments, clock, logger } = this.#options
+    if (task.spec?.attachment !== undefined && attachments !== undefined) return new AttachmentController(task, { engine, attachments, networks: this.#networks })
     return new ContainerController(task, {
       engine, files, clock, logger, networks: this.#networks, node: () => this.#node,
       secrets: { secret: id => this.#secrets.get(id), config: id => this.#configs.get(id) },

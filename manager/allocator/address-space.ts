@@ -51,6 +51,14 @@ export class AddressSpace {
     return undefined
   }
 
+  /** One address as CIDR, or undefined when it is taken or none of the subnet's. */
+  takeWanted(text: string): string | undefined {
+    const address = parseIpv4(withoutMask(text))
+    if (address === undefined || !isInIpv4Block(this.#subnet, address) || this.#used.has(address)) return undefined
+    this.#used.add(address)
+    return `${formatIpv4(address)}/${this.#subnet.prefixLength}`
+  }
+
   /** Gives back an address of an allocation that could not be completed. */
   release(cidr: string): void {
     const address = parseIpv4(withoutMask(cidr))

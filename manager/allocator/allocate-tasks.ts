@@ -21,8 +21,8 @@ export function allocateTasks(allocation: Allocation, nowMs: number): boolean {
     const service = task.serviceId === '' ? undefined : allocation.service(task.serviceId)
     if (task.serviceId !== '' && !isReady(allocation, service, ready)) continue
     const networks = attach(allocation, task, service)
-    if (networks === undefined) continue
-    allocation.putTask(pending(task, service, networks, nowMs))
+    if (networks === undefined && !isParticular(task)) continue
+    allocation.putTask(networks === undefined ? refused(task, nowMs) : pending(task, service, networks, nowMs))
     done++
   }
   return false
@@ -43,6 +43,16 @@ function pending(task: Task, service: Service | undefined, networks: readonly Ne
   // The spec stays the one the task was made from: it tells whether the task is of the current version (U03).
   const spec = task.endpoint?.spec ?? endpoint.spec
   return { ...task, networks, status, endpoint: { ...spec === undefined ? {} : { spec }, ports: endpoint.ports, virtualIps: endpoint.virtualIps } }
+}
+
+/** It asked for an address, as only attachments do; somebody waits for the answer. */
+function isParticular(task: Task): boolean {
+  return task.spec?.networks.some(config => config.addresses.length > 0) ?? false
+}
+
+function refused(task: Task, nowMs: number): Task {
+  const blank = { appliedBy: '', hostPorts: [] }
+  return { ...task, status: { ...blank, ...task.status, state: 'rejected', message: 'rejected', err: 'Address already in use', timestampMs: nowMs, appliedAtMs: nowMs } }
 }
 
 /** Undefined when one network is missing or full; nothing is taken then. */
@@ -69,9 +79,9 @@ function wantedNetworks(allocation: Allocation, task: Task, service: Service | u
 }
 
 function attachOne(allocation: Allocation, config: NetworkAttachmentConfig): NetworkAttachment | undefined {
-  const { target, aliases, driverOptions } = config
+  const { target, aliases, driverOptions, addresses: [wanted = ''] } = config
   const network = allocation.network(target)
   if (isPredefinedNetwork(target) || network?.state !== undefined && !isAddressed(network)) return { networkId: target, addresses: [], aliases, driverOptions }
-  const address = allocation.takeAddress(target)
+  const address = allocation.takeAddress(target, wanted)
   return address === undefined ? undefined : { networkId: target, addresses: [address], aliases, driverOptions }
 }

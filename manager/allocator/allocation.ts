@@ -42,12 +42,13 @@ export class Allocation {
   putNode(node: Node): void { this.#changed.set(node.id, { action: 'update', kind: 'node', object: node }) }
   putTask(task: Task): void { this.#changed.set(task.id, { action: 'update', kind: 'task', object: task }) }
 
-  /** The next free address of a network as CIDR; undefined when it is full or has none to give. */
-  takeAddress(networkId: string): string | undefined {
+  /** The wanted address of a network, or else the next free one, as CIDR; undefined when it is taken, or the network full. */
+  takeAddress(networkId: string, wanted = ''): string | undefined {
     // Read from the objects only when the first address is asked for: most decisions need none.
     this.#spaces ??= this.#collectSpaces()
-    const address = this.#spaces.get(networkId)?.take()
-    if (address !== undefined) this.#gaveOut.add(networkId)
+    const space = this.#spaces.get(networkId)
+    const address = wanted === '' ? space?.take() : space?.takeWanted(wanted)
+    if (address !== undefined && wanted === '') this.#gaveOut.add(networkId)
     return address
   }
 

@@ -60,7 +60,7 @@ const FILTERS: { readonly [K in ObjectKind]: Filters<ObjectTypes[K]> } = {
     service: (task, values, view) => values.some(value => idsOf(view, 'service', value).includes(task.serviceId) || task.serviceId === value),
     node: (task, values, view) => values.some(value => idsOf(view, 'node', value).includes(task.nodeId) || task.nodeId === value),
     'desired-state': (task, values) => values.includes(task.desiredState),
-    runtime: (_task, values) => values.includes('container'),
+    runtime: (task, values) => values.includes(task.spec?.attachment === undefined ? 'container' : 'attachment'),
     '_up-to-date': (task, values, view) => !values.includes('true') || isCurrent(task, view),
   } satisfies Filters<Task>,
   network: { id: byId, name: byNameOf('network'), label: byLabel },

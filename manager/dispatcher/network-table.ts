@@ -51,6 +51,8 @@ function endpointsOf(view: StoreView, networkId: string, tasks: Iterable<Task>):
 
 /** The container's name and short id (E02). */
 function namesOf(task: Task): string[] {
+  const attachment = task.spec?.attachment
+  if (attachment !== undefined) return [...attachment.names, attachment.containerId.slice(0, SHORT_ID_LENGTH)]
   const containerId = task.status?.container?.containerId ?? ''
   return [task.annotations?.name || task.id, containerId.slice(0, SHORT_ID_LENGTH)].filter(name => name !== '')
 }

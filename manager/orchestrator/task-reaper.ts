@@ -8,6 +8,8 @@ import { groupSlots } from './slots.ts'
 
 /** The key of tasks that belong to no service: containers attached to a network. */
 const NO_SERVICE = ''
+/** An attachment that got no address is kept for who waits to read it, and removes it. */
+const REFUSED_KEPT_MS = 60_000
 
 /**
  * Deletes tasks that are of no further use: those to be removed that have stopped, and what a slot's history limit does not keep.
@@ -19,9 +21,12 @@ export class TaskReaper implements Reconciler {
   decide(view: StoreView, key: string, nowMs: number): Decision {
     const tasks = key === NO_SERVICE ? view.list('task').filter(task => task.serviceId === '') : view.tasksOfService(key)
     const service = view.get('service', key)
-    const doomed = [...tasks.filter(isRemovable), ...(service === undefined ? [] : beyondHistory(view, service, tasks))]
+    const ended = tasks.filter(task => task.spec?.attachment !== undefined && isTerminal(stateOf(task)) && !isRemovable(task))
+    const doomed = [...tasks.filter(isRemovable), ...ended.filter(task => nowMs >= keptUntilMs(task)), ...(service === undefined ? [] : beyondHistory(view, service, tasks))]
     const writes = doomed.slice(0, WRITES_PER_DECISION_MAX).map(task => ({ action: 'remove', kind: 'task', id: task.id }) as const)
-    return doomed.length > writes.length ? { writes, wakeAtMs: nowMs } : { writes }
+    if (doomed.length > writes.length) return { writes, wakeAtMs: nowMs }
+    const keptMs = ended.map(keptUntilMs).filter(untilMs => untilMs > nowMs)
+    return keptMs.length > 0 ? { writes, wakeAtMs: Math.min(...keptMs) } : { writes }
   }
 
   *keys(view: StoreView): Iterable<string> {
@@ -47,6 +52,11 @@ function concernsReaper(task: Task, old: Task | undefined): boolean {
 function isRemovable(task: Task): boolean {
   if (task.serviceId === '' && isAtLeast(stateOf(task), 'orphaned')) return true
   return task.desiredState === 'remove' && hasStopped(task)
+}
+
+/** An attachment ends with its container, and goes at once. */
+function keptUntilMs(task: Task): number {
+  return task.networks.length > 0 ? 0 : (task.status?.appliedAtMs ?? 0) + REFUSED_KEPT_MS
 }
 
 function beyondHistory(view: StoreView, service: Service, tasks: readonly Task[]): Task[] {

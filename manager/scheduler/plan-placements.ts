@@ -88,7 +88,8 @@ class Run {
   /** A task that was made for a node only has to pass the filters there. */
   confirm(task: Task): void {
     const load = this.#loads.get(task.nodeId)
-    const filters = createFilters(task, this.#view)
+    // A container that asks for a network runs there already, whatever the node is open to.
+    const filters = task.spec?.attachment === undefined ? createFilters(task, this.#view) : []
     if (load !== undefined && isFit(filters, load)) this.#assign(task, load, true)
     else this.#leave(task, explain(filters, load === undefined ? [] : [load]))
   }

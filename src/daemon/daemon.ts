@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createLocalEngine, type LocalEngine } from '../../agent/engine/local-engine.ts'
 import { createLocalNetworks } from '../../agent/engine/network/create-local-networks.ts'
+import { PlainAttachments } from '../../agent/exec/plain-attachments.ts'
 import { createLinuxKernel } from '../../agent/kernel/linux/linux-kernel.ts'
 import { createLinuxNetworkKernel } from '../../agent/kernel/linux/linux-network-kernel.ts'
 import { createHexId } from '../base/ids.ts'
@@ -52,11 +53,12 @@ export class Daemon implements AsyncDisposable {
     const [clock, random] = [new SystemClock(), new CryptoRandom()]
     mkdirSync(config.dataRoot, { recursive: true, mode: 0o711 })
     mkdirSync(config.execRoot, { recursive: true, mode: 0o711 })
-    const engine = this.#own(await createEngine(config, logger, { clock, random }))
+    const attachments: PlainAttachments = new PlainAttachments({ clock, logger, containers: () => engine.containers })
+    const engine = this.#own(await createEngine(config, logger, { clock, random, attachments }))
     const kv = this.#own(await LevelStore.open(join(config.dataRoot, 'agent')))
     const swarm = this.#own(new SwarmNode({
       dataFolder: config.dataRoot, execFolder: config.execRoot, logLevel: config.logLevel, clock, random, logger,
-      createAgent: async options => createNodeAgent({ engine, config, kv, clock, random, logger }, options),
+      createAgent: async options => createNodeAgent({ engine, attachments, config, kv, clock, random, logger }, options),
     }))
     const swarmBackend = createSwarmBackend(swarm)
     const system = createSystemBackend({
@@ -77,7 +79,7 @@ export class Daemon implements AsyncDisposable {
   }
 }
 
-async function createEngine(config: DaemonConfig, logger: Logger, { clock, random }: { readonly clock: SystemClock; readonly random: CryptoRandom }): Promise<LocalEngine> {
+async function createEngine(config: DaemonConfig, logger: Logger, { clock, random, attachments }: { readonly clock: SystemClock; readonly random: CryptoRandom; readonly attachments: PlainAttachments }): Promise<LocalEngine> {
   const networkKernel = createLinuxNetworkKernel()
   return createLocalEngine({
     dataRoot: config.dataRoot, execRoot: config.execRoot, cgroupParent: config.cgroupParent, kernel: createLinuxKernel(), clock, random, logger,
@@ -85,7 +87,7 @@ async function createEngine(config: DaemonConfig, logger: Logger, { clock, rando
     ...(config.runtime === '' ? {} : { runtimes: [config.runtime as 'crun' | 'runc'] }),
     networks: async ({ events, connectable }) => {
       const networks = await createLocalNetworks({
-        kernel: networkKernel, execRoot: config.execRoot, dataRoot: config.dataRoot, clock, random, logger, containers: connectable, 
+        kernel: networkKernel, execRoot: config.execRoot, dataRoot: config.dataRoot, clock, random, logger, containers: connectable, overlayAttachments: attachments,
         onEvent: event => events.publish('network', event.Action ?? '', event.Actor?.ID ?? '', event.Actor?.Attributes ?? {}),
         ...(config.bip === '' ? {} : { bip: config.bip }), ...(config.dns.length === 0 ? {} : { dnsUpstreams: config.dns }),
         ...(config.defaultAddressPools.length === 0 ? {} : { addressPools: config.defaultAddressPools.map(parsePool) }),

@@ -4,6 +4,7 @@ import { Agent } from '../../agent/agent.ts'
 import type { Engine } from '../../agent/engine/engine.ts'
 import { EngineExecutor } from '../../agent/exec/engine-executor.ts'
 import { nodeDescription } from '../../agent/exec/node-description.ts'
+import type { PlainAttachments } from '../../agent/exec/plain-attachments.ts'
 import type { NodeDescription } from '../api/swarm/objects.ts'
 import type { GenericResource } from '../api/swarm/specs.ts'
 import type { Clock } from '../base/clock.ts'
@@ -20,6 +21,7 @@ const READY_POLL_MS = 20
 
 export interface NodeAgentParts {
   readonly engine: Engine
+  readonly attachments: PlainAttachments
   readonly config: DaemonConfig
   /** Tasks and their statuses; owned by the caller. */
   readonly kv: KvStore
@@ -30,14 +32,15 @@ export interface NodeAgentParts {
 
 /** This host's agent with the engine behind it. */
 export async function createNodeAgent(parts: NodeAgentParts, options: NodeAgentOptions): Promise<NodeAgent> {
-  const { engine, config, kv, clock, random, logger } = parts
+  const { engine, attachments, config, kv, clock, random, logger } = parts
   const executor = new EngineExecutor({
-    engine, clock, logger, files: new MemoryFiles(join(config.execRoot, 'task-files')), describe: async () => describe(config, options),
+    engine, attachments, clock, logger, files: new MemoryFiles(join(config.execRoot, 'task-files')), describe: async () => describe(config, options),
   })
   const agent = new Agent({
     clock, random, logger, executor, kv, dialer: options.dialer, nodeId: options.state.nodeId, managers: options.state.managers.map(({ addr }) => addr),
     events: { onNode: options.onNode, onRootCa: options.onRootCa, onManagers: managers => { options.onManagers(managers.map(({ nodeId, addr }) => ({ nodeId, addr }))) } },
   })
+  attachments.connect(agent)
   return {
     start: async () => agent.start(),
     untilReady: async signal => {
@@ -45,6 +48,7 @@ export async function createNodeAgent(parts: NodeAgentParts, options: NodeAgentO
     },
     removeTasks: async () => agent.removeTasks(),
     async [Symbol.asyncDispose]() {
+      attachments.connect(undefined)
       await agent[Symbol.asyncDispose]()
       await executor[Symbol.asyncDispose]()
     },

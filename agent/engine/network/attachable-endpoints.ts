@@ -1,4 +1,5 @@
 import type { EndpointSettings } from '../../../src/api/engine/engine-json.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
 import type { NetworkedContainer } from './container-networks.ts'
 import type { OverlayAttachments } from './overlay-attachments.ts'
 
@@ -22,11 +23,17 @@ export class AttachableEndpoints {
     return new Set(found.flat())
   }
 
+  /** @returns `ref`, if the cluster has such a network for containers to join @throws `no-such-network` (not-found) */
+  async checked(ref: string): Promise<string> {
+    if (await this.#attachments?.isAttachable(ref) !== true) throw new ShoalError('not-found', 'no-such-network', `network ${ref} not found`)
+    return ref
+  }
+
   /** The container with an address for every overlay that it named none for. What was acquired is given back on failure. */
   async complete(container: NetworkedContainer): Promise<NetworkedContainer> {
     const endpoints: Record<string, EndpointSettings> = { ...container.endpoints }
     try {
-      for (const ref of networkRefs(container)) endpoints[ref] = await this.completeOne(container.id, ref, endpoints[ref] ?? {})
+      for (const ref of networkRefs(container)) endpoints[ref] = await this.completeOne(container, ref, endpoints[ref] ?? {})
     } catch (error) {
       await this.#attachments?.release(container.id)
       throw error
@@ -34,14 +41,14 @@ export class AttachableEndpoints {
     return { ...container, endpoints }
   }
 
-  async completeOne(containerId: string, ref: string, settings: EndpointSettings): Promise<EndpointSettings> {
+  async completeOne(container: Pick<NetworkedContainer, 'id' | 'name'>, ref: string, settings: EndpointSettings): Promise<EndpointSettings> {
     const address = settings.IPAMConfig?.IPv4Address ?? ''
-    if (this.#attachments === undefined || this.#know(ref) === 'local' || (this.#know(ref) === 'overlay' && address !== '')) return settings
-    const acquired = await this.#attachments.acquire({ networkRef: ref, containerId, address })
+    if (this.#attachments === undefined || this.#know(ref) === 'local') return settings
+    const acquired = await this.#attachments.acquire({ networkRef: ref, containerId: container.id, address, names: [container.name, ...settings.Aliases ?? []] })
     return { ...settings, IPAMConfig: { ...settings.IPAMConfig, IPv4Address: acquired.address.split('/')[0] ?? '' } }
   }
 
-  async release(containerId: string): Promise<void> { await this.#attachments?.release(containerId) }
+  async release(containerId: string, networkId?: string): Promise<void> { await this.#attachments?.release(containerId, networkId) }
 }
 
 function networkRefs(container: NetworkedContainer): readonly string[] {

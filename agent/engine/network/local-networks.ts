@@ -76,15 +76,27 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
 
   async connect(ref: string, containerRef: string, wish: EndpointSettings = {}): Promise<void> {
     const { container, isRunning } = await this.#parts.containers().find(containerRef)
-    const settings = isRunning ? await this.#endpoints.completeOne(container.id, ref, wish) : wish
+    const known = this.#lookup(ref)
+    if (known !== undefined) checkConnectable(container, this.#identity(known))
+    if (!isRunning) {
+      const name = known === undefined ? await this.#endpoints.checked(ref) : this.#identity(known).name
+      await this.#parts.containers().endpointsChanged(container.id, { ...container.endpoints, [name]: wish }, undefined)
+      return
+    }
+    const settings = await this.#endpoints.completeOne(container, ref, wish)
     const network = this.#identity(this.#find(ref))
-    checkConnectable(container, network)
-    const isWanted = Object.keys(container.endpoints).some(key => key === network.name || key === network.id)
-    if (isWanted) throw new ShoalError('permission-denied', 'already-connected', `endpoint with name ${container.name} already exists in network ${network.name}`)
     const wanted = { ...container.endpoints, [network.name]: wish }
-    const sandbox = isRunning ? await this.#changes.run(() => this.#parts.attachments.connect({ ...container, endpoints: wanted }, network.id, settings)) : undefined
-    await this.#parts.containers().endpointsChanged(container.id, wanted, sandbox)
-    if (isRunning) this.#emit('connect', { ...network, container: container.id })
+    await this.#parts.containers().endpointsChanged(container.id, wanted, await this.#joinNow({ ...container, endpoints: wanted }, network.id, settings))
+    this.#emit('connect', { ...network, container: container.id })
+  }
+
+  async #joinNow(container: NetworkedContainer, networkId: string, settings: EndpointSettings): Promise<ContainerSandbox> {
+    try {
+      return await this.#changes.run(() => this.#parts.attachments.connect(container, networkId, settings))
+    } catch (error) {
+      await this.#endpoints.release(container.id, networkId)
+      throw error
+    }
   }
 
   async disconnect(ref: string, containerRef: string, force: boolean): Promise<void> {
@@ -97,6 +109,7 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
       throw new ShoalError('permission-denied', 'not-connected', `container ${container.name} is not connected to network ${network.name}`)
     }
     const sandbox = isRunning && isMember ? await this.#changes.run(() => this.#parts.attachments.disconnect({ ...container, endpoints: wanted }, network.id)) : undefined
+    if (network.type === 'overlay') await this.#endpoints.release(container.id, network.id)
     await this.#parts.containers().endpointsChanged(container.id, wanted, sandbox)
     if (isRunning) this.#emit('disconnect', { ...network, container: container.id })
   }
@@ -221,12 +234,14 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
   }
 }
 
-function checkConnectable(container: NetworkedContainer, network: { readonly name: string }): void {
+function checkConnectable(container: NetworkedContainer, network: { readonly id: string; readonly name: string }): void {
   if (container.mode === 'host' || network.name === 'host') throw new ShoalError('invalid-argument', 'host-network', 'container cannot be disconnected from host network or connected to host network')
   if (container.mode.startsWith('container:')) {
     throw new ShoalError('invalid-argument', 'shared-namespace', 'container sharing network namespace with another container or host cannot be connected to any other network')
   }
   if (container.mode === 'none' || network.name === 'none') throw new ShoalError('invalid-argument', 'none-network', 'container cannot be connected to multiple networks with one of the networks in private (none) mode')
+  const isWanted = Object.keys(container.endpoints).some(key => key === network.name || key === network.id)
+  if (isWanted) throw new ShoalError('permission-denied', 'already-connected', `endpoint with name ${container.name} already exists in network ${network.name}`)
 }
 
 function inUse(name: string, id: string, container: string, endpoint: string): ShoalError {

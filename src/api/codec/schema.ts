@@ -717,6 +717,59 @@ export const SCHEMA = {
         }
        }
       },
+      "FindNetworkRequest": {
+       "fields": {
+        "networkRef": {
+         "type": "string",
+         "id": 1
+        }
+       }
+      },
+      "FindNetworkResponse": {
+       "fields": {
+        "networkId": {
+         "type": "string",
+         "id": 1
+        }
+       }
+      },
+      "AttachNetworkRequest": {
+       "fields": {
+        "networkRef": {
+         "type": "string",
+         "id": 1
+        },
+        "containerId": {
+         "type": "string",
+         "id": 2
+        },
+        "address": {
+         "type": "string",
+         "id": 3
+        },
+        "names": {
+         "rule": "repeated",
+         "type": "string",
+         "id": 4
+        }
+       }
+      },
+      "AttachNetworkResponse": {
+       "fields": {
+        "attachmentId": {
+         "type": "string",
+         "id": 1
+        },
+        "networkId": {
+         "type": "string",
+         "id": 2
+        },
+        "address": {
+         "type": "string",
+         "id": 3
+        }
+       }
+      },
       "LogSelector": {
        "fields": {
         "serviceIds": {
@@ -2137,6 +2190,11 @@ export const SCHEMA = {
         "containerId": {
          "type": "string",
          "id": 1
+        },
+        "names": {
+         "rule": "repeated",
+         "type": "string",
+         "id": 2
         }
        }
       },

@@ -140,3 +140,27 @@ export interface NetworkService {
   /** ingress network: the ports published in ingress mode */
   readonly ports: readonly PortConfig[]
 }
+
+/** Containers that no service made, on the cluster's networks (docker run --network): asked by a node for its own containers. */
+export interface FindNetworkRequest {
+  readonly networkRef: string
+}
+
+export interface FindNetworkResponse {
+  readonly networkId: string
+}
+
+export interface AttachNetworkRequest {
+  readonly networkRef: string
+  readonly containerId: string
+  /** wanted IP, or empty */
+  readonly address: string
+  /** what others find the container by */
+  readonly names: readonly string[]
+}
+
+export interface AttachNetworkResponse {
+  readonly attachmentId: string
+  readonly networkId: string
+  readonly address: string
+}

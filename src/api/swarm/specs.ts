@@ -108,6 +108,7 @@ export interface TaskSpec {
 
 export interface NetworkAttachmentSpec {
   readonly containerId: string
+  readonly names: readonly string[]
 }
 
 export interface ContainerSpec {

@@ -1,3 +1,5 @@
+import { messageOf } from '../../base/errors.ts'
+import { expandTemplate, sampleContext, type TemplateContext } from './template.ts'
 import { invalidSpec } from './validate-annotations.ts'
 import type { ConfigReference, ContainerSpec, FileTarget, HealthConfig, Mount, SecretReference } from './specs.ts'
 
@@ -5,17 +7,13 @@ const MILLISECOND_NS = 1_000_000
 // The reference grammar of the image distribution specification, in the looseness that matters here: [host[:port]/]path[:tag][@digest].
 const IMAGE = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?\/|\[[a-fA-F0-9:]+\](?::\d+)?\/)?[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?$/
 
-const FIELD = /\{\{-?\s*((?:\.\w+)+)\s*-?\}\}/g
-/** What a template may name (M02), beside labels. */
-const TEMPLATE_FIELDS = new Set(['.Service.ID', '.Service.Name', '.Node.ID', '.Node.Hostname', '.Node.Platform.OS', '.Node.Platform.Architecture', '.Task.ID', '.Task.Name', '.Task.Slot'])
-
-/** @throws ShoalError `invalid-spec` with Docker's texts */
-export function validateContainerSpec(container: ContainerSpec | undefined): void {
+/** @param serviceLabels what templates may ask for @throws ShoalError `invalid-spec` with Docker's texts */
+export function validateContainerSpec(container: ContainerSpec | undefined, serviceLabels: Readonly<Record<string, string>> = {}): void {
   if (container === undefined) throw invalidSpec('ContainerSpec: missing in service spec')
   validateImage(container.image)
   validateMounts(container.mounts)
   validateHealthcheck(container.healthcheck)
-  validateTemplates(container)
+  validateTemplates(container, serviceLabels)
   validateReferences('secret', container.secrets)
   validateReferences('config', container.configs)
 }
@@ -42,21 +40,25 @@ function validateHealthcheck(check: HealthConfig | undefined): void {
   if (check.retries < 0) throw invalidSpec('ContainerSpec: Retries in HealthConfig cannot be negative')
 }
 
-/** Bracket syntax and plain fields (M01, M03), before any task fails of them; what is more than a field is judged where the task runs. */
-function validateTemplates(container: ContainerSpec): void {
-  checkTemplate('hostname', container.hostname)
-  for (const variable of container.env) checkTemplate('env', variable)
-  for (const mount of container.mounts) {
-    checkTemplate('mount source', mount.source)
-    checkTemplate('mount target', mount.target)
+/** Whatever a node would refuse is refused here, with sample values in the fields' places (M01, M03). */
+function validateTemplates(container: ContainerSpec, serviceLabels: Readonly<Record<string, string>>): void {
+  const context = sampleContext(serviceLabels)
+  const check = (field: string, text: string, template = text): void => checkTemplate({ field, text, template }, context)
+  check('hostname', container.hostname)
+  for (const entry of container.env) if (entry.includes('=')) check('env', entry, entry.slice(entry.indexOf('=') + 1))
+  for (const { source, target, volume } of container.mounts) {
+    check('mount source', source)
+    check('mount target', target)
+    for (const label of Object.values(volume?.labels ?? {})) check('volume labels', label)
+    for (const option of Object.values(volume?.driver?.options ?? {})) check('volume driver options', option)
   }
 }
 
-function checkTemplate(field: string, text: string): void {
-  const unclosed = text.split('{{').slice(1).some(part => !part.includes('}}'))
-  if (unclosed) throw invalidSpec(`expanding ${field} "${text}" failed: template: expansion:1: unclosed action`)
-  for (const [, path = ''] of text.matchAll(FIELD)) {
-    if (!TEMPLATE_FIELDS.has(path) && !path.startsWith('.Service.Labels')) throw invalidSpec(`expanding ${field} "${text}" failed: there is no ${path}`)
+function checkTemplate({ field, text, template }: { readonly field: string; readonly text: string; readonly template: string }, context: TemplateContext): void {
+  try {
+    expandTemplate(template, context)
+  } catch (error) {
+    throw invalidSpec(`expanding ${field} ${JSON.stringify(text)} failed: ${messageOf(error)}`)
   }
 }
 

@@ -13,7 +13,7 @@ const PORT_MAX = 65_535
  */
 export function validateServiceSpec(spec: ServiceSpec): void {
   validateDnsName(spec.annotations)
-  validateTaskSpec(spec.task)
+  validateTaskSpec(spec.task, spec.annotations?.labels ?? {})
   validateMode(spec)
   validateUpdateConfig(spec.update)
   validateUpdateConfig(spec.rollback)
@@ -25,7 +25,7 @@ export function isJobSpec(spec: ServiceSpec | undefined): boolean {
   return spec?.replicatedJob !== undefined || spec?.globalJob !== undefined
 }
 
-function validateTaskSpec(task: TaskSpec | undefined): void {
+function validateTaskSpec(task: TaskSpec | undefined, serviceLabels: Readonly<Record<string, string>>): void {
   validateResourceRequirements(task?.resources)
   validateRestartPolicy(task?.restart)
   if (task === undefined) throw invalidSpec('TaskSpec: missing runtime')
@@ -33,7 +33,7 @@ function validateTaskSpec(task: TaskSpec | undefined): void {
   if (task.runtime !== '' && task.runtime !== 'container') {
     throw invalidSpec(`TaskSpec: runtime "${task.runtime}" is not supported; leave it out to run a container`)
   }
-  validateContainerSpec(task.container)
+  validateContainerSpec(task.container, serviceLabels)
 }
 
 function validateResourceRequirements(resources: ResourceRequirements | undefined): void {

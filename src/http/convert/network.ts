@@ -51,7 +51,7 @@ export function mergeNetworks(local: readonly NetworkJson[], swarm: readonly Net
 
 export function mergeNetwork(local: NetworkJson | undefined, swarm: Network): NetworkJson {
   const json = networkToJson(swarm)
-  return local === undefined ? json : { ...json, Containers: local.Containers ?? {}, Peers: local.Peers }
+  return local === undefined ? json : { ...json, Containers: local.Containers ?? {}, Peers: local.Peers, ...('Services' in local ? { Services: local.Services } : {}) }
 }
 
 function ipamToJson(ipam: IpamOptions | undefined): IPAM {

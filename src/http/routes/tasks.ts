@@ -14,7 +14,8 @@ export function taskRoutes(backend: TasksBackend): readonly Route[] {
   return [
     route('GET', '/tasks', async ({ query, signal }) => {
       const filters = parseFilters(query.text('filters'), FILTERS)
-      const resolved = { ...filters, ...await resolveRefs(backend, filters, signal) }
+      // Clients take it for granted that a listed task is a container.
+      const resolved = { runtime: ['container'], ...filters, ...await resolveRefs(backend, filters, signal) }
       const tasks = await control(backend.list('task', resolved, signal))
       const networks = await networksOf(backend, tasks, signal)
       return array(tasks, task => taskToJson(task, networks))
