@@ -36,7 +36,7 @@ test('bad service specs are refused with the texts of Docker', async () => {
     [{ task: { container: { image: '' } } }, 'invalid-argument', 'ContainerSpec: image reference must be provided'],
     [{ task: { container: { image: 'i', mounts: [{ target: '/a' }, { target: '/a' }] } } }, 'invalid-argument', 'ContainerSpec: duplicate mount point: /a'],
     [{ task: { container: { image: 'i', env: ['A={{.Node'] } } }, 'invalid-argument', 'expanding env "A={{.Node" failed: template: expansion:1: unclosed action'],
-    [{ task: { container: { image: 'i', hostname: 'h-{{ .Task.Nope }}' } } }, 'invalid-argument', 'expanding hostname "h-{{ .Task.Nope }}" failed: there is no .Task.Nope'],
+    [{ task: { container: { image: 'i', hostname: 'h-{{ .Task.Nope }}' } } }, 'invalid-argument', 'expanding hostname "h-{{ .Task.Nope }}" failed: template: expansion:1:5: executing "expansion" at <.Task.Nope>: can\'t evaluate field Nope in type struct { ID string; Name string; Slot string }'],
     [{ task: { container: { image: 'i' }, placement: { constraints: ['node.role'] } } }, 'unknown', 'constraint expected one operator from ==, !='],
     [{ task: { container: { image: 'i' }, resources: { limits: { memoryBytes: 1 } } } }, 'invalid-argument', 'invalid memory value 1: Must be at least 4MiB'],
     [{ task: { container: { image: 'i', secrets: [{ secretId: 'x', secretName: 'S', file: { name: 'S' } }] } } }, 'invalid-argument', 'secret not found: S'],
