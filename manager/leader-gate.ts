@@ -28,14 +28,24 @@ export class LeaderGate {
 
   /** The leader, now or within some seconds. @throws ShoalError `no-leader` (unavailable) */
   async leader(signal: AbortSignal): Promise<Leader> {
-    if (this.#leader !== undefined) return this.#leader
+    return this.#leader ?? this.#waitFor(() => this.#leader, signal)
+  }
+
+  /** The leader after `gone`, which does not answer any more. @throws ShoalError `no-leader` (unavailable) */
+  async leaderAfter(gone: Leader, signal: AbortSignal): Promise<Leader> {
+    const other = (): Leader | undefined => (this.#leader === gone ? undefined : this.#leader)
+    return other() ?? this.#waitFor(other, signal)
+  }
+
+  async #waitFor(find: () => Leader | undefined, signal: AbortSignal): Promise<Leader> {
     const timeout = new AbortController()
     const timer = this.#clock.after(WAIT_MS, () => timeout.abort(noLeader()))
     try {
       const either = AbortSignal.any([signal, timeout.signal])
       for (;;) {
         await abortable(this.#change.opened, either)
-        if (this.#leader !== undefined) return this.#leader
+        const found = find()
+        if (found !== undefined) return found
       }
     } finally {
       timer.cancel()

@@ -1,12 +1,14 @@
 import { hasCode } from '../src/base/errors.ts'
 import { streamOf, type RpcClient, type RpcContext, type RpcDialer, type RpcHandler, type RpcMethod, type RpcServer } from '../src/base/rpc.ts'
 import { authorize, effectiveContext, forwardingMetadata, isForwarded, type LocalIdentity } from './authorization.ts'
-import type { LeaderGate } from './leader-gate.ts'
+import type { Leader, LeaderGate } from './leader-gate.ts'
 import { notLeader } from './raft/not-leader.ts'
 import { policyOf } from './rpc-policy.ts'
 
 /** The longest a caller waits for the leader's answer to a single request; Docker's swarm request timeout (B06). */
 const FORWARD_TIMEOUT_MS = 20_000
+/** Leaders that are asked one after the other; each may just have lost the leadership. */
+const TRIES_MAX = 3
 
 export interface LeaderProxyOptions {
   readonly local: LocalIdentity
@@ -44,24 +46,25 @@ export class LeaderProxy implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> { await this.#client?.[Symbol.asyncDispose]() }
 
   async *#answerAtLeader<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
-    if (method.kind !== 'unary') return yield* this.#answerOnce(method, handler, requests, caller)
+    const { gate } = this.#options
+    let leader = await gate.leader(caller.signal)
+    if (method.kind !== 'unary') return yield* this.#answerBy(leader, method, handler, requests, caller)
     for await (const request of requests) {
-      try {
-        return yield* this.#answerOnce(method, handler, streamOf(request), caller)
-      } catch (error) {
-        // The leadership moved while we asked, perhaps because we asked for it (a leader that leaves hands over first). It was not done: ask the new one.
-        if (!hasCode(error, 'not-leader') || isForwarded(caller)) throw error
+      for (let tries = 1; ; tries++) {
+        try {
+          return yield* this.#answerBy(leader, method, handler, streamOf(request), caller)
+        } catch (error) {
+          if (isForwarded(caller) || tries === TRIES_MAX || !wasNotDone(error)) throw error
+          leader = await gate.leaderAfter(leader, caller.signal)
+        }
       }
-      return yield* this.#answerOnce(method, handler, streamOf(request), caller)
     }
   }
 
-  async *#answerOnce<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
-    const { gate, localAddress } = this.#options
-    const leader = await gate.leader(caller.signal)
+  async *#answerBy<Req, Res>(leader: Leader, method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
     if (leader.kind === 'self') return yield* handler(requests, caller)
     if (isForwarded(caller)) throw notLeader(leader.address)
-    const options = { signal: caller.signal, metadata: forwardingMetadata(caller, localAddress), ...method.kind === 'unary' ? { timeoutMs: FORWARD_TIMEOUT_MS } : {} }
+    const options = { signal: caller.signal, metadata: forwardingMetadata(caller, this.#options.localAddress), ...method.kind === 'unary' ? { timeoutMs: FORWARD_TIMEOUT_MS } : {} }
     yield* (await this.#dial(leader.address)).stream(method, requests, options)
   }
 
@@ -73,3 +76,6 @@ export class LeaderProxy implements AsyncDisposable {
     return this.#client
   }
 }
+
+/** The leadership moved while we asked, perhaps because we asked for it (a leader that leaves hands over first), or the leader was gone already. */
+function wasNotDone(error: unknown): boolean { return hasCode(error, 'not-leader') || hasCode(error, 'rpc-not-connected') }

@@ -90,6 +90,19 @@ test('three managers: any of them answers, and the cluster goes on when the lead
   await world.until(async () => await world.running(id, 'm3') === 3)
 })
 
+test('a write that meets a dead leader waits for the next one instead of failing', async () => {
+  await using world = await World.found()
+  await world.join('m2')
+  await world.join('m3')
+  await world.untilVoters(3)
+  await world.kill('m1')
+  let created: string | undefined
+  const writing = world.createService('web', 1, 'm3').then(id => { created = id })
+  await world.until(async () => created !== undefined)
+  await writing
+  assert(['m2', 'm3'].some(name => world.manager(name).status().leader))
+})
+
 test('a manager that is started again goes on with the same tasks', async () => {
   await using world = await World.found()
   const agent = new ScriptedAgent(world, world.local('m1'))
