@@ -108,7 +108,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const facts = { cpuCount: kernel.host.cpuCount, memoryBytes: kernel.host.memoryBytes, cgroupVersion: kernel.cgroups.version, capabilities: kernel.host.capabilities(), hasBlockWeight: kernel.cgroups.hasBlockWeight }
   const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname() })
   const files = new ContainerFiles({ table, volumes, snapshotter, kernel, layersOf: container => runner.layers(container) })
-  const containers = new LocalContainers({ files, table, images, snapshotter, launcher, kernel, clock, lifecycle, creator, tasks })
+  const containers = new LocalContainers({ files, table, images, snapshotter, launcher, networks: networking.containers, kernel, clock, lifecycle, creator, tasks })
   const graphDriver = (image: StoredImage): { readonly Name: string; readonly Data: Readonly<Record<string, string>> } => ({
     Name: snapshotter.driver, Data: { LowerDir: image.diffIds.slice(0, -1).reverse().map(diffId => images.layers.directory(diffId)).join(':'), UpperDir: image.diffIds.length === 0 ? '' : images.layers.directory(image.diffIds.at(-1) ?? '') },
   })

@@ -12,6 +12,8 @@ export class FakeNetworkKernel implements NetworkKernel {
   readonly nftRuns: { readonly netns: NetnsPath; readonly commands: string }[] = []
   readonly linkOperations: { readonly netns: NetnsPath; readonly operation: LinkOperation }[] = []
   readonly sysctls = new Map<string, string>()
+  /** Modules that are neither there nor to be loaded. */
+  readonly missingModules = new Set<string>()
   readonly openSockets = new Map<number, string>()
   /** The next link operation of this kind fails. */
   failNext: LinkOperation['kind'] | undefined
@@ -49,6 +51,12 @@ export class FakeNetworkKernel implements NetworkKernel {
 
   readonly nft = { run: async (netns: NetnsPath, commands: string): Promise<string> => { this.#in(netns); this.nftRuns.push({ netns, commands }); return '' } }
   readonly conntrack = { deleteByReplySource: async (): Promise<number> => 0, deleteUdpByDestinationPort: async (): Promise<number> => 0 }
+
+  readonly modules = {
+    need: async (name: string): Promise<void> => {
+      if (this.missingModules.has(name)) throw new ShoalError('failed-precondition', 'kernel-module-missing', `the kernel module ${name} is needed and could not be loaded`)
+    },
+  }
 
   readonly sockets = {
     bind: (netns: NetnsPath, protocol: 'tcp' | 'udp', address: string, port: number): BoundSocket => {

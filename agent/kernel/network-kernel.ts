@@ -1,6 +1,7 @@
 import type { Conntrack } from './conntrack.ts'
 import type { NetnsSockets } from './dns-sockets.ts'
 import type { Links } from './links.ts'
+import type { Modules } from './modules.ts'
 import type { Netns } from './netns.ts'
 import type { Nft } from './nft.ts'
 
@@ -11,4 +12,5 @@ export interface NetworkKernel {
   readonly nft: Nft
   readonly conntrack: Conntrack
   readonly sockets: NetnsSockets
+  readonly modules: Modules
 }

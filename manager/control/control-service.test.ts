@@ -42,6 +42,7 @@ test('bad service specs are refused with the texts of Docker', async () => {
     [{ task: { container: { image: 'i', secrets: [{ secretId: 'x', secretName: 'S', file: { name: 'S' } }] } } }, 'invalid-argument', 'secret not found: S'],
     [{ task: { container: { image: 'i' }, networks: [{ target: 'ingress' }] } }, 'invalid-argument', 'Service cannot be explicitly attached to the ingress network "ingress"'],
     [{ endpoint: { mode: 'dnsrr', ports: [{ targetPort: 1 }] } }, 'invalid-argument', "EndpointSpec: port published with ingress mode can't be used with dnsrr mode"],
+    [{ endpoint: { ports: [{ targetPort: 9, protocol: 'sctp' }] } }, 'invalid-argument', 'EndpointSpec: port 9/sctp can not be published: only tcp and udp ports can'],
     [{ endpoint: { ports: [{ targetPort: 1, publishedPort: 9 }, { targetPort: 2, publishedPort: 9 }] } }, 'invalid-argument', 'EndpointSpec: duplicate published ports provided'],
     [{ endpoint: { ports: [{ targetPort: 1, publishedPort: 80 }] } }, 'invalid-argument', "port '80' is already in use by service 'taken' (s0) as an ingress port"],
     [{ replicated: undefined, replicatedJob: {}, update: {} }, 'invalid-argument', 'Jobs may not have an update config'],

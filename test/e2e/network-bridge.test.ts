@@ -112,6 +112,41 @@ test('user-defined networks give names, keep strangers out, and can be joined an
   await assert.rejects(host.call('inspect', 'nope'), /network nope not found/)
 })
 
+test('a renamed container is found by its new name at once, and by its old one no more', async () => {
+  await host.call('create', { Name: 'town' })
+  await host.attach(aContainer('before', { mode: 'town' }))
+  const asking = await host.attach(aContainer('neighbour', { mode: 'town' }))
+  const lookup = (name: string): string => inside(asking, 'busybox', 'nslookup', name, '127.0.0.11')
+  await eventually(() => lookup('before'))
+  await host.call('rename', aContainer('before').id, 'afterwards')
+  assert.match(lookup('afterwards'), /Name:\s+afterwards/)
+  assert.throws(() => lookup('before'))
+  for (const name of ['before', 'neighbour']) await host.call('detach', aContainer(name).id)
+  await host.call('remove', 'town')
+})
+
+test('a container that left the network of its mode stays away from it, running or not, and may come back', async () => {
+  await host.call('create', { Name: 'other' })
+  const again = async (): Promise<string[]> => {
+    await host.call('detach', aContainer('mover').id)
+    const known = await host.call<NetworkedContainer>('knownContainer', aContainer('mover').id)
+    return Object.keys((await host.attach(known)).endpoints).sort()
+  }
+  await host.attach(aContainer('mover'))
+  await host.call('connect', 'other', 'mover')
+  await host.call('disconnect', 'bridge', 'mover', false)
+  assert.deepEqual(await again(), ['other'])
+  await host.call('connect', 'bridge', 'mover')
+  assert.deepEqual(await again(), ['bridge', 'other'])
+  await host.call('detach', aContainer('mover').id)
+  await host.call('container', aContainer('mover', { mode: 'other' }), false)
+  await host.call('disconnect', 'other', 'mover', false)
+  await assert.rejects(host.call('disconnect', 'other', 'mover', false), /is not connected/)
+  assert.deepEqual(await again(), [])
+  await host.call('detach', aContainer('mover').id)
+  await host.call('remove', 'other')
+})
+
 test('names that are not ours are asked of the container\'s servers; servers that are dead or absent delay no local name', async () => {
   const upstream = host.serveIn(client, process.execPath, '-e', `
     const { decode, encode } = require('${process.cwd()}/node_modules/dns-packet')

@@ -22,9 +22,9 @@ const networks = await createLocalNetworks({
       if (found === undefined) throw new ShoalError('not-found', 'no-such-container', `No such container: ${ref}`)
       return found
     },
-    endpointsChanged: async (id, endpoints) => {
+    endpointsChanged: async (id, wanted) => {
       const found = containers.get(id)
-      if (found !== undefined) containers.set(id, { ...found, container: { ...found.container, endpoints } })
+      if (found !== undefined) containers.set(id, { ...found, container: { ...found.container, ...wanted } })
     },
   }),
   ...JSON.parse(optionsText) as object,
@@ -33,6 +33,7 @@ const networks = await createLocalNetworks({
 type Method = (...args: readonly never[]) => unknown
 const own: Readonly<Record<string, (...args: never[]) => unknown>> = {
   container: (container: NetworkedContainer, isRunning: boolean) => { containers.set(container.id, { container, isRunning }) },
+  knownContainer: (id: string) => containers.get(id)?.container,
   overlayRevisions: () => [...networks.overlayRevisions()],
   logs: () => logger.lines.map(line => `${line.level} ${line.message} ${messageOf(line.fields['err'])} ${String(line.fields['failure'] ?? '')}`),
   measure: async (container: NetworkedContainer, rounds: number) => {

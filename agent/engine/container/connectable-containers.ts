@@ -12,9 +12,9 @@ export function createConnectableContainers(table: ContainerTable): ConnectableC
       const container = table.get(ref)
       return { container: networkedContainer(container.record), isRunning: isUp(container.state) }
     },
-    endpointsChanged: async (id, endpoints, sandbox) => {
+    endpointsChanged: async (id, { endpoints, hasLeftMode }, sandbox) => {
       const container = table.get(id)
-      await container.update({ endpoints, ...(sandbox === undefined ? {} : { sandbox }) })
+      await container.update({ endpoints, hasLeftMode: hasLeftMode === true, ...(sandbox === undefined ? {} : { sandbox }) })
       // In place: the file is bind-mounted into the running container.
       if (sandbox !== undefined) await writeFile(join(table.directory(id), 'hosts'), sandbox.hosts)
     },

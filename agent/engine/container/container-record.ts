@@ -15,6 +15,8 @@ export interface ContainerRecord {
   readonly config: ContainerConfig
   readonly hostConfig: HostConfig
   readonly endpoints: Readonly<Record<string, EndpointSettings>>
+  /** It was disconnected from the network that hostConfig.NetworkMode names: only `endpoints` count. */
+  readonly hasLeftMode?: boolean
   readonly mounts: readonly ContainerMount[]
   readonly state: RunState
   readonly restartCount: number

@@ -24,7 +24,7 @@ import { parseSignal } from './signals.ts'
 import { containerStats } from './stats.ts'
 import { topProcesses } from './top.ts'
 
-export interface LocalContainersOptions extends Pick<RunnerOptions, 'table' | 'images' | 'snapshotter' | 'launcher' | 'kernel' | 'clock'> {
+export interface LocalContainersOptions extends Pick<RunnerOptions, 'table' | 'images' | 'snapshotter' | 'launcher' | 'networks' | 'kernel' | 'clock'> {
   readonly lifecycle: Lifecycle
   readonly creator: ContainerCreator
   readonly files: ContainerFiles
@@ -76,6 +76,7 @@ export class LocalContainers implements Containers {
         throw error
       }
       table.release(before)
+      await this.#options.networks.rename(container.id, next)
       this.#options.lifecycle.publish(container, 'rename', { oldName: `/${before}` })
     })
   }

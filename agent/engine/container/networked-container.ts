@@ -2,12 +2,12 @@ import type { NetworkedContainer } from '../network/container-networks.ts'
 import type { ContainerRecord } from './container-record.ts'
 
 /** A record as the network side sees it. */
-export function networkedContainer(record: Pick<ContainerRecord, 'id' | 'name' | 'config' | 'hostConfig' | 'endpoints'>): NetworkedContainer {
+export function networkedContainer(record: Pick<ContainerRecord, 'id' | 'name' | 'config' | 'hostConfig' | 'endpoints' | 'hasLeftMode'>): NetworkedContainer {
   const { config, hostConfig } = record
   return {
     id: record.id, name: record.name, hostname: config.Hostname ?? '', domainname: config.Domainname ?? '',
     mode: config.NetworkDisabled === true ? 'none' : hostConfig.NetworkMode ?? 'default',
-    endpoints: record.endpoints,
+    endpoints: record.endpoints, hasLeftMode: record.hasLeftMode === true,
     portBindings: hostConfig.PortBindings ?? {},
     exposedPorts: Object.keys(config.ExposedPorts ?? {}),
     publishAllPorts: hostConfig.PublishAllPorts === true,

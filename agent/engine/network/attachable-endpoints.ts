@@ -51,8 +51,14 @@ export class AttachableEndpoints {
   async release(containerId: string, networkId?: string): Promise<void> { await this.#attachments?.release(containerId, networkId) }
 }
 
-function networkRefs(container: NetworkedContainer): readonly string[] {
+/** The networks that a container wants: that of its mode first, unless it has left it, then the others by name. */
+export function networkRefs(container: NetworkedContainer): readonly string[] {
   if (container.mode === 'host' || container.mode === 'none' || container.mode.startsWith('container:')) return []
-  const first = container.mode === 'default' || container.mode === '' ? 'bridge' : container.mode
-  return [...new Set([first, ...Object.keys(container.endpoints).map(ref => (ref === 'default' ? 'bridge' : ref))])]
+  const others = Object.keys(container.endpoints).sort().map(ref => (ref === 'default' ? 'bridge' : ref))
+  return [...new Set(container.hasLeftMode === true ? others : [modeNetwork(container), ...others])]
+}
+
+/** The network that a container's mode names. */
+export function modeNetwork(container: NetworkedContainer): string {
+  return container.mode === 'default' || container.mode === '' ? 'bridge' : container.mode
 }

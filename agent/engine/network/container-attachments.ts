@@ -4,6 +4,7 @@ import type { OverlayTable } from '../../../src/api/engine/overlay.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
+import { networkRefs } from './attachable-endpoints.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
 import { ClientReplies } from './client-replies.ts'
 import { hostsFile, resolvConf, type ResolverSettings } from './container-files.ts'
@@ -51,6 +52,10 @@ export class ContainerAttachments implements AsyncDisposable {
   members(networkId: string): ReturnType<Sandboxes['members']> { return this.#parts.sandboxes.members(networkId) }
   endpoints(containerId: string): readonly EndpointRecord[] {
     return (this.#parts.sandboxes.get(containerId)?.endpoints ?? []).filter(endpoint => !endpoint.isHidden)
+  }
+
+  rename(containerId: string, name: string): void {
+    for (const endpoint of this.#parts.sandboxes.rename(containerId, name)?.endpoints ?? []) this.#names.invalidate(endpoint.networkId)
   }
 
   /** The overlay's table is another one. */
@@ -176,15 +181,13 @@ export class ContainerAttachments implements AsyncDisposable {
 
   /** The networks a container asks for: that of its mode first, then by name. */
   #joinings(container: NetworkedContainer): readonly Joining[] {
-    const first = container.mode === 'default' || container.mode === '' ? 'bridge' : container.mode
     const byNetwork = new Map<string, Joining>()
     const add = (ref: string, settings: EndpointSettings): void => {
       const network = this.#resolve(ref === 'default' ? 'bridge' : ref)
       const known = byNetwork.get(network.id)
       byNetwork.set(network.id, { network, settings: { ...known?.settings, ...settings }, isHidden: false })
     }
-    add(first, {})
-    for (const [ref, settings] of Object.entries(container.endpoints).sort(([a], [b]) => (a < b ? -1 : 1))) add(ref, settings)
+    for (const ref of networkRefs(container)) add(ref, container.endpoints[ref] ?? (ref === 'bridge' ? container.endpoints['default'] : undefined) ?? {})
     return [...byNetwork.values()]
   }
 

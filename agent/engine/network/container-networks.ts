@@ -8,6 +8,8 @@ export interface NetworkedContainer {
   readonly domainname: string
   /** HostConfig.NetworkMode: default, bridge, none, host, container:<id>, or a network's name or id. */
   readonly mode: string
+  /** It was disconnected from the network of its mode: only `endpoints` count. */
+  readonly hasLeftMode?: boolean
   /** Wanted endpoints by network name or id, as in NetworkingConfig. */
   readonly endpoints: Readonly<Record<string, EndpointSettings>>
   /** HostConfig.PortBindings, e.g. "80/tcp" -> [{HostIp, HostPort}]; and all exposed ports with publishAll. */
@@ -44,10 +46,10 @@ export interface ConnectableContainers {
   /** @throws `no-such-container` (not-found) */
   find(ref: string): Promise<{ readonly container: NetworkedContainer; readonly isRunning: boolean }>
   /**
-   * The container's wanted endpoints changed; `sandbox` is what a running one now has (the new hosts file is to be written into it).
+   * The networks that the container wants changed; `sandbox` is what a running one now has (the new hosts file is to be written into it).
    * Durable when it resolves.
    */
-  endpointsChanged(containerId: string, endpoints: Readonly<Record<string, EndpointSettings>>, sandbox: ContainerSandbox | undefined): Promise<void>
+  endpointsChanged(containerId: string, wanted: Pick<NetworkedContainer, 'endpoints' | 'hasLeftMode'>, sandbox: ContainerSandbox | undefined): Promise<void>
 }
 
 /** Container lifecycle <-> networking, inside the engine. */
@@ -58,6 +60,8 @@ export interface ContainerNetworks {
   detach(containerId: string): Promise<void>
   /** After a daemon restart: takes over what still runs (sandboxes of running containers) and removes everything else that is ours. */
   restore(running: readonly { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox }[]): Promise<void>
+  /** The container has another name now: others find it by that one at once. */
+  rename(containerId: string, name: string): Promise<void>
   /** Checks a create request's networks without doing anything. @throws `no-such-network` (not-found) */
   validate(container: NetworkedContainer): Promise<void>
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../../../src/base/clock.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
+import { needBridgeFilter } from './bridge-filter.ts'
 import { defaultBridgeSettings } from './bridge-settings.ts'
 import { ContainerAttachments } from './container-attachments.ts'
 import { parseResolvConf, type ResolverSettings } from './container-files.ts'
@@ -61,6 +62,7 @@ export async function createLocalNetworks(options: LocalNetworksOptions): Promis
   const ingress = new IngressGateway({ kernel, firewall, publisher, bridge: () => registry.gatewayBridge(), logger })
   const overlays = new Overlays({ kernel, files: new RecordFiles<OverlayRecord>(join(options.execRoot, 'overlays'), { durable: false, logger, isSound: (_, record) => typeof record.table === 'object' }), netnsFolder, ingress, logger, clock })
   const sandboxes = new Sandboxes({ kernel, publisher, random, logger, netnsFolder, files: new RecordFiles<SandboxRecord>(join(options.execRoot, 'sandboxes'), { durable: false, logger, isSound: (id, record) => record.container?.id === id && Array.isArray(record.endpoints) && Array.isArray(record.ports) }) })
+  if (registry.records().some(record => record.bridge?.icc === false)) await needBridgeFilter(kernel).catch((err: unknown) => logger.error('containers on bridges without icc may reach each other', { err }))
   registry.start()
   for (const endpoint of sandboxes.all().flatMap(record => record.endpoints)) registry.bridge(endpoint.networkId)?.claim(endpoint.address)
   await overlays.start()

@@ -167,3 +167,15 @@ test('changes of a network made at once do not mix', async () => {
   await Promise.all(names.map(name => networks.detach(name.padEnd(64, '0'))))
   assert.deepEqual(ourLinks(), [])
 })
+
+test('without br_netfilter overlays and bridges without icc are refused with what to do; others work', async () => {
+  const networks = await start()
+  kernel.missingModules.add('br_netfilter')
+  await assert.rejects(networks.create({ Name: 'apart', Options: { 'com.docker.network.bridge.enable_icc': 'false' } }), error => hasCode(error, 'kernel-module-missing'))
+  await assert.rejects(networks.applyOverlay({
+    networkId: 'ov1', revision: 1, name: 'ov', vni: 4097, subnet: '10.0.1.0/24', gateway: '10.0.1.1', mtu: 0, internal: true, ingress: false, attachable: true, encrypted: false,
+    vxlanPort: 4789, nodeAddress: '10.0.1.250/24', endpoints: [], nodes: [], services: [], labels: {}, options: {},
+  }), error => hasCode(error, 'kernel-module-missing'))
+  await networks.create({ Name: 'plain' })
+  assert.deepEqual((await networks.list()).map(network => network.Name).sort(), ['bridge', 'host', 'none', 'plain'])
+})

@@ -4,7 +4,7 @@ import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Networks } from '../engine.ts'
 import { Mutex } from '../mutex.ts'
-import { AttachableEndpoints } from './attachable-endpoints.ts'
+import { AttachableEndpoints, modeNetwork } from './attachable-endpoints.ts'
 import type { ContainerAttachments } from './container-attachments.ts'
 import type { ConnectableContainers, ContainerNetworks, ContainerSandbox, NetworkedContainer } from './container-networks.ts'
 import type { IngressGateway } from './ingress-gateway.ts'
@@ -80,13 +80,13 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     if (known !== undefined) checkConnectable(container, this.#identity(known))
     if (!isRunning) {
       const name = known === undefined ? await this.#endpoints.checked(ref) : this.#identity(known).name
-      await this.#parts.containers().endpointsChanged(container.id, { ...container.endpoints, [name]: wish }, undefined)
+      await this.#parts.containers().endpointsChanged(container.id, { ...container, endpoints: { ...container.endpoints, [name]: wish } }, undefined)
       return
     }
     const settings = await this.#endpoints.completeOne(container, ref, wish)
     const network = this.#identity(this.#find(ref))
     const wanted = { ...container.endpoints, [network.name]: wish }
-    await this.#parts.containers().endpointsChanged(container.id, wanted, await this.#joinNow({ ...container, endpoints: wanted }, network.id, settings))
+    await this.#parts.containers().endpointsChanged(container.id, { ...container, endpoints: wanted }, await this.#joinNow({ ...container, endpoints: wanted }, network.id, settings))
     this.#emit('connect', { ...network, container: container.id })
   }
 
@@ -105,12 +105,15 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     if (container.mode === 'host') throw new ShoalError('invalid-argument', 'host-network', 'container cannot be disconnected from host network or connected to host network')
     const wanted = Object.fromEntries(Object.entries(container.endpoints).filter(([key]) => key !== network.name && key !== network.id && !(network.name === 'bridge' && key === 'default')))
     const isMember = this.#parts.attachments.members(network.id).some(member => member.container.id === container.id)
-    if (!isMember && Object.keys(wanted).length === Object.keys(container.endpoints).length) {
+    const ofMode = container.hasLeftMode === true ? undefined : this.#lookup(modeNetwork(container))
+    const isOfMode = ofMode !== undefined && this.#identity(ofMode).id === network.id
+    if (!isMember && !isOfMode && Object.keys(wanted).length === Object.keys(container.endpoints).length) {
       throw new ShoalError('permission-denied', 'not-connected', `container ${container.name} is not connected to network ${network.name}`)
     }
-    const sandbox = isRunning && isMember ? await this.#changes.run(() => this.#parts.attachments.disconnect({ ...container, endpoints: wanted }, network.id)) : undefined
+    const left = { ...container, endpoints: wanted, hasLeftMode: container.hasLeftMode === true || isOfMode }
+    const sandbox = isRunning && isMember ? await this.#changes.run(() => this.#parts.attachments.disconnect(left, network.id)) : undefined
     if (network.type === 'overlay') await this.#endpoints.release(container.id, network.id)
-    await this.#parts.containers().endpointsChanged(container.id, wanted, sandbox)
+    await this.#parts.containers().endpointsChanged(container.id, left, sandbox)
     if (isRunning) this.#emit('disconnect', { ...network, container: container.id })
   }
 
@@ -170,6 +173,8 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     if (endpoints.some(endpoint => endpoint.driver === 'overlay')) await this.#endpoints.release(containerId)
     for (const { networkId, networkName, driver } of endpoints) this.#emit('disconnect', { id: networkId, name: networkName, type: driver, container: containerId })
   }
+
+  async rename(containerId: string, name: string): Promise<void> { await this.#changes.run(async () => this.#parts.attachments.rename(containerId, name)) }
 
   async validate(container: NetworkedContainer): Promise<void> {
     const elsewhere = await this.#endpoints.attachable(container)

@@ -4,6 +4,7 @@ import { ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
+import { needBridgeFilter } from './bridge-filter.ts'
 import { BridgeNetwork } from './bridge-network.ts'
 import { bridgeSettings, type AddressDefaults } from './bridge-settings.ts'
 import type { HostFirewall } from './host-firewall.ts'
@@ -90,6 +91,7 @@ export class NetworkRegistry {
     const settings = bridgeSettings(request, id, {
       defaults: this.#defaults, networks: this.bridges(), host: this.#kernel.links.addresses(undefined).filter(({ link }) => !this.#isOurs(link)).map(({ cidr }) => cidr),
     })
+    if (!settings.icc) await needBridgeFilter(this.#kernel)
     const record: NetworkRecord = {
       id, name, driver: 'bridge', created: this.#now(), internal: request.Internal ?? false, attachable: request.Attachable ?? false,
       options: request.Options ?? {}, labels: request.Labels ?? {}, bridge: settings,

@@ -13,6 +13,7 @@ export class NoneNetworks implements ContainerNetworks, Networks {
   }
 
   async detach(): Promise<void> { await Promise.resolve() }
+  async rename(): Promise<void> { await Promise.resolve() }
   async restore(): Promise<void> { await Promise.resolve() }
 
   async validate(container: NetworkedContainer): Promise<void> {

@@ -4,6 +4,7 @@ import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
+import { needBridgeFilter } from './bridge-filter.ts'
 import { IngressGateway } from './ingress-gateway.ts'
 import type { OverlayRecord } from './network-records.ts'
 import { OverlayNetwork } from './overlay-network.ts'
@@ -54,7 +55,7 @@ export class Overlays {
     }
   }
 
-  /** @throws `overlay-encryption-unsupported` (not-implemented), `invalid-subnet` */
+  /** @throws `overlay-encryption-unsupported` (not-implemented), `invalid-subnet`, `kernel-module-missing` (failed-precondition) */
   async apply(table: OverlayTable): Promise<void> {
     const known = this.#networks.get(table.networkId)
     if (known !== undefined && table.revision <= known.table.revision) return
@@ -80,6 +81,7 @@ export class Overlays {
   }
 
   async #open(table: OverlayTable, previous: OverlayTable | undefined): Promise<void> {
+    await needBridgeFilter(this.#kernel)
     const network = new OverlayNetwork(this.#kernel, table, { sandboxPath: join(this.#folder, `${SANDBOX_PREFIX}${table.networkId}`), hostAddresses: this.#hostAddresses() })
     await network.build(previous)
     this.#networks.set(table.networkId, network)

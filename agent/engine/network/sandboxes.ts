@@ -80,6 +80,12 @@ export class Sandboxes {
     }
   }
 
+  rename(containerId: string, name: string): SandboxRecord | undefined {
+    const record = this.#records.get(containerId)
+    if (record !== undefined) this.#save({ ...record, container: { ...record.container, name } })
+    return record
+  }
+
   /** Joins one more network. */
   async join(record: SandboxRecord, joining: Joining, networks: readonly AttachableNetwork[]): Promise<SandboxRecord> {
     const endpoint = this.#newEndpoint(joining, record.endpoints)

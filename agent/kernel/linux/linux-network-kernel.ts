@@ -1,6 +1,7 @@
 import type { NetworkKernel } from '../network-kernel.ts'
 import { LinuxConntrack } from './linux-conntrack.ts'
 import { LinuxLinks } from './linux-links.ts'
+import { LinuxModules } from './linux-modules.ts'
 import { LinuxNetns } from './linux-netns.ts'
 import { LinuxNetnsSockets } from './linux-netns-sockets.ts'
 import { LinuxNft } from './linux-nft.ts'
@@ -15,5 +16,6 @@ export function createLinuxNetworkKernel(): NetworkKernel {
     nft: new LinuxNft(libc),
     conntrack: new LinuxConntrack(libc),
     sockets: new LinuxNetnsSockets(libc),
+    modules: new LinuxModules(),
   }
 }

@@ -23,3 +23,12 @@ test('an address request is the bytes that ip(8) sends', () => {
   assert.equal(request.type, 20)
   assert.equal(Buffer.concat(request.parts).toString('hex'), '02180000' + '05000000' + '08000200' + '0a090002' + '08000100' + '0a090002')
 })
+
+test('rules and routes of other tables are the bytes that ip(8) sends', () => {
+  const lookups = { index: () => 5, netnsFd: () => 0 }
+  const hex = (operation: Parameters<typeof linkRequest>[0]): string => Buffer.concat(linkRequest(operation, lookups).parts).toString('hex')
+  const header = '0200000000000001' + '00000000'
+  assert.equal(hex({ kind: 'add-rule', priority: 1002, table: 0x53480000, udpSourcePort: 54 }), header + '08000600ea030000' + '08000f0000004853' + '0500160011000000' + '0800170036003600')
+  assert.equal(hex({ kind: 'add-rule', priority: 1001, table: 254, isDefaultIgnored: true }), header + '08000600e9030000' + '08000f00fe000000' + '08000e0000000000')
+  assert.match(hex({ kind: 'add-route', to: 'default', via: '10.0.0.2', link: 'eth0', table: 7, source: '10.0.0.9' }), /080005000a0000020800040005000000080007000a00000908000f0007000000$/)
+})

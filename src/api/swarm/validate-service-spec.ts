@@ -77,6 +77,7 @@ function validateEndpointSpec(endpoint: EndpointSpec | undefined): void {
     if (port.publishMode === 'ingress' && endpoint?.mode === 'dnsrr') {
       throw invalidSpec("EndpointSpec: port published with ingress mode can't be used with dnsrr mode")
     }
+    if (port.protocol === 'sctp') throw invalidSpec(`EndpointSpec: port ${port.targetPort}/sctp can not be published: only tcp and udp ports can`)
     if (port.targetPort === 0 || port.targetPort > PORT_MAX || port.publishedPort > PORT_MAX) {
       throw invalidSpec(`EndpointSpec: ports must be in the range 1..${PORT_MAX}`)
     }
