@@ -4,12 +4,12 @@ import type { ImageSummary } from '../../api/engine/engine-json.ts'
 import { print, type CliContext } from '../cli-context.ts'
 import { humanDuration, humanSize, shortId } from '../output/human.ts'
 import { renderList } from '../output/list.ts'
+import { collect } from './collect.ts'
 
 type ImageRow = Readonly<Record<'Repository' | 'Tag' | 'ID' | 'CreatedSince' | 'Size', string>>
 
 /** `shoal images|import|load|rmi` */
 export function addImageCommands(program: Command, context: CliContext): void {
-  const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value]
   program.command('images').description('List images of this host').option('-q, --quiet', 'only ids').option('-a, --all', 'all').option('--format <format>', 'table, json or a template').action(async (options: { quiet?: boolean; all?: boolean; format?: string }) => {
     const images = await context.api().get<readonly ImageSummary[]>('/images/json', { all: options.all === true })
     const rows = images.flatMap(image => (image.RepoTags === undefined || image.RepoTags === null || image.RepoTags.length === 0 ? ['<none>:<none>'] : image.RepoTags).map(tag => toRow(image, tag, context.clock.nowMs())))

@@ -2,23 +2,21 @@ import type { Command } from 'commander'
 import type { Node, Task } from '../../api/engine/swarm-json.ts'
 import { print, type CliContext } from '../cli-context.ts'
 import { renderList } from '../output/list.ts'
+import { listNodes } from '../output/node-list.ts'
 import { listTasks } from '../output/task-list.ts'
 import { setPath, type JsonObject } from '../service/json-path.ts'
+import { collect } from './collect.ts'
 
 interface SystemInfo { readonly Swarm?: { readonly NodeID?: string } }
-type NodeRow = Readonly<Record<'ID' | 'Hostname' | 'Status' | 'Availability' | 'ManagerStatus' | 'EngineVersion', string>>
 
 /** `shoal node ls|ps|inspect|update|promote|demote|rm` */
 export function addNodeCommands(program: Command, context: CliContext): void {
   const node = program.command('node').description('Manage hosts of the cluster')
-  const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value]
 
   node.command('ls').description('List hosts').option('-q, --quiet', 'only ids').option('--format <format>', 'table, json or a template').option('-f, --filter <filter>', 'name=…, role=…', collect)
     .action(async (options: { quiet?: boolean; format?: string; filter?: readonly string[] }) => {
       const [nodes, info] = await Promise.all([context.api().get<readonly Node[]>('/nodes', { filters: filtersOf(options.filter) }), context.api().get<SystemInfo>('/info')])
-      const rows = nodes.map(item => toRow(item, info.Swarm?.NodeID ?? '')).sort((a, b) => a.Hostname.localeCompare(b.Hostname, 'en', { numeric: true }))
-      const plain = options.quiet === true ? rows.map(row => ({ ...row, ID: row.ID.replace(/ \*$/, '') })) : rows
-      print(context, renderList<NodeRow>({ columns: [['ID', 'ID'], ['HOSTNAME', 'Hostname'], ['STATUS', 'Status'], ['AVAILABILITY', 'Availability'], ['MANAGER STATUS', 'ManagerStatus'], ['ENGINE VERSION', 'EngineVersion']], rows: plain }, options))
+      print(context, renderList(listNodes(nodes, info.Swarm?.NodeID ?? ''), options))
     })
 
   node.command('ps').description('List tasks of hosts').argument('[node...]', 'default: this one').option('-q, --quiet', 'only ids').option('--format <format>').option('--no-trunc', 'whole ids and errors')
@@ -86,13 +84,4 @@ async function updateNode(context: CliContext, ref: string, change: (spec: JsonO
   const spec = structuredClone(node.Spec ?? {}) as JsonObject
   change(spec)
   await context.api().post(`/nodes/${node.ID ?? ''}/update`, spec, { version: node.Version?.Index ?? 0 })
-}
-
-function toRow(node: Node, self: string): NodeRow {
-  const capital = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
-  const manager = node.ManagerStatus
-  return {
-    ID: `${node.ID ?? ''}${node.ID === self ? ' *' : ''}`, Hostname: node.Description?.Hostname ?? '', Status: capital(node.Status?.State ?? ''), Availability: capital(node.Spec?.Availability ?? ''),
-    ManagerStatus: manager === undefined || manager === null ? '' : manager.Leader === true ? 'Leader' : capital(manager.Reachability ?? ''), EngineVersion: node.Description?.Engine?.EngineVersion ?? '',
-  }
 }

@@ -1,11 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { Command } from 'commander'
-import { ShoalError } from '../../base/errors.ts'
+import { messageOf, ShoalError } from '../../base/errors.ts'
 import { print, type CliContext } from '../cli-context.ts'
 import { readFrames } from '../output/framed-stream.ts'
 import { parseBytes } from '../output/human.ts'
+import { runExitCode } from '../output/run-exit-code.ts'
 import { parseMount, parsePublish, splitWords } from '../service/flag-values.ts'
 import type { JsonObject } from '../service/json-path.ts'
+import { collect } from './collect.ts'
 
 interface RunOptions {
   readonly detach?: boolean; readonly rm?: boolean; readonly interactive?: boolean; readonly tty?: boolean; readonly init?: boolean; readonly readOnly?: boolean; readonly privileged?: boolean
@@ -16,14 +18,21 @@ interface RunOptions {
 
 /** `shoal run`: create, start, and stay with it unless detached. */
 export function addRunCommand(program: Command, context: CliContext): void {
-  const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value]
   program.command('run').description('Run a container on this host').argument('<image>').argument('[command...]').passThroughOptions()
     .option('-d, --detach', 'leave it in the background').option('--rm', 'remove it when it ends').option('-i, --interactive', 'keep standard input open').option('-t, --tty', 'give it a terminal').option('--init', 'run an init in it').option('--read-only', 'root file system read-only').option('--privileged', 'all capabilities')
     .option('--name <name>').option('-h, --hostname <name>').option('-u, --user <user>').option('-w, --workdir <dir>').option('--entrypoint <command>').option('--network <network>').option('--restart <policy>', 'no, always, unless-stopped, on-failure[:n]')
     .option('-m, --memory <size>', 'memory limit').option('--cpus <number>', 'CPU limit').option('--pids-limit <count>').option('--stop-signal <signal>')
     .option('-e, --env <name=value>', 'environment variable', collect).option('-l, --label <key=value>', 'label', collect).option('-p, --publish <port>', 'publish a port', collect).option('-v, --volume <volume>', 'source:target[:ro]', collect)
     .option('--mount <mount>', 'file system mount', collect).option('--cap-add <capability>', 'add a capability', collect).option('--cap-drop <capability>', 'drop a capability', collect)
-    .action(async (image: string, words: readonly string[], options: RunOptions) => runContainer(context, image, words, options))
+    .action(async (image: string, words: readonly string[], options: RunOptions) => {
+      try {
+        await runContainer(context, image, words, options)
+      } catch (error) {
+        context.signal.throwIfAborted()
+        context.stderr.write(`${messageOf(error)}\n`)
+        context.setExitCode(runExitCode(error))
+      }
+    })
 }
 
 async function runContainer(context: CliContext, image: string, words: readonly string[], options: RunOptions): Promise<void> {
@@ -35,8 +44,11 @@ async function runContainer(context: CliContext, image: string, words: readonly 
     return print(context, created.Id)
   }
   const stream = await api.hijack(`/containers/${created.Id}/attach`, { query: { stream: true, stdout: true, stderr: true, stdin: options.interactive === true } })
-  const ended = api.json<{ StatusCode: number }>('POST', `/containers/${created.Id}/wait`, { query: { condition: options.rm === true ? 'removed' : 'next-exit' } })
+  const waiting = new AbortController()
+  const ended = api.json<{ StatusCode: number }>('POST', `/containers/${created.Id}/wait`, { query: { condition: options.rm === true ? 'removed' : 'next-exit' }, signal: waiting.signal })
   const copied = options.tty === true ? copyRaw(stream, context) : copyFrames(stream, context)
+  // Neither floats when the start fails; what they say then matters to nobody.
+  const settled = Promise.allSettled([ended, copied])
   if (options.interactive === true) sendInput(stream, context, options.tty === true)
   try {
     await api.post(`/containers/${created.Id}/start`)
@@ -45,7 +57,9 @@ async function runContainer(context: CliContext, image: string, words: readonly 
   } finally {
     if (options.tty === true) context.stdin.setRawMode?.(false)
     stream.destroy()
+    waiting.abort()
     context.stdin.pause()
+    await settled
   }
 }
 

@@ -12,9 +12,9 @@ import { applyServiceFlags, type FlagValues, type ReferenceLookup } from '../ser
 import { splitWords } from '../service/flag-values.ts'
 import { setPath, type JsonObject } from '../service/json-path.ts'
 import { LIST_FLAGS, PLAIN_ON_UPDATE, SCALAR_FLAGS, SWITCH_FLAGS } from '../service/service-flags.ts'
+import { collect } from './collect.ts'
 import { filtersOf } from './node-commands.ts'
 
-const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value]
 
 /** `shoal service create|update|ls|ps|inspect|scale|rollback|rm|logs` */
 export function addServiceCommands(program: Command, context: CliContext): void {
@@ -32,9 +32,9 @@ export function addServiceCommands(program: Command, context: CliContext): void 
   service.command('rollback').description('Go back to the previous spec').argument('<service>').option('-d, --detach', 'do not wait').option('-q, --quiet', 'no progress')
     .action(async (ref: string, options: { detach?: boolean; quiet?: boolean }) => {
       const current = await getService(context, ref)
-      await context.api().post(`/services/${current.ID ?? ''}/update`, current.Spec, { version: current.Version?.Index ?? 0, rollback: 'previous' })
+      await postUpdate(context, current, (current.Spec ?? {}) as JsonObject, { rollback: 'previous' })
       print(context, ref)
-      if (options.detach !== true) await waitForConvergence(context, current.ID ?? '', { quiet: options.quiet === true })
+      if (options.detach !== true) await waitForConvergence(context, current.ID ?? '', { quiet: options.quiet === true, isRollback: true })
     })
   service.command('rm').description('Remove services').argument('<service...>').action(async (refs: readonly string[]) => {
     for (const ref of refs) {
@@ -89,7 +89,7 @@ function addUpdate(service: Command, context: CliContext): void {
     await applyServiceFlags(spec, flagValues(update, options), referenceLookup(context))
     await postUpdate(context, current, spec, options['rollback'] === true ? { rollback: 'previous' } : {})
     print(context, ref)
-    if (options['detach'] !== true) await waitForConvergence(context, current.ID ?? '', { quiet: options['quiet'] === true })
+    if (options['detach'] !== true) await waitForConvergence(context, current.ID ?? '', { quiet: options['quiet'] === true, isRollback: options['rollback'] === true })
   })
 }
 
@@ -167,7 +167,7 @@ async function getService(context: CliContext, ref: string): Promise<Service> {
 }
 
 /** Finds ids of secrets and configs by name. */
-export function referenceLookup(context: CliContext): ReferenceLookup {
+function referenceLookup(context: CliContext): ReferenceLookup {
   return async (kind, name) => {
     const found = await context.api().get<readonly (Secret | Config)[]>(`/${kind}s`, { filters: JSON.stringify({ name: [name] }) })
     const id = found.find(object => object.Spec?.Name === name)?.ID

@@ -9,6 +9,7 @@ import { listServices } from '../output/service-list.ts'
 import { listTasks } from '../output/task-list.ts'
 import { deployStack, stackServices } from '../stack/deploy-stack.ts'
 import { readStackFiles } from '../stack/stack-file.ts'
+import { collect } from './collect.ts'
 
 const NAMESPACE = 'com.docker.stack.namespace'
 const REMOVAL_POLL_MS = 200
@@ -16,7 +17,6 @@ const REMOVAL_POLL_MS = 200
 /** `shoal stack deploy|ls|ps|services|rm` */
 export function addStackCommands(program: Command, context: CliContext): void {
   const stack = program.command('stack').description('Manage stacks: services that are described in one file')
-  const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value]
 
   stack.command('deploy').alias('up').description('Deploy a stack, or change it').argument('<stack>').requiredOption('-c, --compose-file <file>', 'stack file; - for standard input', collect)
     .option('--detach [yes]', 'do not wait until it runs', 'true').option('--prune', 'remove services that the file no longer names').option('-q, --quiet', 'no progress')
@@ -64,7 +64,8 @@ async function removeStack(context: CliContext, name: string, wait: boolean): Pr
   const [services, networks, secrets, configs] = await Promise.all([
     stackServices(context, name), api.get<readonly { Id?: string; Name?: string }[]>('/networks', { filters }), api.get<readonly Secret[]>('/secrets', { filters }), api.get<readonly Config[]>('/configs', { filters }),
   ])
-  if (services.length + networks.length + secrets.length + configs.length === 0) throw nothingFound(name)
+  // To remove what is not there is no failure: scripts run it twice.
+  if (services.length + networks.length + secrets.length + configs.length === 0) context.stderr.write(`Nothing found in stack: ${name}\n`)
   for (const service of services) {
     print(context, `Removing service ${service.Spec?.Name ?? ''}`)
     await api.delete(`/services/${service.ID ?? ''}`)

@@ -3,13 +3,13 @@ import { ShoalError } from '../../base/errors.ts'
 import type { Node } from '../../api/engine/swarm-json.ts'
 import type { Swarm } from '../../api/engine/swarm-json.ts'
 import { print, type CliContext } from '../cli-context.ts'
+import { collect } from './collect.ts'
 
 interface SystemInfo { readonly Swarm?: { readonly NodeID?: string; readonly ControlAvailable?: boolean } }
 
 /** `shoal swarm init|join|join-token|leave` */
 export function addSwarmCommands(program: Command, context: CliContext): void {
   const swarm = program.command('swarm').description('Manage the cluster')
-  const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value]
 
   swarm.command('init').description('Start a cluster on this host')
     .option('--advertise-addr <address>', 'address other hosts reach this one at: ip[:port] or interface')

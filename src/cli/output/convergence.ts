@@ -7,16 +7,18 @@ const DEFAULT_MONITOR_MS = 5000
 
 /**
  * Waits until a service runs as its spec says, showing progress, and then one monitor period longer to see that it stays so.
- * @throws ShoalError `service-update-stopped` when an update paused or was rolled back
+ * @param options.isRollback a rollback was asked for: it is no failure that it completes
+ * @throws ShoalError `service-update-stopped` when an update paused, or was rolled back by itself
  */
-export async function waitForConvergence(context: CliContext, serviceId: string, options: { readonly quiet: boolean }): Promise<void> {
+export async function waitForConvergence(context: CliContext, serviceId: string, options: { readonly quiet: boolean; readonly isRollback?: boolean }): Promise<void> {
   const api = context.api()
   const progress = new ProgressLine(context, options.quiet)
   let stableSinceMs: number | undefined
   for (;;) {
     const service = await api.get<Service>(`/services/${serviceId}`)
     const tasks = await api.get<readonly Task[]>('/tasks', { filters: JSON.stringify({ 'service': [serviceId], '_up-to-date': ['true'] }) })
-    failIfStopped(service)
+    const problem = stopOf(service, options.isRollback === true)
+    if (problem !== undefined) throw new ShoalError('failed-precondition', 'service-update-stopped', problem)
     const { done, wanted } = await countRunning(context, service, tasks)
     const isUpdating = ['updating', 'rollback_started'].includes(service.UpdateStatus?.State ?? '')
     if (done < wanted || isUpdating) {
@@ -33,12 +35,13 @@ export async function waitForConvergence(context: CliContext, serviceId: string,
   progress.end(`verify: Service ${serviceId} converged`)
 }
 
-function failIfStopped(service: Service): void {
-  const state: string = service.UpdateStatus?.State ?? ''
-  const message = service.UpdateStatus?.Message
-  if (state === 'paused' || state === 'rollback_paused' || state === 'rollback_completed') {
-    throw new ShoalError('failed-precondition', 'service-update-stopped', `service ${service.Spec?.Name ?? service.ID ?? ''}: update ${state.replace('_', ' ')}: ${message ?? ''}; see: shoal service ps ${service.Spec?.Name ?? ''}`)
-  }
+/** Why the service will not come to run as its spec says; undefined while it may. */
+export function stopOf(service: Service, isRollback: boolean): string | undefined {
+  const { State: state = '', Message: message = '' } = service.UpdateStatus ?? {}
+  const isStopped = state === 'paused' || state === 'rollback_paused' || (state === 'rollback_completed' && !isRollback)
+  if (!isStopped) return undefined
+  const name = service.Spec?.Name ?? service.ID ?? ''
+  return `service ${name}: update ${state.replace('_', ' ')}: ${message}; see: shoal service ps ${name}`
 }
 
 async function countRunning(context: CliContext, service: Service, tasks: readonly Task[]): Promise<{ readonly done: number; readonly wanted: number }> {

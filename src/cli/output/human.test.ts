@@ -25,4 +25,5 @@ test('a list is a table, json lines, ids or a template', () => {
   assert.equal(renderList(listing, { format: 'json' }), '{"ID":"a1","Name":"web"}\n{"ID":"b2","Name":"longer"}')
   assert.equal(renderList(listing, { format: '{{.Name}}={{ .ID }}' }), 'web=a1\nlonger=b2')
   assert.throws(() => renderList(listing, { format: '{{.Nope}}' }), /no field \.Nope; the fields are \.ID \.Name/)
+  assert.throws(() => renderList(listing, { format: 'bad{{' }), /holds braces that are no field/)
 })

@@ -1,5 +1,5 @@
 import type { Node, Task } from '../../api/engine/swarm-json.ts'
-import { hasCode } from '../../base/errors.ts'
+import { ShoalError } from '../../base/errors.ts'
 import type { CliContext } from '../cli-context.ts'
 import { readFrames } from './framed-stream.ts'
 import { shortId } from './human.ts'
@@ -21,14 +21,16 @@ export async function copyLogs(context: CliContext, ref: string, options: Servic
 }
 
 async function logPath(context: CliContext, ref: string): Promise<string> {
-  try {
-    await context.api().get(`/services/${encodeURIComponent(ref)}`)
-    return `/services/${encodeURIComponent(ref)}/logs`
-  } catch (error) {
-    if (!hasCode(error, 'api-error')) throw error
-    await context.api().get(`/tasks/${encodeURIComponent(ref)}`)
-    return `/tasks/${encodeURIComponent(ref)}/logs`
+  for (const kind of ['services', 'tasks']) {
+    const path = `/${kind}/${encodeURIComponent(ref)}`
+    try {
+      await context.api().get(path)
+      return `${path}/logs`
+    } catch (error) {
+      if (!(error instanceof ShoalError) || error.kind !== 'not-found') throw error
+    }
   }
+  throw new ShoalError('not-found', 'no-such-object', `no such task or service: ${ref}`)
 }
 
 /** Turns the details in front of a line (com.docker.swarm.*=… pairs) into "service.slot.id@node". Names are looked up once. */
