@@ -94,7 +94,10 @@ export interface Execs {
 export interface Images {
   /** @throws `no-such-image` */
   inspect(ref: string): Promise<ImageInspect>
-  list(options: { readonly all?: boolean; readonly filters?: Filters }): Promise<readonly ImageSummary[]>
+  /** `sharedSize`: with the bytes of layers that other images have too, else -1. */
+  list(options: { readonly all?: boolean; readonly filters?: Filters; readonly sharedSize?: boolean }): Promise<readonly ImageSummary[]>
+  /** Bytes of all layers, each counted once. */
+  layersBytes?(): Promise<number>
   history(ref: string): Promise<readonly Readonly<Record<string, unknown>>[]>
   /** Root filesystem tar (plain, gzip, …) to an image. `changes` are Dockerfile instructions (CMD, ENV, …). */
   import(tar: Readable, options: { readonly repository?: string; readonly tag?: string; readonly message?: string; readonly changes: readonly string[] }): Promise<{ readonly id: string }>
@@ -133,7 +136,8 @@ export interface Networks {
 export interface Volumes {
   create(options: VolumeCreateOptions): Promise<Volume>
   inspect(name: string): Promise<Volume>
-  list(filters?: Filters): Promise<{ readonly Volumes: readonly Volume[]; readonly Warnings: readonly string[] }>
+  /** `size`: with UsageData. */
+  list(filters?: Filters, options?: { readonly size?: boolean }): Promise<{ readonly Volumes: readonly Volume[]; readonly Warnings: readonly string[] }>
   remove(name: string, force: boolean): Promise<void>
   prune(filters: Filters): Promise<{ readonly VolumesDeleted: readonly string[]; readonly SpaceReclaimed: number }>
 }

@@ -153,6 +153,7 @@ test('what is typed before the start arrives after it', async () => {
   const { Id } = await world.engine.containers.create(request({}, { OpenStdin: true, StdinOnce: true }))
   const { stream } = await world.engine.containers.attach(Id, { stdin: true, stdout: true, stderr: true, logs: false, stream: true })
   stream.end('typed')
+  const { result } = await world.engine.containers.wait(Id, 'next-exit')
   await world.engine.containers.start(Id)
   const monitor = world.kernel.processes.monitors.at(-1)
   await until(() => monitor?.isStdinClosed === true)
@@ -162,6 +163,7 @@ test('what is typed before the start arrives after it', async () => {
   const chunks: Buffer[] = []
   for await (const chunk of stream) chunks.push(chunk as Buffer)
   assert.equal(Buffer.concat(chunks).subarray(8).toString(), 'out\n')
+  await result
 })
 
 test('a damaged record costs what it describes and nothing else, and what it describes is left', async () => {

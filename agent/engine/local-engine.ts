@@ -68,7 +68,7 @@ export interface EngineNetworking { readonly containers: ContainerNetworks; read
 /** The engine of this host, and what its composition root needs of it besides. */
 export interface LocalEngine extends Engine {
   readonly containers: Required<Containers>
-  readonly images: Images & Required<Pick<Images, 'commit'>>
+  readonly images: Images & Required<Pick<Images, 'commit' | 'layersBytes'>>
   readonly runtime: OciRuntime
   readonly storageDriver: string
   readonly eventLog: EventLog

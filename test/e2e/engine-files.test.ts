@@ -236,3 +236,21 @@ test('limits change while the container runs and are there again after a restart
   assert.equal((await containers.inspect(id)).HostConfig?.RestartPolicy?.Name, 'always')
   await containers.remove(id, { force: true })
 })
+
+test('sizes count shared layers once', { skip }, async () => {
+  const { containers, images, volumes } = fixture.engine
+  const { id } = await outputOf('echo 12345 > /root/n; echo 1234567 > /data/v', { hostConfig: { NetworkMode: 'none', Binds: ['sized:/data'] } })
+  const { Id } = await images.commit({ container: id, pause: true, changes: [] })
+  const base = (await images.inspect('busybox')).Size ?? 0
+  assert.equal((await images.inspect(Id)).Size, base + 6)
+  const list = await images.list({ all: true, sharedSize: true })
+  assert.deepEqual(list.map(image => image.SharedSize), [base, base])
+  assert.deepEqual((await images.list({ all: true })).map(image => image.SharedSize), [-1, -1])
+  assert.equal(await images.layersBytes(), base + 6)
+  const [summary] = await containers.list({ all: true, size: true })
+  assert.deepEqual([summary?.SizeRw, summary?.SizeRootFs], [6, base + 6])
+  assert.deepEqual((await volumes.list({}, { size: true })).Volumes.map(volume => volume.UsageData), [{ Size: 8, RefCount: 1 }])
+  await containers.remove(id)
+  await images.remove(Id, { force: true, prune: true })
+  await volumes.remove('sized', false)
+})

@@ -14,6 +14,8 @@ import type { Container } from './container.ts'
 import type { RunnerOptions } from './container-runner.ts'
 import { ACCOUNTS_BYTES_MAX } from './start-plan.ts'
 
+/** As much as Go's server takes before it gives up on a request. */
+const DRAIN_BYTES_MAX = 256 * 1024
 const OWN_FILES: readonly string[] = ['hosts', 'hostname', 'resolv.conf']
 
 export interface ContainerFilesOptions extends Pick<RunnerOptions, 'table' | 'volumes' | 'snapshotter' | 'kernel'> {
@@ -53,6 +55,15 @@ export class ContainerFiles {
   }
 
   async write(container: Container, ref: string, path: string, tar: Readable, options: { readonly noOverwriteDirNonDir: boolean; readonly copyUidGid: boolean }): Promise<void> {
+    try {
+      await this.#write(container, { ref, path }, tar, options)
+    } catch (error) {
+      await drain(tar)
+      throw error
+    }
+  }
+
+  async #write(container: Container, { ref, path }: { readonly ref: string; readonly path: string }, tar: Readable, options: { readonly noOverwriteDirNonDir: boolean; readonly copyUidGid: boolean }): Promise<void> {
     const wanted = absolutePath(path)
     await using view = await this.#open(container)
     await using directory = await find(view, wanted, true, ref, path)
@@ -180,6 +191,19 @@ async function targetOf(view: View, link: PinnedFile): Promise<string> {
 async function userOf(root: ConfinedRoot, user: string): Promise<{ readonly uid: number; readonly gid: number }> {
   const [passwd, group] = await Promise.all([root.readText('/etc/passwd', ACCOUNTS_BYTES_MAX), root.readText('/etc/group', ACCOUNTS_BYTES_MAX)])
   return lookUpUser(user, [], { passwd, group })
+}
+
+/** Takes what a refused client is still sending, within limits, so that it reads the answer instead of failing to write. */
+async function drain(tar: Readable): Promise<void> {
+  let bytes = 0
+  try {
+    for await (const chunk of tar) {
+      bytes += (chunk as Buffer).length
+      if (bytes > DRAIN_BYTES_MAX) return
+    }
+  } catch {
+    return
+  }
 }
 
 /** All of them, also when one fails. */

@@ -63,12 +63,12 @@ export class LocalContainers implements Containers {
 
   async rename(ref: string, name: string): Promise<void> {
     const container = this.#get(ref)
-    const next = checkName(name)
     const { table } = this.#options
+    const next = renamed(() => checkName(name))
     await container.lock.run(async () => {
       const before = container.record.name
       if (next === before) throw new ShoalError('invalid-argument', 'same-name', 'Renaming a container with the same name as its current name')
-      table.reserve(next, container.id)
+      renamed(() => table.reserve(next, container.id))
       try {
         await container.update({ name: next }, { sync: true })
       } catch (error) {
@@ -238,6 +238,7 @@ export class LocalContainers implements Containers {
     const stream = openLog({
       path: lifecycle.runner.logPath(container), filesMax: limits.filesMax, tty: container.record.config.Tty === true, labels,
       changed: watch === undefined ? undefined : signal => watch.changed(signal),
+      ...(watch === undefined ? {} : { onWrite: (listener: () => void) => { watch.onWrite(listener) } }),
     }, options)
     stream.once('close', () => watch?.close())
     return stream
@@ -253,5 +254,14 @@ export class LocalContainers implements Containers {
 
 /** As the API numbers them. */
 const CHANGE_KINDS = { modified: 0, added: 1, deleted: 2 } as const
+
+/** Says of a refused name that it was for a rename, as Docker does. */
+function renamed<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw error instanceof ShoalError ? new ShoalError(error.kind, error.code, `Error when allocating new name: ${error.message}`, { cause: error }) : error
+  }
+}
 
 function notRunning(ref: string): ShoalError { return new ShoalError('conflict', 'not-running', `container ${ref} is not running`) }

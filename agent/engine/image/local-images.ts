@@ -43,7 +43,7 @@ export class LocalImages implements Images {
     return imageInspect(image, this.#store.namesOf(image.id), this.#options.graphDriver(image))
   }
 
-  async list(options: { readonly all?: boolean; readonly filters?: Filters }): Promise<readonly ImageSummary[]> {
+  async list(options: { readonly all?: boolean; readonly filters?: Filters; readonly sharedSize?: boolean }): Promise<readonly ImageSummary[]> {
     const filters = options.filters ?? {}
     checkFilters(filters, IMAGE_FILTERS)
     const bound = (key: 'before' | 'since'): number | undefined => {
@@ -51,12 +51,15 @@ export class LocalImages implements Images {
       return ref === undefined ? undefined : Date.parse(this.#store.get(ref).file.created ?? '')
     }
     const limits = { beforeMs: bound('before'), sinceMs: bound('since'), nowMs: this.#options.clock.nowMs() }
+    const shared = options.sharedSize === true ? await this.#sharedBytes() : undefined
     return this.#store.all()
       .map(image => ({ image, names: this.#store.namesOf(image.id) }))
       .filter(({ image, names }) => imageMatches(image, names, filters, limits))
-      .map(({ image, names }) => imageSummary(image, names, this.#options.usesOf(image.id)))
+      .map(({ image, names }) => ({ ...imageSummary(image, names, this.#options.usesOf(image.id)), SharedSize: shared?.get(image.id) ?? -1 }))
       .sort((a, b) => (b.Created ?? 0) - (a.Created ?? 0))
   }
+
+  async layersBytes(): Promise<number> { return [...(await this.#layerSizes()).values()].reduce((sum, bytes) => sum + bytes, 0) }
 
   async history(ref: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
     const image = this.#store.get(ref)
@@ -157,6 +160,19 @@ export class LocalImages implements Images {
     }
     this.#options.events.publish('image', 'prune', '', { reclaimed: String(bytes) })
     return { ImagesDeleted: deleted, SpaceReclaimed: bytes }
+  }
+
+  async #layerSizes(): Promise<ReadonlyMap<string, number>> {
+    const diffIds = new Set(this.#store.all().flatMap(image => image.diffIds))
+    return new Map(await Promise.all([...diffIds].map(async diffId => [diffId, (await this.#store.layers.get(diffId))?.sizeBytes ?? 0] as const)))
+  }
+
+  /** By image: the bytes of its layers that another image has too. */
+  async #sharedBytes(): Promise<ReadonlyMap<string, number>> {
+    const sizes = await this.#layerSizes()
+    const users = new Map<string, number>()
+    for (const diffId of this.#store.all().flatMap(image => [...new Set(image.diffIds)])) users.set(diffId, (users.get(diffId) ?? 0) + 1)
+    return new Map(this.#store.all().map(image => [image.id, image.diffIds.filter(diffId => (users.get(diffId) ?? 0) > 1).reduce((sum, diffId) => sum + (sizes.get(diffId) ?? 0), 0)]))
   }
 
   /** Layers first, then the configuration that makes the image exist; a failure takes back what was added. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, test } from 'node:test'
@@ -83,4 +83,25 @@ test('times are read and written to the nanosecond', () => {
   assert.equal(parseTime('2024-01-02T03:04:05.000000006Z'), 1_704_164_645_000_000_006n)
   assert.equal(formatTime(1_704_164_645_000_000_006n), '2024-01-02T03:04:05.000000006Z')
   assert.throws(() => parseTime('soon'), { code: 'invalid-time' })
+})
+
+test('a follower that is slow misses nothing when the files it has not read are rotated away', async () => {
+  writeFileSync(path, rec(1n, 1, '0\n'))
+  let onWrite: () => void = () => undefined
+  let wakes = 0
+  /** Six rotations while nobody reads, with three files kept. */
+  const changed = async (): Promise<boolean> => {
+    if (wakes++ > 0) return false
+    appendFileSync(path, rec(2n, 1, 'late\n'))
+    for (let at = 1; at <= 6; at++) {
+      for (const [from, to] of [['.1', '.2'], ['', '.1']] as const) if (existsSync(path + from)) renameSync(path + from, path + to)
+      writeFileSync(path, rec(BigInt(at) + 2n, 1, `${at}\n`))
+      onWrite()
+    }
+    return true
+  }
+  const stream = openLog({ path, filesMax: 3, tty: true, labels: '', changed, onWrite: listener => { onWrite = listener } }, { stdout: true, stderr: true, follow: true })
+  let text = ''
+  for await (const chunk of stream) text += (chunk as Buffer).toString()
+  assert.equal(text, '0\nlate\n1\n2\n3\n4\n5\n6\n')
 })

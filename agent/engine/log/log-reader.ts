@@ -9,6 +9,8 @@ const FRAME_HEAD = 8
 const READ_BYTES = 1 << 18
 /** Files that one search for the next record passes over at most. */
 const ROTATIONS_MAX = 1000
+/** Files that are kept open for a slow follower; more would let one client hold any amount of deleted text on the disk. */
+const AHEAD_MAX = 16
 
 export interface LogSource {
   readonly path: string
@@ -16,6 +18,8 @@ export interface LogSource {
   readonly tty: boolean
   /** Resolves at the next write, false at the end of the container. */
   readonly changed: ((signal: AbortSignal) => Promise<boolean>) | undefined
+  /** Calls `listener` at each write, also while the reader of the stream is slow. */
+  readonly onWrite?: (listener: () => void) => void
   readonly labels: string
 }
 
@@ -33,6 +37,7 @@ async function* read(source: LogSource, options: LogOptions, signal: AbortSignal
   const lines = new LineSplitter(options, source)
   const framer = new LineFramer(options, source.tty)
   const cursor = new LogCursor(source)
+  source.onWrite?.(() => { cursor.keepUp() })
   try {
     let held: Buffer[] = []
     const wantedLines = options.tail !== undefined && options.tail >= 0 ? options.tail : undefined
@@ -201,34 +206,61 @@ class LineSplitter {
 /** Walks from the oldest file to the newest and stays on the right one while they are rotated. */
 class LogCursor {
   readonly #source: LogSource
-  #fd: number | undefined
-  #inode = 0
+  #current: OpenFile | undefined
   #offset = 0
+  /** Newer files, oldest first: open, so that they can be read when they have been rotated away. */
+  readonly #ahead: OpenFile[] = []
+  #isClosed = false
 
   constructor(source: LogSource) {
     this.#source = source
     const oldest = this.#paths().find(path => inodeOf(path) !== undefined)
-    if (oldest !== undefined) this.#open(oldest)
+    if (oldest !== undefined) this.#current = openFile(oldest)
   }
 
   /** Whole records, or undefined when there are none now. */
   next(): Buffer | undefined {
     for (let rotations = 0; rotations < ROTATIONS_MAX; rotations++) {
-      if (this.#fd === undefined && inodeOf(this.#source.path) !== undefined) this.#open(this.#source.path)
-      if (this.#fd === undefined) return undefined
-      const chunk = this.#read(this.#fd)
+      this.#current ??= openFile(this.#source.path)
+      if (this.#current === undefined) return undefined
+      const chunk = this.#read(this.#current)
       if (chunk !== undefined) return chunk
-      if (!this.#advance()) return undefined
+      this.keepUp()
+      const next = this.#ahead[0]
+      if (next === undefined) return undefined
+      // Only a file that has a successor is complete: what was written between the last read and the rotation is still to come.
+      const last = this.#read(this.#current)
+      if (last !== undefined) return last
+      closeSync(this.#current.fd)
+      this.#ahead.shift()
+      this.#current = next
+      this.#offset = 0
     }
     return undefined
   }
 
-  close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd)
-    this.#fd = undefined
+  /** Opens what is newer than the newest open file. */
+  keepUp(): void {
+    if (this.#isClosed || this.#current === undefined || this.#ahead.length >= AHEAD_MAX) return
+    const newest = this.#ahead.at(-1) ?? this.#current
+    if (inodeOf(this.#source.path) === newest.inode) return
+    const paths = this.#paths()
+    // Not found: rotated away altogether, so that what is oldest now comes next.
+    const at = paths.findIndex(path => inodeOf(path) === newest.inode)
+    for (const path of paths.slice(at + 1, at + 1 + AHEAD_MAX - this.#ahead.length)) {
+      const file = openFile(path)
+      if (file !== undefined) this.#ahead.push(file)
+    }
   }
 
-  #read(fd: number): Buffer | undefined {
+  close(): void {
+    this.#isClosed = true
+    if (this.#current !== undefined) closeSync(this.#current.fd)
+    for (const { fd } of this.#ahead.splice(0)) closeSync(fd)
+    this.#current = undefined
+  }
+
+  #read({ fd }: OpenFile): Buffer | undefined {
     const left = fstatSync(fd).size - this.#offset
     if (left < RECORD_HEAD) return undefined
     const buffer = Buffer.allocUnsafe(Math.min(left, READ_BYTES))
@@ -239,28 +271,23 @@ class LogCursor {
     return end === 0 ? undefined : bytes.subarray(0, end)
   }
 
-  /** To the file that followed this one, if there is one. */
-  #advance(): boolean {
-    const paths = this.#paths()
-    const at = paths.findIndex(path => inodeOf(path) === this.#inode)
-    // Rotated away altogether: what is oldest now comes next.
-    const next = paths.slice(at + 1).find(path => inodeOf(path) !== undefined)
-    if (next === undefined) return false
-    this.close()
-    this.#open(next)
-    return true
-  }
-
-  #open(path: string): void {
-    this.#fd = openSync(path, 'r')
-    this.#inode = fstatSync(this.#fd).ino
-    this.#offset = 0
-  }
-
   /** Oldest first. */
   #paths(): readonly string[] {
     const rotated = Array.from({ length: this.#source.filesMax - 1 }, (_, index) => `${this.#source.path}.${this.#source.filesMax - 1 - index}`)
     return [...rotated, this.#source.path]
+  }
+}
+
+interface OpenFile { readonly fd: number; readonly inode: number }
+
+function openFile(path: string): OpenFile | undefined {
+  try {
+    const fd = openSync(path, 'r')
+    return { fd, inode: fstatSync(fd).ino }
+  } catch (error) {
+    // Rotated away just now.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
 }
 

@@ -7,12 +7,16 @@ export class LogWatch {
   #changed = true
   #ended = false
   #waiter: (() => void) | undefined
+  #onWrite: () => void = () => undefined
 
   constructor(connection: Duplex) {
     this.#connection = connection
     const parser = new FrameParser()
     connection.on('data', (chunk: Buffer) => {
-      if (parser.push(chunk).some(frame => frame.type === FRAME.logged)) this.#changed = true
+      if (parser.push(chunk).some(frame => frame.type === FRAME.logged)) {
+        this.#changed = true
+        this.#onWrite()
+      }
       this.#wake()
     })
     connection.on('error', () => connection.destroy())
@@ -33,6 +37,9 @@ export class LogWatch {
     this.#changed = false
     return more
   }
+
+  /** Calls `listener` at each write from now on. */
+  onWrite(listener: () => void): void { this.#onWrite = listener }
 
   close(): void { this.#connection.destroy() }
 

@@ -87,7 +87,7 @@ export class LocalVolumes implements Volumes {
 
   async inspect(name: string): Promise<Volume> { return this.#json(this.#get(name)) }
 
-  async list(filters: Filters = {}): Promise<{ readonly Volumes: readonly Volume[]; readonly Warnings: readonly string[] }> {
+  async list(filters: Filters = {}, options: { readonly size?: boolean } = {}): Promise<{ readonly Volumes: readonly Volume[]; readonly Warnings: readonly string[] }> {
     checkFilters(filters, ['dangling', 'driver', 'label', 'name'])
     const dangling = booleanFilter(filters, 'dangling')
     const matches = (record: VolumeRecord): boolean =>
@@ -95,7 +95,11 @@ export class LocalVolumes implements Volumes {
       && matchesLabels(filters['label'], record.labels)
       && (filters['driver'] === undefined || filters['driver'].includes('local'))
       && (filters['name'] === undefined || filters['name'].some(name => record.name.includes(name)))
-    return { Volumes: [...this.#records.values()].filter(matches).map(record => this.#json(record)), Warnings: [] }
+    const found = [...this.#records.values()].filter(matches)
+    const volumes = options.size !== true ? found.map(record => this.#json(record)) : await Promise.all(found.map(async record => ({
+      ...this.#json(record), UsageData: { Size: await diskUsage(this.#data(record.name)), RefCount: this.#options.usersOf(record.name).length },
+    })))
+    return { Volumes: volumes, Warnings: [] }
   }
 
   async remove(name: string, force: boolean): Promise<void> {

@@ -22,7 +22,7 @@ export interface CommitRequest {
 /** Structurally the engine's Images. Optional methods answer 501 when they are missing. */
 export interface ImagesBackend {
   inspect(ref: string): Promise<ImageInspect>
-  list(options: { readonly all?: boolean; readonly filters?: Filters }): Promise<readonly ImageSummary[]>
+  list(options: { readonly all?: boolean; readonly filters?: Filters; readonly sharedSize?: boolean }): Promise<readonly ImageSummary[]>
   history(ref: string): Promise<readonly Readonly<Record<string, unknown>>[]>
   import(tar: Readable, options: { readonly repository?: string; readonly tag?: string; readonly message?: string; readonly changes: readonly string[] }): Promise<{ readonly id: string }>
   load(tar: Readable, options: { readonly quiet: boolean }): Progress
@@ -39,7 +39,7 @@ export function imageRoutes(backend: ImagesBackend): readonly Route[] {
   return [
     route('GET', '/images/json', async ({ query, version }) => {
       const filters = parseFilters(query.text('filters'), ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until'])
-      return json((await backend.list({ all: query.flag('all'), filters })).map(image => completeImage(image, version)))
+      return json((await backend.list({ all: query.flag('all'), filters, sharedSize: query.flag('shared-size') })).map(image => completeImage(image, version)))
     }),
     route('GET', '/images/search', () => { throw notSupported('searching a registry') }),
     route('GET', '/images/get', async ({ query }) => tar(await backend.save(query.all('names').flatMap(names => names.split(','))))),
