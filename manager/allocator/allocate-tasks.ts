@@ -6,7 +6,7 @@ import { hasEndpoint } from './allocate-endpoints.ts'
 import { isAddressed, isPredefinedNetwork, publishesIngressPorts } from './network-roles.ts'
 
 /** One decision allocates at most this many tasks, to keep log entries of a moderate size. */
-export const TASKS_PER_DECISION_MAX = 500
+const TASKS_PER_DECISION_MAX = 500
 
 /**
  * Moves new tasks to pending once all their networks, their service's endpoint and their own addresses are there (L01).

@@ -35,7 +35,7 @@ function compareSlots(a: Slot, b: Slot): number {
 }
 
 /** Older first. A task that is not written yet is the youngest; in the same millisecond the predecessor is older. */
-export function compareAge(a: Task, b: Task): number {
+function compareAge(a: Task, b: Task): number {
   const aMs = a.meta?.createdAtMs || Infinity
   const bMs = b.meta?.createdAtMs || Infinity
   if (aMs !== bMs) return aMs < bMs ? -1 : 1

@@ -22,29 +22,29 @@ const TRANSITION_NAMES: Readonly<Record<ConfChangeTransition, string>> = {
 
 export function describeRole(role: RaftRole): string { return ROLE_NAMES[role] }
 
-export function describeHardState({ term, vote, commit }: HardState): string {
+function describeHardState({ term, vote, commit }: HardState): string {
   return `Term:${term}${vote === 0 ? '' : ` Vote:${vote}`} Commit:${commit}`
 }
 
-export function describeSoftState({ leader, role }: SoftState): string { return `Lead:${leader} State:${describeRole(role)}` }
+function describeSoftState({ leader, role }: SoftState): string { return `Lead:${leader} State:${describeRole(role)}` }
 
 export function describeConfState(state: ConfState): string {
   const list = (ids: readonly number[]): string => `[${ids.join(' ')}]`
   return `Voters:${list(state.voters)} VotersOutgoing:${list(state.votersOutgoing)} Learners:${list(state.learners)} LearnersNext:${list(state.learnersNext)} AutoLeave:${state.autoLeave}`
 }
 
-export function describeSnapshot({ metadata }: Snapshot): string {
+function describeSnapshot({ metadata }: Snapshot): string {
   return `Index:${metadata.index} Term:${metadata.term} ConfState:${describeConfState(metadata.confState)}`
 }
 
 /** Without end of line. */
-export function describeEntry(entry: Entry): string {
+function describeEntry(entry: Entry): string {
   const data = entry.type === 'normal' ? quote(entry.data) : describeChanges(decodeConfChange(entry.data).changes)
   return `${entry.term}/${entry.index} ${ENTRY_TYPE_NAMES[entry.type]}${data === '' ? '' : ` ${data}`}`
 }
 
 /** "v1 l2 r3 u4". */
-export function describeChanges(changes: readonly ConfChangeSingle[]): string {
+function describeChanges(changes: readonly ConfChangeSingle[]): string {
   return changes.map(({ type, nodeId }) => `${CHANGE_LETTERS[type]}${nodeId}`).join(' ')
 }
 

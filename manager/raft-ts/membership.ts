@@ -8,7 +8,7 @@ import { broadcastAppend, maybeCommit, maybeSendAppend } from './replication.ts'
 import type { Membership } from './tracker.ts'
 
 /** Leaving is asked for by a change without changes. */
-export function isLeaveJoint(change: ConfChange): boolean { return change.changes.length === 0 && change.transition === 'auto' }
+function isLeaveJoint(change: ConfChange): boolean { return change.changes.length === 0 && change.transition === 'auto' }
 
 /** Takes the change into effect. @throws ConfChangeError if the present configuration does not allow it */
 export function applyConfChange(raft: Raft, change: ConfChange): ConfState {

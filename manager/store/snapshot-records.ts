@@ -5,7 +5,7 @@ import { fromStoreObject, OBJECT_KINDS, toStoreObject, type KindedObject } from 
 import { StoreState } from './store-state.ts'
 
 /** The format this build writes and reads. A higher one is refused, never guessed at. */
-export const SNAPSHOT_FORMAT = 1
+const SNAPSHOT_FORMAT = 1
 
 /** A snapshot that was read and not installed yet. */
 export interface StagedState { readonly header: SnapshotHeader; readonly state: StoreState }

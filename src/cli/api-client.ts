@@ -5,7 +5,7 @@ import { ShoalError } from '../base/errors.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** The API version this client speaks. */
-export const API_VERSION = '1.50'
+const API_VERSION = '1.50'
 
 export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 export interface ApiRequest {

@@ -3,7 +3,7 @@
  * Numbers are swarmkit's (api/defaults, agent).
  */
 import type { Cluster } from './objects.ts'
-import type { ClusterSpec, ContainerSpec, FailureAction, ReplicatedJob, RestartCondition, RestartPolicy, ServiceSpec, UpdateConfig, UpdateOrder } from './specs.ts'
+import type { ClusterSpec, FailureAction, ReplicatedJob, RestartCondition, RestartPolicy, ServiceSpec, UpdateConfig, UpdateOrder } from './specs.ts'
 
 export const NS_PER_MS = 1_000_000
 
@@ -11,7 +11,7 @@ export const DEFAULT_RESTART_DELAY_MS = 5_000
 export const DEFAULT_UPDATE_PARALLELISM = 1
 export const DEFAULT_UPDATE_MONITOR_MS = 5_000
 export const DEFAULT_STOP_GRACE_PERIOD_MS = 10_000
-export const DEFAULT_REPLICAS = 1
+const DEFAULT_REPLICAS = 1
 export const DEFAULT_TASK_HISTORY_LIMIT = 5
 export const DEFAULT_HEARTBEAT_PERIOD_MS = 5_000
 export const DEFAULT_NODE_CERT_EXPIRY_MS = 90 * 24 * 3_600_000
@@ -57,10 +57,6 @@ export function updateConfigOf(config: UpdateConfig | undefined): EffectiveUpdat
     maxFailureRatio: config?.maxFailureRatio ?? 0,
     order: config?.order ?? 'stop-first',
   }
-}
-
-export function stopGracePeriodMsOf(container: ContainerSpec | undefined): number {
-  return container?.stopGracePeriodNs === undefined ? DEFAULT_STOP_GRACE_PERIOD_MS : container.stopGracePeriodNs / NS_PER_MS
 }
 
 /** Replicas of a replicated service. */

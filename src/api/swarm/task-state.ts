@@ -7,7 +7,7 @@ export const TASK_STATE_NUMBERS: Readonly<Record<TaskState, number>> = {
 }
 
 /** The number of a state. A state this build does not know came off the wire as its number. */
-export function taskStateNumber(state: TaskState): number {
+function taskStateNumber(state: TaskState): number {
   return typeof state === 'number' ? state : TASK_STATE_NUMBERS[state]
 }
 
@@ -21,9 +21,6 @@ export function isAtMost(state: TaskState, limit: TaskState): boolean { return c
 
 /** True when `state` is `limit` or comes after it. */
 export function isAtLeast(state: TaskState, limit: TaskState): boolean { return compareTaskStates(state, limit) >= 0 }
-
-/** The larger of two observations. */
-export function laterTaskState(a: TaskState, b: TaskState): TaskState { return isAtLeast(a, b) ? a : b }
 
 /** What was last observed of a task; a task without a status is new. */
 export function stateOf(task: Pick<Task, 'status'>): TaskState { return task.status?.state ?? 'new' }
@@ -47,7 +44,7 @@ export function occupiesNode(task: Pick<Task, 'status' | 'nodeId'>): boolean {
 }
 
 /** True when the task was told to stop before it reached a node: no agent will ever report on it. */
-export function willNeverRun(task: Pick<Task, 'status' | 'desiredState'>): boolean {
+function willNeverRun(task: Pick<Task, 'status' | 'desiredState'>): boolean {
   return compareTaskStates(stateOf(task), 'assigned') < 0 && compareTaskStates(task.desiredState, 'complete') > 0
 }
 

@@ -60,7 +60,7 @@ export function splitWords(text: string): readonly string[] {
 }
 
 /** "key=value,key2,…" -> pairs in order; a key alone has the value "true". */
-export function parsePairs(text: string): ReadonlyMap<string, string> {
+function parsePairs(text: string): ReadonlyMap<string, string> {
   const pairs = new Map<string, string>()
   for (const field of text.split(',')) {
     const at = field.indexOf('=')

@@ -2,7 +2,7 @@
 export interface JsonObject { [key: string]: unknown }
 
 /** The object at `path`, made where it is missing. */
-export function objectAt(root: JsonObject, path: readonly string[]): JsonObject {
+function objectAt(root: JsonObject, path: readonly string[]): JsonObject {
   let at = root
   for (const key of path) {
     const next = at[key]

@@ -7,6 +7,7 @@ import type { Logger } from '../../base/logger.ts'
 import type { RpcContext, RpcHandler, RpcIdentity, RpcMethod, RpcServer } from '../../base/rpc.ts'
 import { readAll, writeAll } from './byte-stream.ts'
 import { TLS_CIPHERS, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
+import { listen } from './listen.ts'
 import { HANDSHAKE_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, MESSAGE_BYTES_MAX, SHUTDOWN_GRACE_MS } from './rpc-limits.ts'
 import { parseAddress } from './rpc-address.ts'
 import { statusOfError } from './status-codes.ts'
@@ -58,7 +59,7 @@ export class GrpcServer implements RpcServer {
     }
     const server = isLocal ? net.createServer({ noDelay: true }, accept) : this.#createTlsServer(accept)
     if (target.kind === 'unix') await rm(target.path, { force: true })
-    await listening(server, target.kind === 'unix' ? { path: target.path } : { host: target.host, port: target.port }, address)
+    await listen(server, target.kind === 'unix' ? { path: target.path } : { host: target.host, port: target.port }, address, err => this.#logger.error('accepting a connection failed', { address, err }))
     this.#listeners.push({ grpc, injector, net: server, sockets })
     const bound = server.address()
     return bound !== null && typeof bound === 'object' ? bound.port : 0
@@ -176,14 +177,4 @@ function contextOptions(credentials: TlsCredentials): tls.SecureContextOptions {
 function hasCertificate(socket: tls.TLSSocket): boolean {
   const certificate = socket.getPeerCertificate() as tls.PeerCertificate | undefined
   return certificate !== undefined && Object.keys(certificate).length > 0
-}
-
-async function listening(server: net.Server, where: net.ListenOptions, address: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const code = cause.code === 'EADDRINUSE' ? 'address-in-use' : 'cannot-listen'
-      reject(new ShoalError('failed-precondition', code, `cannot listen on ${address}: ${cause.message}`, { cause }))
-    })
-    server.listen(where, resolve)
-  })
 }
