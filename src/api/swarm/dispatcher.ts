@@ -137,7 +137,7 @@ export interface NetworkService {
   readonly names: readonly string[]
   /** IPs of its ready endpoints */
   readonly backends: readonly string[]
-  /** ingress network: the ports published in ingress mode */
+  /** ingress network: the ports published in ingress mode, and UDP ports in host mode that share a target port with one */
   readonly ports: readonly PortConfig[]
 }
 
