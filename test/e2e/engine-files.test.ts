@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { extract, pack, type Header } from 'tar-stream'
+import { startApi } from '../support/fake-api.ts'
+import { fakeBackends } from '../support/fake-backends.ts'
 import { canRunContainers, createEngineFixture, logsOf, request, run, type EngineFixture } from './engine-fixture.ts'
 
 const skip = canRunContainers() ? false : 'needs root, busybox-static, crun or runc, and agent/monitor built'
@@ -253,4 +255,45 @@ test('sizes count shared layers once', { skip }, async () => {
   await containers.remove(id)
   await images.remove(Id, { force: true, prune: true })
   await volumes.remove('sized', false)
+})
+
+/** What a shell script of docker commands prints, errors among it. */
+async function cli(script: string): Promise<string> {
+  const { containers, execs, images, volumes, events } = fixture.engine
+  await using api = await startApi({ ...fakeBackends(), containers, execs, images, volumes, events })
+  return await new Promise((resolve, reject) => {
+    const env = { PATH: process.env['PATH'], HOME: '/nonexistent', DOCKER_HOST: `unix://${api.socketPath}` }
+    execFile('sh', ['-c', `exec 2>&1\n${script}`], { env, timeout: 60_000, maxBuffer: 1 << 24 }, (error, stdout) => { if (error?.killed === true) reject(error); else resolve(stdout) })
+  })
+}
+
+test('the stock CLI copies, compares, exports and commits', { skip }, async () => {
+  const here = mkdtempSync('/tmp/shoal-e2e-cli-')
+  try {
+    mkdirSync(join(here, 'd/sub'), { recursive: true })
+    writeFileSync(join(here, 'd/sub/f'), 'deep\n')
+    writeFileSync(join(here, 'one'), 'one\n')
+    const out = await cli(`cd ${here}
+      docker create --network none --name cc busybox sh -c 'ln -s /root/d/sub /tmp/l; rm /bin/yes; cat /root/d/sub/f' >/dev/null
+      docker cp d cc:/root; docker cp one cc:/root/renamed; docker cp d/. cc:/tmp/; docker start -a cc
+      docker diff cc
+      docker cp cc:/root/d back; cat back/sub/f; docker cp cc:/root/renamed - | tar -xO; docker cp -L cc:/tmp/l followed; ls followed
+      tar -c one | docker cp - cc:/tmp/l; docker cp cc:/root/d/sub/one - | tar -t
+      docker cp cc:/nope . ; docker cp one cc:/nope/x; docker cp nobody:/x .
+      docker export cc | tar -t | grep -c '^root/d/sub/'
+      docker commit -m why -c 'CMD ["cat", "/root/renamed"]' cc made:v1 | cut -c1-7; docker run --rm --network none made:v1
+      docker update --memory 64m --cpus 0.5 --restart on-failure:3 cc; docker inspect cc -f '{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.RestartPolicy.Name}}'
+      docker ps -as --format '{{.Names}} {{.Size}}' | sed 's/ (virtual.*//'
+      docker system df --format '{{.Type}} {{.TotalCount}} {{.Active}}' | head -3
+      docker rename cc cc; docker rm cc; docker rmi made:v1 | grep -c Deleted`)
+    assert.deepEqual(out.trimEnd().split('\n').map(line => line.replace(/^Successfully copied .*/, 'copied')).filter(line => line !== 'copied'), [
+      'deep', 'C /bin', 'D /bin/yes', 'C /root', 'A /root/d', 'A /root/d/sub', 'A /root/d/sub/f', 'A /root/renamed', 'C /tmp', 'A /tmp/l', 'A /tmp/sub', 'A /tmp/sub/f',
+      'deep', 'one', 'f', 'one',
+      'Error response from daemon: Could not find the file /nope in container cc', 'Error response from daemon: Could not find the file /nope in container cc', 'Error response from daemon: No such container: nobody',
+      '3', 'sha256:', 'one', 'cc', '67108864 500000000 on-failure', 'cc 29B', 'Images 2 1', 'Containers 1 0', 'Local Volumes 0 0',
+      'Error response from daemon: Renaming a container with the same name as its current name', 'Error: failed to rename container named cc', 'cc', '2',
+    ])
+  } finally {
+    rmSync(here, { recursive: true, force: true })
+  }
 })
