@@ -5,7 +5,7 @@ export type ErrorKind =
 
 /**
  * The one error class of the project.
- * `code` is stable and stands in the table of docs (src/base/error-codes.ts); `message` tells what happened, to which object, and what to do next.
+ * `code` is stable and stands in an errors.md (a test holds both to each other); `message` tells what happened, to which object, and what to do next.
  */
 export class ShoalError extends Error {
   override readonly name = 'ShoalError'

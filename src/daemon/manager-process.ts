@@ -14,12 +14,19 @@ import { TaskGroup } from '../base/task-group.ts'
 import type { ManagerConfig } from './manager-config.ts'
 import { StateFile } from './state-file.ts'
 
+/** How often the process is looked after: one look reads a file of /proc. */
 const WATCH_MS = 250
+/** Wait before it is started again; a process that lives for the longest wait counts as healthy. */
+const RESTART_BASE_MS = 100
+const RESTART_MAX_MS = 10_000
+/** Reading a large state and an election fit; Docker's requests to a swarm wait as long (B06). */
 const START_TIMEOUT_MS = 20_000
+/** Enough to hand over and flush; a crash loses nothing either. */
 const STOP_TIMEOUT_MS = 5000
 const START_POLL_MS = 25
 const CALL_TIMEOUT_MS = 1000
 
+/** What ManagerProcess works with. */
 export interface ManagerProcessParts {
   readonly clock: Clock
   readonly random: Random
@@ -88,10 +95,10 @@ export class ManagerProcess implements AsyncDisposable {
     await this.#group[Symbol.asyncDispose]()
     const pid = this.#pid()
     if (pid !== undefined) {
-      process.kill(pid, 'SIGTERM')
+      signalProcess(pid, 'SIGTERM')
       const endMs = this.#parts.clock.monotonicMs() + STOP_TIMEOUT_MS
       while (this.#isRunning() && this.#parts.clock.monotonicMs() < endMs) await this.#parts.clock.sleep(START_POLL_MS)
-      if (this.#isRunning()) process.kill(pid, 'SIGKILL')
+      if (this.#isRunning()) signalProcess(pid, 'SIGKILL')
     }
     rmSync(this.#pidFile, { force: true })
     this.#configFile.remove()
@@ -108,16 +115,21 @@ export class ManagerProcess implements AsyncDisposable {
 
   async #keepRunning(signal: AbortSignal): Promise<void> {
     const { clock, random, logger } = this.#parts
-    const backoff = new Backoff({ baseMs: 100, maxMs: 10_000, random })
+    const backoff = new Backoff({ baseMs: RESTART_BASE_MS, maxMs: RESTART_MAX_MS, random })
     for (let healthySinceMs = clock.monotonicMs(); !signal.aborted; await clock.sleep(WATCH_MS, signal)) {
       if (this.#isRunning()) {
-        if (clock.monotonicMs() - healthySinceMs > 10_000) backoff.reset()
+        if (clock.monotonicMs() - healthySinceMs > RESTART_MAX_MS) backoff.reset()
         continue
       }
       const delayMs = backoff.next()
       logger.warn('the manager process ended; starting it again', { delayMs })
       await clock.sleep(delayMs, signal)
-      this.#spawn()
+      try {
+        this.#spawn()
+      } catch (err) {
+        // A full disk, say: it may have room the next time.
+        logger.error('the manager process could not be started', { err })
+      }
       healthySinceMs = clock.monotonicMs()
     }
   }
@@ -143,6 +155,15 @@ export class ManagerProcess implements AsyncDisposable {
 
   /** A zombie (killed, not yet reaped) has no command line, so it does not count. */
   #isRunning(): boolean { return this.#pid() !== undefined }
+}
+
+/** It may just have ended by itself. */
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 /** A file of /proc; empty when the process has just gone. */
