@@ -12,7 +12,12 @@ import type { CreateContainerRequest } from './engine.ts'
 import { createLocalEngine, type LocalEngine } from './local-engine.ts'
 
 const roots: string[] = []
-afterEach(() => { for (const root of roots.splice(0)) rmSync(root, { recursive: true, force: true }) })
+const engines: LocalEngine[] = []
+/** Engines first: they go on writing what they saw until they are disposed. */
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map(engine => engine[Symbol.asyncDispose]()))
+  for (const root of roots.splice(0)) rmSync(root, { recursive: true, force: true })
+})
 
 interface World { readonly engine: LocalEngine; readonly kernel: FakeKernel; readonly clock: FakeClock; readonly root: string; reopen(): Promise<LocalEngine> }
 
@@ -22,9 +27,13 @@ async function open(options: FakeKernelOptions = {}): Promise<World> {
   const kernel = new FakeKernel(options)
   const clock = new FakeClock()
   let seed = 1
-  const make = (): Promise<LocalEngine> => createLocalEngine({
-    dataRoot: join(root, 'd'), execRoot: join(root, 'r'), cgroupParent: '/t', monitorPath: import.meta.filename, kernel, clock, random: new SeededRandom(seed++), logger: new MemoryLogger(),
-  })
+  const make = async (): Promise<LocalEngine> => {
+    const engine = await createLocalEngine({
+      dataRoot: join(root, 'd'), execRoot: join(root, 'r'), cgroupParent: '/t', monitorPath: import.meta.filename, kernel, clock, random: new SeededRandom(seed++), logger: new MemoryLogger(),
+    })
+    engines.push(engine)
+    return engine
+  }
   const engine = await make()
   await engine.images.import(Readable.from([Buffer.from('tar')]), { repository: 'img', changes: ['CMD ["serve"]'] })
   const reopen = async (): Promise<LocalEngine> => {

@@ -28,6 +28,7 @@ import { LocalImages } from './image/local-images.ts'
 import type { ConnectableContainers, ContainerNetworks } from './network/container-networks.ts'
 import { NoneNetworks } from './network/none-networks.ts'
 import { Launcher } from './runtime/launcher.ts'
+import { checkMonitor } from './runtime/monitor-version.ts'
 import { chooseRuntime, type OciRuntime } from './runtime/oci-runtime.ts'
 import { CopySnapshotter } from './snapshot/copy-snapshotter.ts'
 import { OverlaySnapshotter } from './snapshot/overlay-snapshotter.ts'
@@ -84,6 +85,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   await mkdir(dataRoot, { recursive: true, mode: 0o711 })
   await mkdir(options.execRoot, { recursive: true, mode: 0o711 })
   const runtime = await chooseRuntime(kernel, options.runtimes)
+  await checkMonitor(kernel, options.monitorPath)
   const launcher = new Launcher({ kernel, runtime, monitorPath: options.monitorPath, execRoot: options.execRoot })
   const events = new EventLog(clock)
   const tasks = new TaskGroup(logger)

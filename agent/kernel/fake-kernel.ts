@@ -3,6 +3,7 @@ import { ShoalError } from '../../src/base/errors.ts'
 import { CAPABILITIES } from './capabilities.ts'
 import { FakeMonitor } from './fake-monitor.ts'
 import type { CgroupController, Kernel, KernelCgroups, KernelHost, KernelMounts, KernelProcesses, OverlayMount, RunResult, SpawnedMonitor } from './kernel.ts'
+import { MONITOR_PROTOCOL } from './monitor-protocol.ts'
 
 const SIGKILL = 9
 const CGROUP_ROOT = '/fake/cgroup'
@@ -92,11 +93,12 @@ export class FakeProcesses implements KernelProcesses {
     return { pid: pid + 1_000_000, control, ...(options.withClient === true ? { client: monitor.connect() } : {}) }
   }
 
-  /** Reads the input and says yes. */
+  /** Reads the input and says yes; to the question for the monitor's version, the right answer. */
   async run(argv: readonly string[], options: { readonly input?: AsyncIterable<Uint8Array> } = {}): Promise<RunResult> {
     this.runs.push(argv)
     for await (const chunk of options.input ?? []) if (chunk.length < 0) break
-    return { code: 0, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
+    const stdout = Buffer.from(argv[1] === '--version' ? `shoal-monitor ${MONITOR_PROTOCOL}\n` : '')
+    return { code: 0, stdout, stderr: Buffer.alloc(0) }
   }
 
   async *filter(argv: readonly string[], input: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {

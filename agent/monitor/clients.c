@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "monitor.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,7 +12,7 @@
 #include <unistd.h>
 
 static struct client *clients[CLIENTS_MAX];
-static int listen_fd = -1;
+static int listen_fd = -1, spare_fd = -1;
 int listen_tag;
 
 void clients_listen(const char *path) {
@@ -22,6 +23,7 @@ void clients_listen(const char *path) {
     mode_t old = umask(0077);
     if (listen_fd < 0 || bind(listen_fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(listen_fd, 16) != 0) die("listen");
     umask(old);
+    spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     watch(listen_fd, EPOLLIN, &listen_tag);
 }
 
@@ -41,7 +43,12 @@ struct client *client_add(int fd) {
 
 void clients_accept(void) {
     int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0) client_add(fd);
+    if (fd >= 0) { client_add(fd); return; }
+    if (errno != EMFILE && errno != ENFILE) return;
+    /* Left in the queue, the connection would wake the loop for ever: the spare descriptor is given up to turn it away. */
+    close(spare_fd);
+    close(accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 static void client_remove(struct client *c) {
@@ -147,7 +154,7 @@ static void attach(struct client *c, unsigned wants) {
 static void take_frame(struct client *c, const unsigned char *body, uint32_t n) {
     switch ((unsigned char)c->head[0]) {
     case F_ATTACH: attach(c, n > 0 ? body[0] : 0); break;
-    case F_STDIN_CLOSE: on_stdin_close(); break;
+    case F_STDIN_CLOSE: if (c->wants & W_STDIN) on_stdin_close(); break;
     case F_RESIZE: if (n >= 4) on_resize((unsigned)(body[0] << 8 | body[1]), (unsigned)(body[2] << 8 | body[3])); break;
     case F_SIGNAL: if (n >= 1) on_signal(body[0]); break;
     case F_START: on_go(); break;
@@ -160,7 +167,8 @@ static bool take_bytes(struct client *c, const char *data, size_t n) {
     while (n > 0) {
         if (c->stdin_left > 0) {
             size_t take = n < c->stdin_left ? n : c->stdin_left;
-            on_stdin(data, take);
+            /* Only those that asked for standard input are paused when it is full; what others send would pile up. */
+            if (c->wants & W_STDIN) on_stdin(data, take);
             c->stdin_left -= (uint32_t)take;
             data += take;
             n -= take;

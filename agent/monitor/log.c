@@ -2,6 +2,7 @@
  * reading it back without timestamps is a copy. Rotated at record boundaries: log, log.1, log.2, ... the oldest is removed. */
 #define _GNU_SOURCE
 #include "monitor.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include <unistd.h>
 
 static int log_fd = -1;
-static long long log_size;
+static long long log_size, lost_bytes;
+static int64_t tried_ms;
 static const struct options *options;
 
 static void reopen(int extra) {
@@ -40,10 +42,7 @@ static void rotate(void) {
     reopen(0);
 }
 
-void log_write(int stream, const char *data, size_t n) {
-    if (log_fd < 0) return;
-    if (options->log_bytes_max > 0 && log_size > 0 && log_size + (long long)n + 16 > options->log_bytes_max) rotate();
-    if (log_fd < 0) return;
+static bool append(int stream, const char *data, size_t n) {
     unsigned char head[16];
     uint64_t at = wall_ns();
     for (int i = 0; i < 8; i++) head[i] = (unsigned char)(at >> (8 * i));
@@ -52,7 +51,37 @@ void log_write(int stream, const char *data, size_t n) {
     for (int i = 0; i < 4; i++) head[12 + i] = (unsigned char)(n >> (24 - 8 * i));
     struct iovec parts[2] = { { head, sizeof head }, { (void *)data, n } };
     ssize_t wrote = writev(log_fd, parts, 2);
-    if (wrote == (ssize_t)(n + 16)) { log_size += wrote; return; }
+    if (wrote == (ssize_t)(n + 16)) { log_size += wrote; return true; }
+    if (wrote >= 0) errno = ENOSPC;
+    int reason = errno;
     /* A full disk loses this record, never the framing of the next one, and never the container. */
     if (wrote > 0 && ftruncate(log_fd, log_size) != 0) reopen(0);
+    errno = reason;
+    return false;
+}
+
+/* What was lost is told where it is missing, as soon as there is room to: nobody would look for it elsewhere. */
+static bool tell_loss(void) {
+    if (lost_bytes == 0) return true;
+    char text[128];
+    int n = snprintf(text, sizeof text, "shoal-monitor: %lld bytes of output could not be logged here\n", lost_bytes);
+    if (!append(F_STDERR, text, (size_t)n)) return false;
+    lost_bytes = 0;
+    return true;
+}
+
+static bool is_open(void) {
+    if (log_fd >= 0) return true;
+    if (now_ms() - tried_ms < LOG_RETRY_MS) return false;
+    tried_ms = now_ms();
+    reopen(0);
+    return log_fd >= 0;
+}
+
+void log_write(int stream, const char *data, size_t n) {
+    if (options->log_path == NULL) return;
+    if (log_fd >= 0 && options->log_bytes_max > 0 && log_size > 0 && log_size + (long long)n + 16 > options->log_bytes_max) rotate();
+    if (is_open() && tell_loss() && append(stream, data, n)) return;
+    if (lost_bytes == 0) fprintf(stderr, "shoal-monitor: log: %s\n", strerror(errno));
+    lost_bytes += (long long)n;
 }

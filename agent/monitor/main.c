@@ -23,7 +23,7 @@
 extern int epoll_fd, listen_tag;
 
 static struct options options = { .log_files_max = 1 };
-static int signal_fd = -1, console_listen = -1, console_fd = -1;
+static int exit_fd = -1, signal_fd = -1, console_listen = -1, console_fd = -1;
 static int out_fd = -1, err_fd = -1, in_fd = -1;      /* our ends; with a terminal all are console_fd */
 static int signal_tag, console_tag, out_tag, err_tag, in_tag;
 static pid_t runtime_pid, container_pid;
@@ -142,7 +142,10 @@ static void hide_mount(const char *path) {
     mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=755");
 }
 
+/* What goes wrong before the runtime is there is told on our own standard error: its own is the container's. */
 static void run_child(int in, int out, int err) {
+    if (options.hidden_mount != NULL) hide_mount(options.hidden_mount);
+    int own_stderr = fcntl(2, F_DUPFD_CLOEXEC, 3);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -150,8 +153,8 @@ static void run_child(int in, int out, int err) {
     dup2(in, 0);
     dup2(out, 1);
     dup2(err, 2);
-    if (options.hidden_mount != NULL) hide_mount(options.hidden_mount);
     execvp(options.runtime[0], options.runtime);
+    dprintf(own_stderr, "shoal-monitor: %s: %s\n", options.runtime[0], strerror(errno));
     _exit(127);
 }
 
@@ -284,21 +287,36 @@ static long oom_kills(void) {
     return at != NULL ? atol(at + 9) : 0;
 }
 
-static void write_exit_file(const char *text) {
-    int fd = open("exit.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, text, strlen(text)) < 0) perror("shoal-monitor: exit file");
-    if (fd >= 0) close(fd);
-    rename("exit.new", "exit");
+/* How it ended must be known even if the disk is full by then: the room for it is taken before the container runs. */
+static void reserve_exit_file(void) {
+    char room[sizeof state];
+    memset(room, ' ', sizeof room);
+    exit_fd = open("exit.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (exit_fd < 0 || write(exit_fd, room, sizeof room) != (ssize_t)sizeof room) die("exit file");
 }
 
-/* After the exit a pipe holds all that was written. A terminal's buffer is filled by a kernel worker: wait for its end. */
+/* Written in place and shortened, which needs no room. A file that is not whole is never called "exit". */
+static void write_exit_file(const char *text) {
+    size_t n = strlen(text);
+    if (pwrite(exit_fd, text, n, 0) != (ssize_t)n || ftruncate(exit_fd, (off_t)n) != 0 || rename("exit.new", "exit") != 0) perror("shoal-monitor: exit file");
+    close(exit_fd);
+}
+
+/* After the exit a pipe holds all that was written before it. Reading just that ends even if a process left behind goes on writing. */
+static void drain_pipe(int *fd, int stream) {
+    int left = 0;
+    if (*fd < 0 || ioctl(*fd, FIONREAD, &left) != 0) return;
+    for (int rounds = left / READ_SIZE + 1; rounds > 0 && pump(fd, stream); rounds--) continue;
+}
+
+/* A terminal's buffer is filled by a kernel worker: wait for its end, for a while. */
 static bool output_drained(void) {
     if (!options.tty) {
-        while (pump(&out_fd, F_STDOUT)) continue;
-        while (pump(&err_fd, F_STDERR)) continue;
+        drain_pipe(&out_fd, F_STDOUT);
+        drain_pipe(&err_fd, F_STDERR);
         return true;
     }
-    while (pump(&console_fd, F_STDOUT)) continue;
+    while (now_ms() - exited_ms <= TTY_DRAIN_MS && pump(&console_fd, F_STDOUT)) continue;
     return console_fd < 0 || now_ms() - exited_ms > TTY_DRAIN_MS;
 }
 
@@ -339,6 +357,8 @@ static void parse(int argc, char **argv) {
 }
 
 static void prepare(void) {
+    /* Asked before anything is opened here, which would take the number of a descriptor that was not handed over. */
+    bool has_control = fcntl(CONTROL_FD, F_GETFD) >= 0, has_client = options.first_client && fcntl(CLIENT_FD, F_GETFD) >= 0;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (chdir(options.directory) != 0) die(options.directory);
     signal(SIGPIPE, SIG_IGN);
@@ -354,13 +374,14 @@ static void prepare(void) {
     if (epoll_fd < 0 || signal_fd < 0) die("epoll or signalfd");
     watch(signal_fd, EPOLLIN, &signal_tag);
     log_open(&options);
+    reserve_exit_file();
     clients_listen("s");
-    if (fcntl(CONTROL_FD, F_GETFD) < 0) return;
+    if (!has_control) return;
     fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
     fcntl(CONTROL_FD, F_SETFL, O_NONBLOCK);
     struct client *control = client_add(CONTROL_FD);
     if (control != NULL) client_send(control, F_ATTACH, state, strlen(state));
-    if (!options.first_client) return;
+    if (!has_client) return;
     fcntl(CLIENT_FD, F_SETFD, FD_CLOEXEC);
     fcntl(CLIENT_FD, F_SETFL, O_NONBLOCK);
     client_add(CLIENT_FD);
@@ -387,6 +408,7 @@ static void balance_output(void) {
 int main(int argc, char **argv) {
     const char *name = strrchr(argv[0], '/');
     if (strcmp(name != NULL ? name + 1 : argv[0], "docker-init") == 0) return init_main(argc, argv);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) return printf("shoal-monitor %d\n", PROTOCOL) < 0;
     parse(argc, argv);
     prepare();
     if (!options.wait_for_go && !options.first_client) launch();

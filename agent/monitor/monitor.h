@@ -11,6 +11,8 @@ enum frame { F_STDIN = 0, F_STDOUT = 1, F_STDERR = 2, F_STDIN_CLOSE = 5, F_RESIZ
 /* What a client asks for in its attach frame. */
 enum want { W_STDOUT = 1, W_STDERR = 2, W_STDIN = 4, W_FOLLOW = 8 };
 
+#define PROTOCOL 2                  /* raised with every option or frame that a daemon may not find in an older monitor; agent/kernel/monitor-protocol.ts says the same */
+
 #define HEADER_SIZE 8
 #define READ_SIZE 32768             /* one read of container output, so also the longest log record and output frame */
 #define QUEUE_MAX (1024 * 1024)     /* output waiting for one client; beyond it the container's output is left in its pipe */
@@ -18,6 +20,7 @@ enum want { W_STDOUT = 1, W_STDERR = 2, W_STDIN = 4, W_FOLLOW = 8 };
 #define CLIENTS_MAX 64              /* attachments, followers and daemons of one container */
 #define LINGER_MS 2000              /* after the exit, how long clients may take to read what is queued */
 #define TTY_DRAIN_MS 500            /* after the exit, how long the terminal's last output may take to arrive */
+#define LOG_RETRY_MS 1000           /* a log that could not be opened is tried again, so often at most */
 #define CONTROL_FD 3                /* the connection that the daemon hands over at start */
 #define CLIENT_FD 4                 /* with -a: a client's connection that it hands over as well */
 

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import { createLinuxKernel } from '../../agent/kernel/linux/linux-kernel.ts'
 import { encodeFrame, FRAME, FrameParser, WANT } from '../../agent/engine/runtime/monitor-frames.ts'
 import { MonitorProcess } from '../../agent/engine/runtime/monitor-process.ts'
+import { checkMonitor } from '../../agent/engine/runtime/monitor-version.ts'
+import { eventually } from '../support/lab.ts'
 import { MONITOR } from './engine-fixture.ts'
 
 const skip = existsSync(MONITOR) ? false : 'needs agent/monitor built'
@@ -26,12 +29,15 @@ async function withMonitor(command: string, options: readonly string[], body: (m
   }
 }
 
-/** All output of a client that attaches and reads to the end. */
-async function outputOf(client: Duplex, wants: number): Promise<number> {
+/** All output of a client that attaches and reads to the end; `onAttached` when it misses nothing any more. */
+async function outputOf(client: Duplex, wants: number, onAttached?: () => void): Promise<number> {
   const parser = new FrameParser()
   let bytes = 0
   client.write(encodeFrame(FRAME.attach, Uint8Array.of(wants)))
-  for await (const chunk of client) for (const frame of parser.push(chunk as Buffer)) if (frame.type === FRAME.stdout) bytes += frame.body.length
+  for await (const chunk of client) for (const frame of parser.push(chunk as Buffer)) {
+    if (frame.type === FRAME.attach) onAttached?.()
+    if (frame.type === FRAME.stdout) bytes += frame.body.length
+  }
   return bytes
 }
 
@@ -101,10 +107,10 @@ test('several clients each get everything', { skip }, async () => {
   await withMonitor('seq 1 300000', ['-w'], async (monitor, directory) => {
     await monitor.ready
     const clients = await Promise.all([1, 2, 3].map(() => processes.connect(join(directory, 's'))))
-    const outputs = Promise.all(clients.map(client => outputOf(client, WANT.stdout)))
-    await new Promise(resolve => { setTimeout(resolve, 50) })
+    const outputs: Promise<number>[] = []
+    for (const client of clients) await new Promise<void>(resolve => { outputs.push(outputOf(client, WANT.stdout, resolve)) })
     monitor.go()
-    assert.deepEqual(await outputs, [1_988_895, 1_988_895, 1_988_895])
+    assert.deepEqual(await Promise.all(outputs), [1_988_895, 1_988_895, 1_988_895])
   })
 })
 
@@ -120,4 +126,73 @@ test('the log is rotated at record boundaries and keeps as many files as told', 
     assert.equal(at, newest.length)
     assert.ok(newest.toString().endsWith('\n300000\n'))
   })
+})
+
+test('the monitor that is built speaks the protocol of this daemon', { skip }, async () => {
+  await checkMonitor({ processes }, MONITOR)
+})
+
+test('a program that is not there is named, not only its status', { skip }, async () => {
+  const directory = mkdtempSync('/tmp/shoal-mon-')
+  const { control } = processes.spawnMonitor([MONITOR, '-d', directory, '--', '/no/such/runtime'], { stderrPath: join(directory, 'err') })
+  const monitor = new MonitorProcess(control)
+  assert.deepEqual(await monitor.started, { failed: 127 })
+  await monitor.closed
+  assert.match(readFileSync(join(directory, 'err'), 'utf8'), /\/no\/such\/runtime: No such file or directory/)
+  rmSync(directory, { recursive: true })
+})
+
+test('a process left behind that goes on writing does not hold up the end', { skip }, async () => {
+  await withMonitor('yes & echo $! >yes; exit 3', ['-m', '100000'], async (monitor, directory) => {
+    assert.equal((await monitor.exited)?.code, 3)
+    await monitor.closed
+    assert.ok(existsSync(join(directory, 'yes')))
+  })
+})
+
+test('clients that send garbage, half a frame, or input that they did not attach for disturb nobody', { skip }, async () => {
+  await withMonitor('cat', ['-i', '-w'], async (monitor, directory) => {
+    await monitor.ready
+    const connect = async (): Promise<Duplex> => { const client = await processes.connect(join(directory, 's')); client.resume(); client.on('error', () => client.destroy()); return client }
+    const [garbage, half, stranger, user] = [await connect(), await connect(), await connect(), await connect()]
+    const refused = new Promise(resolve => { garbage.once('close', resolve) })
+    garbage.write(Buffer.alloc(4096, 0xff))
+    half.write(Buffer.from([FRAME.attach, 0, 0]))
+    for (const frame of [encodeFrame(FRAME.stdin, Buffer.from('not mine')), encodeFrame(FRAME.stdinClose)]) stranger.write(frame)
+    await refused
+    user.write(Buffer.concat([encodeFrame(FRAME.attach, Uint8Array.of(WANT.stdin)), encodeFrame(FRAME.stdin, Buffer.from('mine')), encodeFrame(FRAME.stdinClose)]))
+    monitor.go()
+    assert.equal((await monitor.exited)?.code, 0)
+    assert.equal(readFileSync(join(directory, 'log')).subarray(16).toString(), 'mine')
+    for (const client of [half, stranger, user]) client.destroy()
+  })
+})
+
+test('on a full disk the container goes on, its exit is known, and the log tells what it misses', { skip: skip === false && process.getuid?.() !== 0 ? 'needs root' : skip }, async () => {
+  const directory = mkdtempSync('/tmp/shoal-mon-')
+  const disk = join(directory, 'disk')
+  mkdirSync(disk)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', disk])
+  try {
+    const script = `(while [ ! -e ${directory}/full ]; do sleep 0.01; done; seq 1 20000; >${directory}/written; while [ ! -e ${directory}/room ]; do sleep 0.01; done; echo after; while [ ! -e ${directory}/full-again ]; do sleep 0.01; done; exit 6) & echo $! >pid`
+    const { control } = processes.spawnMonitor([MONITOR, '-d', disk, '-l', join(disk, 'log'), '--', '/bin/sh', '-c', script], { stderrPath: join(directory, 'err') })
+    const monitor = new MonitorProcess(control)
+    assert.ok((await monitor.started).pid)
+    const fill = (): void => { try { writeFileSync(join(disk, 'ballast'), Buffer.alloc(1 << 17)) } catch (error) { assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC') } }
+    fill()
+    writeFileSync(join(directory, 'full'), '')
+    await eventually('the loss is told', 5000, async () => /No space left/.test(readFileSync(join(directory, 'err'), 'utf8')) && existsSync(join(directory, 'written')) || undefined)
+    truncateSync(join(disk, 'ballast'), 0)
+    writeFileSync(join(directory, 'room'), '')
+    const log = await eventually('the log goes on', 5000, async () => [readFileSync(join(disk, 'log'), 'latin1')].find(text => text.endsWith('after\n')))
+    assert.match(log, /shoal-monitor: \d+ bytes of output could not be logged here\n/)
+    fill()
+    writeFileSync(join(directory, 'full-again'), '')
+    assert.equal((await monitor.exited)?.code, 6)
+    await monitor.closed
+    assert.equal((JSON.parse(readFileSync(join(disk, 'exit'), 'utf8')) as { readonly code: number }).code, 6)
+  } finally {
+    execFileSync('umount', ['-l', disk])
+    rmSync(directory, { recursive: true })
+  }
 })

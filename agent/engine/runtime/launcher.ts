@@ -63,7 +63,6 @@ export class Launcher {
 
   constructor(options: LauncherOptions) {
     if (options.execRoot.length > EXEC_ROOT_MAX) throw new ShoalError('invalid-argument', 'exec-root-too-long', `the run-time directory ${options.execRoot} is longer than ${EXEC_ROOT_MAX} characters, too long for Unix sockets in it`)
-    if (!existsSync(options.monitorPath)) throw new ShoalError('failed-precondition', 'no-monitor', `${options.monitorPath} is missing; build it with "make -C agent/monitor"`)
     this.#kernel = options.kernel
     this.#runtime = options.runtime
     this.#monitorPath = options.monitorPath
