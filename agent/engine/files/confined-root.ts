@@ -125,6 +125,20 @@ export class ConfinedRoot implements AsyncDisposable {
     }
   }
 
+  /**
+   * As `child`, but undefined for what has vanished since its name was listed.
+   * @throws `unsupported-file-name` for a name that is no UTF-8, rather than to leave the file out unsaid
+   */
+  async listedChild(directory: PinnedFile, name: string): Promise<PinnedFile | undefined> {
+    try {
+      return await this.child(directory, name)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      if (name.includes('\ufffd')) throw new ShoalError('failed-precondition', 'unsupported-file-name', `${directory.name} holds a file whose name is not UTF-8 (like ${JSON.stringify(name)}); rename or remove it`, { cause: error })
+      return undefined
+    }
+  }
+
   /** A text file, "" when there is none. */
   async readText(path: string, bytesMax: number): Promise<string> {
     try {

@@ -37,7 +37,8 @@ interface Context { readonly upper: ConfinedRoot; readonly mounts: Pick<KernelMo
 async function changesIn(directory: PinnedFile, lower: readonly string[], context: Context): Promise<readonly Change[]> {
   const changes: Change[] = []
   for (const name of (await readdir(directory.path)).sort(byBytes)) {
-    await using file = await context.upper.child(directory, name)
+    await using file = await context.upper.listedChild(directory, name)
+    if (file === undefined) continue
     const below = await lookDown(lower, name)
     if (isWhiteout(file)) {
       if (below.stat !== undefined) changes.push({ path: file.name, kind: 'deleted' })

@@ -55,7 +55,7 @@ async function* packDirectory(directory: PinnedFile, packing: Packing, member: O
   const empty = (name: string): Buffer => tarHeader({ ...member, name: `${prefix}${name}`, type: 'file', mode: 0o600, uid: 0, gid: 0 })
   for (const name of packing.extra?.(directory) ?? []) yield empty(name)
   for (const name of (await readdir(directory.path)).sort(byBytes)) {
-    const child = await childOf(directory, name, packing.root)
+    const child = await packing.root.listedChild(directory, name)
     if (child === undefined) continue
     try {
       const decision = packing.decide?.(child) ?? 'pack'
@@ -65,15 +65,6 @@ async function* packDirectory(directory: PinnedFile, packing: Packing, member: O
     } finally {
       await child[Symbol.asyncDispose]()
     }
-  }
-}
-
-async function childOf(directory: PinnedFile, name: string, root: ConfinedRoot): Promise<PinnedFile | undefined> {
-  try {
-    return await root.child(directory, name)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
   }
 }
 
