@@ -27,6 +27,7 @@ export function effectiveContext(context: RpcContext, local: LocalIdentity): Rpc
   return { ...context, identity: nodeId === '' ? undefined : identity, remoteAddress: metadata[ADDRESS] ?? '' }
 }
 
+/** True when another manager passed the call on. */
 export function isForwarded(context: RpcContext): boolean { return context.metadata[FORWARDED] === '1' }
 
 /** Metadata that tells the leader who calls. @param localAddress stands for callers over this node's Unix socket */

@@ -12,6 +12,7 @@ import { roleOfToken } from '../src/ca/join-token.ts'
 import { signNodeCertificate } from '../src/ca/node-certificate.ts'
 import type { ObjectStore } from './store/object-store.ts'
 
+/** What CertificateService works with. */
 export interface CertificateComponents { readonly store: ObjectStore; readonly clock: Clock; readonly random: Random }
 
 /** The cluster's certificate authority: hands out the root, admits new nodes by token, renews certificates of known ones (X02..X07). */

@@ -10,6 +10,7 @@ const FORWARD_TIMEOUT_MS = 20_000
 /** Leaders that are asked one after the other; each may just have lost the leadership. */
 const TRIES_MAX = 3
 
+/** What LeaderProxy works with. */
 export interface LeaderProxyOptions {
   readonly local: LocalIdentity
   /** Host part of this manager's address, for calls of its own agent. */

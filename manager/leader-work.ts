@@ -15,6 +15,7 @@ import { RoleManager, type RoleMembership } from './role-manager.ts'
 import { Scheduler } from './scheduler/scheduler.ts'
 import type { ObjectStore } from './store/object-store.ts'
 
+/** What the leader's loops and services work with. */
 export interface LeaderComponents {
   readonly store: ObjectStore
   readonly clock: Clock

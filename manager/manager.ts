@@ -29,6 +29,7 @@ const MANAGERS_REVIEW_MS = 1_000
 const RETRY_DELAY_MS = 1_000
 const PEER_WEIGHT = 10
 
+/** What one manager is made of; addresses and identity are fixed for its life. */
 export interface ManagerOptions {
   readonly clock: Clock
   readonly random: Random

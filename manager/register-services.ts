@@ -8,6 +8,7 @@ import type { LeaderWork } from './leader-work.ts'
 import { noLeader, notLeader } from './raft/not-leader.ts'
 import type { NetworkAttacher } from './network-attacher.ts'
 
+/** What the handlers call. */
 export interface ManagerServices {
   readonly control: ControlService
   readonly certificates: CertificateService

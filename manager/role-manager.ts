@@ -16,6 +16,7 @@ export interface RoleMembership {
   remove(nodeId: string): Promise<void>
 }
 
+/** What RoleManager works with. */
 export interface RoleManagerComponents {
   readonly store: ObjectStore
   readonly clock: Clock

@@ -26,6 +26,7 @@ export interface ControlMembership extends ManagerMembership {
   managerStatus(nodeId: string): ManagerStatus | undefined
 }
 
+/** What ControlService works with. */
 export interface ControlComponents {
   readonly store: ObjectStore
   readonly clock: Clock

@@ -35,6 +35,7 @@ const ENDPOINTS_PER_MS = 50
 const NETWORK_SPACING_MAX_MS = 1_500
 const UNKNOWN_MESSAGE = 'Node moved to "unknown" state due to leadership change in cluster'
 
+/** What Dispatcher works with. */
 export interface DispatcherComponents {
   readonly store: ObjectStore
   readonly clock: Clock

@@ -19,6 +19,7 @@ export function withState(node: Node, status: NodeStatus, nowMs: number): Node {
   return { ...node, status, downSinceMs: since('down', status, nowMs), unknownSinceMs: since('unknown', status, nowMs) }
 }
 
+/** `node-not-registered` (not-found): the agent has to register (again). */
 export function nodeNotRegistered(nodeId: string): ShoalError {
   return new ShoalError('not-found', 'node-not-registered', `node not registered: ${nodeId}; register again, or join the swarm again when the node was removed`)
 }

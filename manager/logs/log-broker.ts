@@ -17,6 +17,7 @@ import { LogSubscription } from './log-subscription.ts'
 const MESSAGES_PER_LISTENER_MAX = 1_000
 const SUBSCRIPTIONS_MAX = 500
 
+/** What LogBroker works with. */
 export interface LogBrokerComponents { readonly store: ObjectStore; readonly clock: Clock; readonly random: Random; readonly logger: Logger }
 
 /**

@@ -12,12 +12,15 @@ export interface ClusterConfig {
   readonly autoLeave: boolean
 }
 
+/** Nobody takes part. */
 export const EMPTY_CONFIG: ClusterConfig = {
   voters: { incoming: new Set(), outgoing: new Set() }, learners: new Set(), learnersNext: new Set(), autoLeave: false,
 }
 
+/** True while decisions need a majority of both halves. */
 export function isJoint(config: ClusterConfig): boolean { return config.voters.outgoing.size > 0 }
 
+/** The configuration as snapshots keep it, ids ascending. */
 export function toConfState(config: ClusterConfig): ConfState {
   return {
     voters: sorted(config.voters.incoming),
@@ -28,6 +31,7 @@ export function toConfState(config: ClusterConfig): ConfState {
   }
 }
 
+/** EMPTY_CONFIG as snapshots keep it. */
 export const EMPTY_CONF_STATE: ConfState = { voters: [], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false }
 
 /** Equal as sets. */

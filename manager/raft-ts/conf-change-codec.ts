@@ -10,6 +10,7 @@ const TYPES: readonly ConfChangeType[] = ['add-node', 'remove-node', 'update-nod
 /** The change that leaves a joint configuration. */
 export const LEAVE_JOINT: ConfChange = { transition: 'auto', changes: [] }
 
+/** A membership change as the data of an entry; decodeConfChange reads it. */
 export function encodeConfChange(change: ConfChange): Uint8Array {
   if (change.changes.length === 0 && change.transition === 'auto' && (change.context?.length ?? 0) === 0) return new Uint8Array()
   const bytes: number[] = [TRANSITIONS.indexOf(change.transition)]

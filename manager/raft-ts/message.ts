@@ -5,6 +5,7 @@
 
 export type EntryType = 'normal' | 'conf-change' | 'conf-change-v2'
 
+/** One entry of the log. Terms and indexes begin at 1; 0 means not set yet. */
 export interface Entry {
   readonly term: number
   readonly index: number
@@ -15,6 +16,7 @@ export interface Entry {
 /** What must survive a crash beside the log. */
 export interface HardState { readonly term: number; readonly vote: number; readonly commit: number }
 
+/** A configuration as snapshots keep it; `votersOutgoing` and `learnersNext` only while it is joint. */
 export interface ConfState {
   readonly voters: readonly number[]
   readonly learners: readonly number[]
@@ -23,15 +25,18 @@ export interface ConfState {
   readonly autoLeave: boolean
 }
 
+/** What a snapshot stands for: the log up to `index`, whose entry has `term`. */
 export interface SnapshotMetadata { readonly index: number; readonly term: number; readonly confState: ConfState }
 /** data is opaque to the core. */
 export interface Snapshot { readonly metadata: SnapshotMetadata; readonly data: Uint8Array }
 
+/** As in etcd. Hup, Beat, Unreachable, SnapStatus, CheckQuorum, ForgetLeader and Storage messages never leave their node. */
 export type MessageType =
   | 'MsgHup' | 'MsgBeat' | 'MsgProp' | 'MsgApp' | 'MsgAppResp' | 'MsgVote' | 'MsgVoteResp' | 'MsgSnap' | 'MsgHeartbeat' | 'MsgHeartbeatResp'
   | 'MsgUnreachable' | 'MsgSnapStatus' | 'MsgCheckQuorum' | 'MsgTransferLeader' | 'MsgTimeoutNow' | 'MsgReadIndex' | 'MsgReadIndexResp'
   | 'MsgPreVote' | 'MsgPreVoteResp' | 'MsgStorageAppend' | 'MsgStorageAppendResp' | 'MsgStorageApply' | 'MsgStorageApplyResp' | 'MsgForgetLeader'
 
+/** One message. Which fields count depends on the type; the others are 0 or empty. `index` and `logTerm` name the entry before `entries`. */
 export interface Message {
   readonly type: MessageType
   readonly to: number
@@ -50,8 +55,11 @@ export interface Message {
   readonly responses: readonly Message[]
 }
 
+/** What a change does to one member; update-node changes only its context. */
 export type ConfChangeType = 'add-node' | 'remove-node' | 'update-node' | 'add-learner-node'
+/** One step of a change. */
 export interface ConfChangeSingle { readonly type: ConfChangeType; readonly nodeId: number }
+/** Whether the change goes through a joint configuration, and who leaves it: auto decides by the number of steps. */
 export type ConfChangeTransition = 'auto' | 'joint-implicit' | 'joint-explicit'
 /** One or several changes; an empty list leaves a joint configuration. */
 export interface ConfChange {

@@ -3,6 +3,7 @@ export type MajorityConfig = ReadonlySet<number>
 /** Two majorities that must both agree. `outgoing` is empty outside of a membership change. */
 export interface JointVoters { readonly incoming: MajorityConfig; readonly outgoing: MajorityConfig }
 
+/** How a vote stands: lost as soon as a majority is out of reach. */
 export type VoteResult = 'won' | 'lost' | 'pending'
 /** The log index a voter has acknowledged, undefined if it has not answered. */
 export type AckedIndex = (id: number) => number | undefined
@@ -16,6 +17,7 @@ export function majorityCommitted(voters: MajorityConfig, acked: AckedIndex): nu
   return indexes[Math.floor(voters.size / 2)] as number
 }
 
+/** The result among these voters; without voters it is won. */
 export function majorityVote(voters: MajorityConfig, votes: ReadonlyMap<number, boolean>): VoteResult {
   if (voters.size === 0) return 'won'
   let granted = 0
@@ -30,10 +32,12 @@ export function majorityVote(voters: MajorityConfig, votes: ReadonlyMap<number, 
   return granted + missing >= needed ? 'pending' : 'lost'
 }
 
+/** The highest index that a majority of both halves has. */
 export function jointCommitted(voters: JointVoters, acked: AckedIndex): number {
   return Math.min(majorityCommitted(voters.incoming, acked), majorityCommitted(voters.outgoing, acked))
 }
 
+/** Won when both halves are; lost when one is. */
 export function jointVote(voters: JointVoters, votes: ReadonlyMap<number, boolean>): VoteResult {
   const a = majorityVote(voters.incoming, votes)
   const b = majorityVote(voters.outgoing, votes)

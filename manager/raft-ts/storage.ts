@@ -20,6 +20,7 @@ export interface Storage {
 export type RaftErrorCode =
   | 'compacted' | 'unavailable' | 'snapshot-out-of-date' | 'snapshot-temporarily-unavailable' | 'proposal-dropped' | 'step-local-message' | 'step-peer-not-found'
 
+/** A refusal of the core or of its storage. The core is as it was. */
 export class RaftError extends Error {
   override readonly name = 'RaftError'
   readonly code: RaftErrorCode

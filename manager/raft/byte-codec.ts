@@ -92,6 +92,7 @@ export class ByteReader {
   }
 }
 
+/** `malformed-message` (invalid-argument). */
 export function malformed(why: string): ShoalError {
   return new ShoalError('invalid-argument', 'malformed-message', `a raft record can not be read: ${why}; run the same version on all managers`)
 }

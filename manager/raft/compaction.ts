@@ -8,6 +8,7 @@ const COMPACTION_BYTES = 64 * 1024 * 1024
 const KEPT_ENTRIES = 1000
 const KEPT_BYTES = 8 * 1024 * 1024
 
+/** Settings of the cluster in place of the constants here; counts of entries. */
 export interface CompactionOptions {
   readonly entries?: number
   readonly kept?: number

@@ -13,6 +13,7 @@ const RETRY_MAX_MS = 2000
 /** A join waits for the dial back and two commits. */
 const CALL_TIMEOUT_MS = 20_000
 
+/** What MembershipClient works with; the dialer carries this node's certificate. */
 export interface MembershipClientOptions {
   readonly dialer: RpcDialer
   readonly clock: Clock

@@ -26,6 +26,7 @@ const RECHECK_MS = 100
 /** How long a transfer may take before it has failed: the core gives it one election timeout. */
 const TRANSFER_TIMEOUT_MS = 3000
 
+/** What Membership works with. */
 export interface MembershipOptions {
   readonly raft: RaftNode
   readonly dialer: RpcDialer

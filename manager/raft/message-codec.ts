@@ -44,10 +44,12 @@ export function decodeMessage(bytes: Uint8Array): Message {
   return createMessage({ type, to, from, term, logTerm, index, commit, vote, rejectHint, reject: (flags & HAS_REJECT) !== 0, entries, ...context, ...snapshot })
 }
 
+/** An entry as records and messages hold it. */
 export function writeEntry(writer: ByteWriter, entry: Entry): void {
   writer.number(entry.term).number(entry.index).byte(ENTRY_TYPES.indexOf(entry.type)).bytes(entry.data)
 }
 
+/** @throws ShoalError `malformed-message` */
 export function readEntry(reader: ByteReader): Entry {
   const term = reader.number()
   const index = reader.number()
@@ -56,10 +58,12 @@ export function readEntry(reader: ByteReader): Entry {
   return { term, index, type, data: reader.bytes() }
 }
 
+/** A hard state as records hold it. */
 export function writeHardState(writer: ByteWriter, { term, vote, commit }: HardState): void {
   writer.number(term).number(vote).number(commit)
 }
 
+/** @throws ShoalError `malformed-message` */
 export function readHardState(reader: ByteReader): HardState {
   return { term: reader.number(), vote: reader.number(), commit: reader.number() }
 }

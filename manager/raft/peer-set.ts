@@ -6,6 +6,7 @@ import { Peer, type PeerContext } from './peer.ts'
 /** Senders that are not members (yet) and are answered all the same: more at once do not occur while one change is pending. */
 const STRANGERS_MAX = 16
 
+/** What PeerSet works with. */
 export interface PeerSetOptions extends PeerContext {
   readonly clusterId: string
   readonly selfId: number

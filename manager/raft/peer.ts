@@ -17,6 +17,7 @@ const QUEUE_BYTES_MAX = 64 * 1024 * 1024
 const RECONNECT_BASE_MS = 50
 const RECONNECT_MAX_MS = 1000
 
+/** What a Peer works with, and whom it tells. The callbacks must not throw. */
 export interface PeerContext {
   readonly clock: Clock
   readonly random: Random

@@ -39,6 +39,7 @@ const LEADER_MESSAGES: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp'
 
 const BROKEN_MESSAGE = 'consensus found its state impossible, so this manager stopped before it could do harm; restart it, and if it stops again remove it and let it join anew'
 
+/** What RaftNode works with. */
 export interface RaftNodeOptions {
   readonly clusterId: string
   readonly nodeId: string

@@ -11,6 +11,7 @@ import type { StateMachine } from './state-machine.ts'
 const BOOTSTRAP_INDEX = 1
 const NO_MEMBERS: ConfState = { voters: [], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false }
 
+/** This node, as its log is bound to it; `addr` is "host:port". */
 export interface SelfDescription { readonly clusterId: string; readonly nodeId: string; readonly addr: string }
 
 /** A raft id that is nobody's: ids are never used again, so they are random. 1 .. 2^52. */

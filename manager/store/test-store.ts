@@ -7,6 +7,7 @@ import { fromStoreObject } from './store-object.ts'
 /** A time for tests that do not care which. */
 const TEST_START_MS = 1_700_000_000_000
 
+/** A store and the consensus of one behind it. */
 export interface TestStore {
   readonly store: ReplicatedStore
   readonly proposer: MemoryProposer

@@ -22,6 +22,7 @@ interface QueuedUpdate {
 
 interface Group { readonly updates: readonly (readonly [update: QueuedUpdate, result: unknown])[]; readonly writes: ReadonlyMap<string, PendingWrite> }
 
+/** What UpdateQueue works with. */
 export interface UpdateQueueOptions {
   /** The newest applied state. */
   readonly state: () => StoreState

@@ -10,4 +10,5 @@ export interface Clock {
   after(delayMs: number, callback: () => void): Timer
 }
 
+/** A callback that is due once. cancel() may be called at any time, any number of times. */
 export interface Timer { cancel(): void }

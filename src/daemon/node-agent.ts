@@ -19,6 +19,7 @@ import { VERSION } from './version.ts'
 
 const READY_POLL_MS = 20
 
+/** What a node agent is built of. */
 export interface NodeAgentParts {
   readonly engine: Engine
   readonly attachments: PlainAttachments

@@ -11,6 +11,7 @@ import { VERSION } from './version.ts'
 
 type SwarmInfo = NonNullable<SystemInfo['Swarm']>
 
+/** Where the answers of /info and /version come from. */
 export interface SystemBackendParts {
   readonly config: DaemonConfig
   readonly clock: Clock

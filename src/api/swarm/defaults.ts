@@ -5,6 +5,7 @@
 import type { Cluster } from './objects.ts'
 import type { ClusterSpec, FailureAction, ReplicatedJob, RestartCondition, RestartPolicy, ServiceSpec, UpdateConfig, UpdateOrder } from './specs.ts'
 
+/** Durations on the wire are nanoseconds, as in the Engine API. */
 export const NS_PER_MS = 1_000_000
 
 export const DEFAULT_RESTART_DELAY_MS = 5_000
@@ -79,6 +80,7 @@ export function heartbeatPeriodMsOf(cluster: Cluster | undefined): number {
   return periodNs > 0 ? periodNs / NS_PER_MS : DEFAULT_HEARTBEAT_PERIOD_MS
 }
 
+/** How long node certificates are valid. */
 export function nodeCertExpiryMsOf(cluster: Cluster | undefined): number { return nodeCertExpiryMs(cluster?.spec) }
 
 /** How long new node certificates are valid: 90 days without a setting. */

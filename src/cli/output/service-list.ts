@@ -2,6 +2,7 @@ import type { Service } from '../../api/engine/swarm-json.ts'
 import { compareNatural, shortId } from './human.ts'
 import type { Listing } from './list.ts'
 
+/** A service as `service ls` shows it. */
 export type ServiceRow = Readonly<Record<'ID' | 'Name' | 'Mode' | 'Replicas' | 'Image' | 'Ports', string>>
 
 /** Services as `service ls` and `stack services` show them. */

@@ -4,6 +4,7 @@ import type { CliContext } from '../cli-context.ts'
 import { readFrames } from './framed-stream.ts'
 import { shortId } from './human.ts'
 
+/** `tail` is a number of lines or "all"; `since` a time or a duration like 10m; `trunc` shortens task ids. */
 export interface ServiceLogOptions { readonly follow?: boolean; readonly tail: string; readonly timestamps?: boolean; readonly since?: string; readonly raw?: boolean; readonly trunc: boolean }
 
 /** Prints a service's (or one task's) log lines, each behind "service.slot.task@node    | ". */

@@ -5,6 +5,7 @@ import type { Listing } from './list.ts'
 
 const ERROR_LENGTH = 30
 
+/** A task as `service ps` shows it. */
 export type TaskRow = Readonly<Record<'ID' | 'Name' | 'Image' | 'Node' | 'DesiredState' | 'CurrentState' | 'Error' | 'Ports', string>>
 
 /** Tasks as `service ps`, `node ps` and `stack ps` show them: by name, newest first, older ones of a slot behind " \_ ". */

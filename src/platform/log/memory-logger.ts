@@ -1,5 +1,6 @@
 import type { LogFields, Logger } from '../../base/logger.ts'
 
+/** One line as it was logged. */
 export interface LogLine { readonly level: string; readonly message: string; readonly fields: LogFields }
 
 /** Keeps its lines, for tests. */

@@ -2,6 +2,7 @@ import { pino, type Logger as Pino } from 'pino'
 import { ShoalError } from '../../base/errors.ts'
 import type { LogFields, Logger } from '../../base/logger.ts'
 
+/** The lowest level that is written. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal'
 
 /** JSON lines on standard error. */
