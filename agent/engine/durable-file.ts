@@ -1,22 +1,37 @@
-import { open, readFile, rename } from 'node:fs/promises'
+import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ShoalError } from '../../src/base/errors.ts'
 
 /**
  * Replaces a file so that a crash leaves the old contents or the new. With `sync` the new ones also outlive a power failure;
  * without it they outlive a crash of this process only, which is enough for what a reboot makes untrue anyway (D-214).
+ * @throws ShoalError `disk-full` (resource-exhausted); the old contents stay
  */
 export async function writeDurably(path: string, text: string | Uint8Array, options: { readonly sync: boolean }): Promise<void> {
   const fresh = `${path}.new`
-  const file = await open(fresh, 'w', 0o600)
   try {
-    await file.writeFile(text)
-    if (options.sync) await file.datasync()
-  } finally {
-    await file.close()
+    await writeFresh(fresh, text, options.sync)
+  } catch (cause) {
+    await rm(fresh, { force: true })
+    throw isDiskFull(cause) ? new ShoalError('resource-exhausted', 'disk-full', `no space left on device: ${path} cannot be written; make room and try again`, { cause }) : cause
   }
   await rename(fresh, path)
   if (options.sync) await syncDirectory(dirname(path))
+}
+
+async function writeFresh(path: string, text: string | Uint8Array, sync: boolean): Promise<void> {
+  const file = await open(path, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    if (sync) await file.datasync()
+  } finally {
+    await file.close()
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOSPC' || code === 'EDQUOT'
 }
 
 async function syncDirectory(path: string): Promise<void> {

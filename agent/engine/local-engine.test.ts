@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, test } from 'node:test'
@@ -200,4 +200,19 @@ test('ports that are none are refused before a container exists', async () => {
     await assert.rejects(engine.containers.create(request({ PortBindings: { [port]: bindings } })), { code: 'invalid-config', message: /invalid port specification/ }, port)
   }
   await engine.containers.create(request({ PortBindings: { '80/tcp': [{ HostPort: '8080-8090' }, {}], '53/udp': [] } }))
+})
+
+test('on a disk that takes no more, an exit is still told and the container can be removed', async () => {
+  const world = await open()
+  const monitor = await up(world)
+  const { Id } = await world.engine.containers.inspect('c0')
+  const { result } = await world.engine.containers.wait('c0', 'not-running')
+  // A folder where the new record would be written: the write fails as on a full disk, for root too.
+  mkdirSync(join(world.root, 'd/containers', Id ?? '', 'container.json.new/in'), { recursive: true })
+  monitor.exit(4)
+  assert.equal((await result).StatusCode, 4)
+  assert.equal(await status(world.engine), 'exited')
+  await assert.rejects(world.engine.containers.start('c0'))
+  await world.engine.containers.remove('c0')
+  assert.deepEqual(await world.engine.containers.list({ all: true }), [])
 })

@@ -75,7 +75,7 @@ export class ContainerRunner {
       const reason = failed ? error.failure : error
       const exitCode = failed ? error.exitCode : 128
       const finished = container.state.startedAt === ZERO_TIME && container.state.status === 'created' ? {} : { finishedAt: isoTime(clock.nowMs()) }
-      await container.update({ sandbox: undefined, state: { ...container.state, status: container.state.status === 'created' ? 'created' : 'exited', pid: 0, exitCode, error: messageOf(reason), ...finished } })
+      await container.observe({ sandbox: undefined, state: { ...container.state, status: container.state.status === 'created' ? 'created' : 'exited', pid: 0, exitCode, error: messageOf(reason), ...finished } })
       this.publish(container, 'die', { exitCode: String(exitCode) })
       throw reason
     }
@@ -90,7 +90,7 @@ export class ContainerRunner {
     if (exit.oomKilled) this.publish(container, 'oom')
     const error = exit.lost === true ? 'the container monitor went away' : ''
     const health = container.state.health === undefined ? {} : { health: { ...container.state.health, Status: 'unhealthy' as const } }
-    await container.update({
+    await container.observe({
       ...(isClean ? { sandbox: undefined } : {}),
       state: { ...container.state, status: 'exited', pid: 0, exitCode: exit.code, oomKilled: exit.oomKilled, error, finishedAt: isoTime(endMs), ...health },
     })

@@ -84,7 +84,7 @@ export class ContainerTable {
   }
 
   #keep(record: ContainerRecord): Container {
-    const container = new Container(record, (next, sync) => this.#save(next, sync))
+    const container = new Container(record, (next, sync) => this.#save(next, sync), err => this.#logger.error('what a container became is not on disk until its next write', { container: record.id, err }))
     this.#containers.set(record.id, container)
     this.#names.set(record.name, record.id)
     return container

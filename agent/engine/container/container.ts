@@ -24,11 +24,13 @@ export class Container {
   runAbort: AbortController | undefined
   #record: ContainerRecord
   readonly #save: (record: ContainerRecord, sync: boolean) => Promise<void>
+  readonly #reportUnsaved: (err: unknown) => void
   readonly #nextExit = new Set<Deferred<ExitNotice>>()
   readonly #inactive = new Set<Deferred<ExitNotice>>()
   readonly #removed = createDeferred<ExitNotice>()
 
-  constructor(record: ContainerRecord, save: (record: ContainerRecord, sync: boolean) => Promise<void>) {
+  constructor(record: ContainerRecord, save: (record: ContainerRecord, sync: boolean) => Promise<void>, reportUnsaved: (err: unknown) => void) {
+    this.#reportUnsaved = reportUnsaved
     this.#record = record
     this.#save = save
   }
@@ -42,6 +44,19 @@ export class Container {
     const next = { ...this.#record, ...change }
     await this.#save(next, options.sync ?? false)
     this.#record = next
+  }
+
+  /**
+   * For what is so whether or not it can be written: an exit, the user's will that it ends. When the disk refuses, that is reported and readers
+   * see the change all the same; the next write carries it (D-288).
+   */
+  async observe(change: Partial<ContainerRecord>): Promise<void> {
+    try {
+      await this.update(change)
+    } catch (err) {
+      this.#reportUnsaved(err)
+      this.#record = { ...this.#record, ...change }
+    }
   }
 
   async updateState(change: Partial<RunState>): Promise<void> { await this.update({ state: { ...this.#record.state, ...change } }) }

@@ -85,7 +85,7 @@ export class Lifecycle {
       throw new ShoalError('conflict', 'not-running', `cannot kill container: ${container.record.name}: container ${container.id} is not running`)
     }
     // Whoever kills for good does not want it back; other signals are for the program.
-    if (signal === SIGKILL || signal === parseSignal(stopSignal(container))) await container.lock.run(() => container.update({ stoppedByUser: true }))
+    if (signal === SIGKILL || signal === parseSignal(stopSignal(container))) await container.lock.run(() => container.observe({ stoppedByUser: true }))
     container.launched?.monitor.signal(signal)
     if (signal === SIGKILL && container.state.status === 'paused') thaw(this.#options.kernel, this.runner.cgroupPath(container))
     this.publish(container, 'kill', { signal: String(signal) })
@@ -171,12 +171,12 @@ export class Lifecycle {
     const delayMs = restartDelay(container.record, { exitCode, ranMs: clock.monotonicMs() - container.startedAtMs, lastDelayMs: container.restartDelayMs })
     if (delayMs === undefined || this.#stopping) return
     container.restartDelayMs = delayMs
-    await container.update({ restartCount: container.record.restartCount + 1, state: { ...container.state, status: 'restarting' } })
+    await container.observe({ restartCount: container.record.restartCount + 1, state: { ...container.state, status: 'restarting' } })
     const timer = clock.after(delayMs, () => {
       container.cancelRestart = undefined
       tasks.run('restart', () => container.lock.run(async () => {
         if (container.state.status !== 'restarting' || this.#stopping) return
-        await container.updateState({ status: 'exited' })
+        await container.observe({ state: { ...container.state, status: 'exited' } })
         await this.#startLocked(container).catch(async (err: unknown) => {
           logger.warn('a container could not be restarted', { container: container.id, err })
           await this.#maybeRestart(container, container.state.exitCode)
@@ -193,7 +193,7 @@ export class Lifecycle {
     const timeoutSeconds = options.timeoutSeconds ?? container.record.config.StopTimeout ?? STOP_TIMEOUT_SECONDS
     await container.lock.run(async () => {
       container.cancelRestart?.()
-      await container.update({ stoppedByUser: true, ...(container.state.status === 'restarting' ? { state: { ...container.state, status: 'exited' as const } } : {}) })
+      await container.observe({ stoppedByUser: true, ...(container.state.status === 'restarting' ? { state: { ...container.state, status: 'exited' as const } } : {}) })
     })
     if (!isUp(container.state)) { container.notifyExit(); return }
     const gentle = timeoutSeconds !== 0
@@ -221,12 +221,12 @@ export class Lifecycle {
     return result
   }
 
-  /** `removing` is on disk first: a crash in between is finished at the next start. */
+  /** `removing` is on disk first: a crash in between is finished at the next start. On a full disk it goes without, for removing makes the room. */
   async #removeLocked(container: Container, volumes: boolean): Promise<void> {
     const { table, snapshotter, volumes: store } = this.#options
     if (table.find(container.id) !== container) return
     if (isActive(container.state)) throw new ShoalError('conflict', 'container-running', `cannot remove container "${container.record.name}": container is running: stop the container before removing or force remove`)
-    await container.updateState({ status: 'removing' })
+    await container.observe({ state: { ...container.state, status: 'removing' } })
     await this.runner.takeDown(container)
     await snapshotter.remove(container.id)
     await table.remove(container)
