@@ -30,6 +30,6 @@ test('a rollback that was asked for may complete; one that was not is a failure'
 })
 
 test('run exits as shells do when the container does not start', () => {
-  const codes = ['exec: "x": executable file not found in $PATH', 'exec: "/etc": permission denied', 'No such image: x'].map(text => runExitCode(new ShoalError('unknown', 'api-error', text)))
-  assert.deepEqual(codes, [127, 126, 125])
+  const codes = ['exec: "x": executable file not found in $PATH', 'exec: "/etc": permission denied', 'open executable: Operation not permitted', 'No such image: x'].map(text => runExitCode(new ShoalError('unknown', 'api-error', text)))
+  assert.deepEqual(codes, [127, 126, 126, 125])
 })

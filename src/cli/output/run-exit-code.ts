@@ -4,5 +4,5 @@ import { messageOf } from '../../base/errors.ts'
 export function runExitCode(error: unknown): 125 | 126 | 127 {
   const message = messageOf(error)
   if (/executable file not found|no such file or directory/.test(message)) return 127
-  return /permission denied|is a directory|exec format error/.test(message) ? 126 : 125
+  return /permission denied|not permitted|is a directory|exec format error/.test(message) ? 126 : 125
 }
