@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ShoalError } from '../../src/base/errors.ts'
 
@@ -13,7 +13,7 @@ export async function writeDurably(path: string, text: string | Uint8Array, opti
     await writeFresh(fresh, text, options.sync)
   } catch (cause) {
     await rm(fresh, { force: true })
-    throw isDiskFull(cause) ? new ShoalError('resource-exhausted', 'disk-full', `no space left on device: ${path} cannot be written; make room and try again`, { cause }) : cause
+    throw isDiskFull(cause) ? diskFull(path, cause) : cause
   }
   await rename(fresh, path)
   if (options.sync) await syncDirectory(dirname(path))
@@ -27,6 +27,33 @@ async function writeFresh(path: string, text: string | Uint8Array, sync: boolean
   } finally {
     await file.close()
   }
+}
+
+/**
+ * Makes a folder and those above it; one that is there is left as it is. mkdir's own `recursive` answers ENOENT on a full disk, which tells nobody what is wrong.
+ * @throws ShoalError `disk-full` (resource-exhausted)
+ */
+export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
+  if (await makeOne(path, mode)) return
+  await makeDirectory(dirname(path), mode)
+  if (!await makeOne(path, mode)) throw new ShoalError('internal', 'directory-gone', `${dirname(path)} was removed while a folder was made in it`)
+}
+
+/** False when there is nothing to make it in. */
+async function makeOne(path: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(path, { mode })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return false
+    if (isDiskFull(error)) throw diskFull(path, error)
+    if (code !== 'EEXIST') throw error
+  }
+  return true
+}
+
+function diskFull(path: string, cause: unknown): ShoalError {
+  return new ShoalError('resource-exhausted', 'disk-full', `no space left on device: ${path} cannot be written; make room and try again`, { cause })
 }
 
 function isDiskFull(error: unknown): boolean {

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
-import { damagedRecord, readJson, writeDurably } from '../durable-file.ts'
+import { damagedRecord, makeDirectory, readJson, writeDurably } from '../durable-file.ts'
 import { Container } from './container.ts'
 import type { ContainerRecord } from './container-record.ts'
 
@@ -71,7 +71,7 @@ export class ContainerTable {
 
   /** Resolves when it would survive a power failure. Its name must be reserved. */
   async add(record: ContainerRecord): Promise<Container> {
-    await mkdir(this.directory(record.id), { recursive: true, mode: 0o710 })
+    await makeDirectory(this.directory(record.id), 0o710)
     await this.#save(record, true)
     return this.#keep(record)
   }

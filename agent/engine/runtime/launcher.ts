@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
+import { makeDirectory } from '../durable-file.ts'
 import type { AttachStream } from './attach-stream.ts'
 import { exitStatusOf, MonitorProcess, parseState, type ExitStatus, type MonitorState } from './monitor-process.ts'
 import { serializeSpec, type OciProcess, type OciSpec } from './oci-spec.ts'
@@ -76,7 +77,7 @@ export class Launcher {
   async launch(options: LaunchOptions): Promise<Launched> {
     const directory = this.directory(options.id)
     rmSync(directory, { recursive: true, force: true })
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory, 0o700)
     const { spec, remember } = this.#withCachedFilter(options.spec, options.id)
     writeFileSync(join(directory, 'config.json'), serializeSpec(spec))
     const { log } = options
@@ -91,7 +92,7 @@ export class Launcher {
   /** @throws `runtime-failed` */
   async exec(options: ExecOptions): Promise<Launched> {
     const directory = join(this.directory(options.containerId), options.execId.slice(0, ID_LENGTH))
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory, 0o700)
     writeFileSync(join(directory, 'process.json'), serializeSpec(options.process))
     const args = ['exec', '--detach', '--process', 'process.json', ...(options.tty ? ['--console-socket', 'console'] : []), '--pid-file', 'pid', options.containerId]
     return this.#spawn(directory, options, [], args, options.process.args[0] ?? '')

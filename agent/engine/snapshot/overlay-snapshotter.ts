@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { KernelMounts } from '../../kernel/kernel.ts'
+import { makeDirectory } from '../durable-file.ts'
 import { diskUsage } from './disk-usage.ts'
 import type { BorrowedSnapshot, Snapshotter } from './snapshotter.ts'
 
@@ -24,8 +25,8 @@ export class OverlaySnapshotter implements Snapshotter {
 
   async prepare(id: string): Promise<void> {
     const base = join(this.#root, id)
-    await mkdir(join(base, 'upper'), { recursive: true, mode: 0o755 })
-    await Promise.all([mkdir(join(base, 'work'), { recursive: true }), mkdir(join(base, 'merged'), { recursive: true })])
+    await makeDirectory(join(base, 'upper'), 0o755)
+    await Promise.all([makeDirectory(join(base, 'work')), makeDirectory(join(base, 'merged'))])
   }
 
   async mount(id: string, layers: readonly string[]): Promise<string> {
@@ -59,7 +60,7 @@ export class OverlaySnapshotter implements Snapshotter {
     if (this.#mounted.has(id)) return target
     // An image without layers still needs one lower directory: the snapshot's own empty `merged` parent would contain it, so an empty one is made.
     const lower = layers.length === 0 ? [join(base, 'empty')] : [...layers].reverse()
-    if (layers.length === 0) await mkdir(join(base, 'empty'), { recursive: true })
+    if (layers.length === 0) await makeDirectory(join(base, 'empty'))
     this.#mounts.overlay({ lower, upper: join(base, 'upper'), work: join(base, 'work'), target })
     this.#mounted.add(id)
     return target

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { eventually, Lab } from '../support/lab.ts'
+import { canRunContainers } from './engine-fixture.ts'
+
+const skip = canRunContainers() ? false : 'needs root, busybox-static, crun or runc, and agent/monitor built'
+const DISK_MB = 96
+const CHUNK_BYTES = 64 * 1024
+/** More than what is left in the blocks that a log has already. */
+const LABEL_BYTES = 100_000
+const NO_SPACE = /no space left on device/i
+
+let lab: Lab
+let data: string
+let exec: string
+
+/** One host whose data is on a disk of its own, and whose run-time files on another. */
+before(async () => {
+  if (skip !== false) return
+  lab = await Lab.up('shoalfull', 1, { images: false })
+  await lab.lab('stop', '1')
+  data = join(lab.folder, 'h1/data')
+  exec = join(lab.folder, 'h1/exec')
+  const image = join(lab.folder, 'disk.img')
+  for (const folder of [data, exec]) { rmSync(folder, { recursive: true, force: true }); mkdirSync(folder) }
+  execFileSync('truncate', ['-s', `${DISK_MB}M`, image])
+  execFileSync('mkfs.ext4', ['-q', '-m', '0', image])
+  onHost('mount', '-o', 'loop', image, data)
+  onHost('mount', '-t', 'tmpfs', '-o', 'size=4m', 'none', exec)
+  await lab.start(1)
+  await lab.importBusybox([1])
+  await lab.form(1, 1)
+})
+
+/** The mounts are the host's own and go with its namespace; the loop device detaches itself with its mount. */
+after(async () => { if (skip === false) await lab[Symbol.asyncDispose]() })
+
+function onHost(...command: readonly string[]): string { return execFileSync('bash', [lab.script, 'exec', '1', ...command], { env: { ...process.env, LAB: lab.name } }).toString() }
+
+/** Takes the last byte of a file system that only the host sees. */
+function fill(folder: string): void {
+  const pid = onHost('cat', join(lab.folder, 'h1/host.pid')).trim()
+  const file = openSync(join(`/proc/${pid}/root`, folder, 'ballast'), 'w')
+  const chunk = Buffer.alloc(CHUNK_BYTES)
+  try {
+    for (let size = CHUNK_BYTES; size >= 512; size /= 2) while (takes(file, chunk.subarray(0, size))) continue
+  } finally {
+    closeSync(file)
+  }
+}
+
+function takes(file: number, bytes: Buffer): boolean {
+  try {
+    return writeSync(file, bytes) > 0
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
+    return false
+  }
+}
+
+function makeRoom(folder: string): void { onHost('rm', '-f', join(folder, 'ballast')) }
+
+test('a full data-root refuses what needs room with the reason, keeps what is there, and works again after', { skip, timeout: 60_000 }, async () => {
+  await lab.ok(1, 'run', '-d', '--name', 'kept', '--network', 'none', 'busybox', 'sh', '-c', 'while [ ! -e /tmp/end ]; do sleep 0.1; done; exit 7')
+  fill(data)
+  const refused = await lab.docker(1, 'run', '--name', 'late', '--network', 'none', 'busybox', 'true')
+  assert.notEqual(refused.status, 0)
+  assert.match(refused.stderr, NO_SPACE)
+  assert.match(await lab.ok(1, 'ps', '--format', '{{.Names}}'), /kept/)
+  await lab.docker(1, 'kill', 'kept')
+  assert.equal(await lab.ok(1, 'inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'kept'), 'exited 137')
+  await lab.ok(1, 'rm', 'kept')
+  makeRoom(data)
+  assert.equal(await lab.ok(1, 'run', '--rm', '--network', 'none', 'busybox', 'echo', 'again'), 'again')
+})
+
+test('a full exec-root refuses a start with the reason, and the start works after', { skip, timeout: 60_000 }, async () => {
+  await lab.ok(1, 'create', '--name', 'runs', '--network', 'none', 'busybox', 'true')
+  fill(exec)
+  const refused = await lab.docker(1, 'start', '-a', 'runs')
+  assert.notEqual(refused.status, 0)
+  assert.match(refused.stderr, NO_SPACE)
+  makeRoom(exec)
+  await lab.ok(1, 'start', '-a', 'runs')
+  await lab.ok(1, 'rm', 'runs')
+})
+
+test('a cluster whose manager has no room refuses a service, and takes it when there is room', { skip, timeout: 60_000 }, async () => {
+  await lab.ok(1, 'service', 'create', '-d', '--name', 'before', '--replicas', '0', 'busybox', 'true')
+  fill(data)
+  const refused = await lab.dockerWith({ timeoutMs: 20_000 }, 1, 'service', 'create', '-d', '--name', 'during', '--replicas', '0', '--label', `big=${'x'.repeat(LABEL_BYTES)}`, 'busybox', 'true')
+  assert.notEqual(refused.status, 0, 'accepted without room to write it down')
+  makeRoom(data)
+  await eventually('a service is taken again', 20_000, async () => (await lab.docker(1, 'service', 'create', '-d', '--name', 'later', '--replicas', '0', 'busybox', 'true')).status === 0 || undefined)
+  const names = (await lab.ok(1, 'service', 'ls', '--format', '{{.Name}}')).split('\n')
+  assert.ok(names.includes('before') && names.includes('later'), names.join(' '))
+})
