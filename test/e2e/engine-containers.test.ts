@@ -7,9 +7,12 @@ import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LocalEngine } from '../../agent/engine/local-engine.ts'
 import { encodeFrame, FRAME } from '../../agent/engine/runtime/monitor-frames.ts'
+import { eventually } from '../support/lab.ts'
 import { canRunContainers, createEngineFixture, logsOf, request, run, textOf, type EngineFixture } from './engine-fixture.ts'
 
 const skip = canRunContainers() ? false : 'needs root, busybox-static, crun or runc, and agent/monitor built'
+/** For what takes milliseconds on an idle machine. */
+const SOON_MS = 10_000
 const ATTACH: AttachOptions = { stdin: true, stdout: true, stderr: true, logs: false, stream: true }
 const EXEC: Omit<ExecConfig, 'cmd'> = { attachStdin: false, attachStdout: true, attachStderr: true, tty: false, env: [], privileged: false }
 let fixture: EngineFixture
@@ -40,7 +43,7 @@ async function execute(id: string, config: Partial<ExecConfig> & Pick<ExecConfig
   const attachment = await engine.execs.start(Id, { detach: false, tty: false })
   assert.ok(attachment !== undefined)
   const text = await textOf(attachment.stream, attachment.tty)
-  for (let i = 0; i < 100 && (await engine.execs.inspect(Id))['Running'] === true; i++) await delay(5)
+  await eventually('the exec has ended', SOON_MS, async () => (await engine.execs.inspect(Id))['Running'] !== true || undefined)
   return { code: (await engine.execs.inspect(Id))['ExitCode'], text }
 }
 
@@ -163,8 +166,7 @@ test('--rm removes it with its anonymous volumes, and whoever waits for that lea
   const { result } = await engine.containers.wait(Id, 'removed')
   await engine.containers.start(Id)
   assert.equal((await result).StatusCode, 6)
-  await delay(50)
-  assert.deepEqual((await engine.volumes.list()).Volumes, [])
+  await eventually('its volume is gone', SOON_MS, async () => (await engine.volumes.list()).Volumes?.length === 0 || undefined)
 })
 
 test('binds, volumes with the image\'s contents, tmpfs and a read-only root', { skip }, async () => {
@@ -209,7 +211,7 @@ test('a command that is not there leaves a created container with code 127', { s
 
 test('health is probed with an exec and shown', { skip }, async () => {
   const { id } = await run(engine, request(['sleep', '100'], { config: { Healthcheck: { Test: ['CMD-SHELL', 'echo fine'], Interval: 5e7, Retries: 1 } } }))
-  for (let i = 0; i < 200 && (await engine.containers.inspect(id)).State?.Health?.Status !== 'healthy'; i++) await delay(10)
+  await eventually('a probe has passed', SOON_MS, async () => (await engine.containers.inspect(id)).State?.Health?.Status === 'healthy' || undefined)
   const { State: state } = await engine.containers.inspect(id)
   assert.deepEqual([state?.Health?.Status, state?.Health?.Log?.[0]?.Output], ['healthy', 'fine\n'])
   await engine.containers.remove(id, { force: true })

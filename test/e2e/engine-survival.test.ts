@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { eventually } from '../support/lab.ts'
 import { canRunContainers, createEngineFixture, logsOf, type EngineFixture } from './engine-fixture.ts'
 
 const skip = canRunContainers() ? false : 'needs root, busybox-static, crun or runc, and agent/monitor built'
 /** Kills spread over create, start, exit and remove. */
 const ROUNDS = 12
+/** For what takes milliseconds on an idle machine. */
+const SOON_MS = 10_000
 let fixture: EngineFixture
 
 before(async () => { if (skip === false) fixture = await createEngineFixture() })
@@ -39,8 +42,7 @@ test('a killed daemon takes nothing with it: same process, logs go on, the exit 
   assert.equal(state?.Pid, before)
   assert.equal(state?.Status, 'running')
   const lines = (await logsOf(engine, 'ticker')).split('\n').length
-  await delay(300)
-  assert.ok((await logsOf(engine, 'ticker')).split('\n').length > lines)
+  await eventually('the log goes on', SOON_MS, async () => (await logsOf(engine, 'ticker')).split('\n').length > lines || undefined)
   const exec = await engine.execs.create('ticker', { cmd: ['touch', '/tmp/stop'], attachStdin: false, attachStdout: true, attachStderr: true, tty: false, env: [], privileged: false })
   const { result } = await engine.containers.wait('ticker', 'not-running')
   await engine.execs.start(exec.Id, { detach: true, tty: false })
@@ -54,7 +56,8 @@ test('an exit while no daemon watches is found out afterwards', { skip }, async 
   const merged = join(fixture.root, 'data/snapshots', readdirSync(join(fixture.root, 'data/snapshots'))[0] ?? '', 'merged')
   readdirSync(merged)
   spawn('touch', [join(merged, 'tmp/stop')])
-  await delay(400)
+  const exit = join(fixture.root, 'run/c', readdirSync(join(fixture.root, 'run/c'))[0] ?? '', 'exit')
+  await eventually('the monitor writes down the exit', SOON_MS, async () => existsSync(exit) || undefined)
   const engine = await fixture.reopen()
   const { State: state } = await engine.containers.inspect('ticker')
   assert.equal(state?.Status, 'exited')
