@@ -26,6 +26,9 @@ static struct options options = { .log_files_max = 1 };
 static int exit_fd = -1, signal_fd = -1, console_listen = -1, console_fd = -1;
 static int out_fd = -1, err_fd = -1, in_fd = -1;      /* our ends; with a terminal all are console_fd */
 static int signal_tag, console_tag, out_tag, err_tag, in_tag;
+/* As for a killed process, which is the likeliest way to be gone without a status. */
+#define EXIT_UNKNOWN 137
+
 static pid_t runtime_pid, container_pid;
 static bool launched, exited, output_off, stdin_ending;
 static int exit_code;
@@ -271,6 +274,12 @@ static void reap(void) {
         exited = true;
         exited_ms = now_ms();
         exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    /* The runtime took the status before it ended: the process is gone, how it ended nobody can tell. Better lost than waited for without end. */
+    if (pid < 0 && errno == ECHILD && container_pid > 0 && !exited) {
+        exited = true;
+        exited_ms = now_ms();
+        exit_code = EXIT_UNKNOWN;
     }
 }
 

@@ -18,8 +18,9 @@ const { processes } = createLinuxKernel()
 async function withMonitor(command: string, options: readonly string[], body: (monitor: MonitorProcess, directory: string, pid: number) => Promise<void>): Promise<void> {
   const directory = mkdtempSync('/tmp/shoal-mon-')
   try {
-    // A shell gives what it runs behind it no input of its own, so ours goes by descriptor 4.
-    const script = `exec 4<&0; sh -c '${command}' <&4 4<&- & echo $! >pid`
+    // A shell gives what it runs behind it no input of its own, so ours goes by descriptor 4. It would also take the status of a command that ends before
+    // itself, which no OCI runtime does: the command waits until the shell is gone.
+    const script = `exec 4<&0; sh -c 'while [ -e /proc/$0 ]; do sleep 0.005; done; ${command}' $$ <&4 4<&- & echo $! >pid`
     const { control, pid } = processes.spawnMonitor([MONITOR, '-d', directory, '-l', join(directory, 'log'), ...options, '--', '/bin/sh', '-c', script], { stderrPath: join(directory, 'err') })
     const monitor = new MonitorProcess(control)
     await body(monitor, directory, pid)
@@ -194,5 +195,17 @@ test('on a full disk the container goes on, its exit is known, and the log tells
   } finally {
     execFileSync('umount', ['-l', disk])
     rmSync(directory, { recursive: true })
+  }
+})
+
+test('a container whose status the runtime took is reported as gone, not waited for without end', { timeout: 20_000 }, async () => {
+  const directory = mkdtempSync('/tmp/shoal-mon-')
+  try {
+    const script = 'sh -c "exit 7" & echo $! >pid; wait'
+    const { control } = processes.spawnMonitor([MONITOR, '-d', directory, '--', '/bin/sh', '-c', script], { stderrPath: join(directory, 'err') })
+    await new MonitorProcess(control).closed
+    assert.equal((JSON.parse(readFileSync(join(directory, 'exit'), 'utf8')) as { code: number }).code, 137)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
   }
 })
