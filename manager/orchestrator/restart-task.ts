@@ -25,14 +25,16 @@ export function restartTask(plan: ServicePlan, task: Task, slot: Slot): void {
   plan.desire(task, 'shutdown')
   if (!shouldRestart(task, slot.tasks, { isJob })) return
   const node = plan.node(task.nodeId)
-  const isDrained = node?.spec?.availability === 'drain'
-  const notBeforeMs = plan.nowMs + (isDrained ? 0 : restartPolicyOf(task.spec?.restart).delayMs)
+  const isNodeSilent = task.nodeId !== '' && isNodeDead(node)
+  // The delay keeps what fails from failing in a tight loop. A task that was moved did not fail (D-124).
+  const isMoved = node?.spec?.availability === 'drain' || (isNodeSilent && !isTerminal(stateOf(task)))
+  const notBeforeMs = plan.nowMs + (isMoved ? 0 : restartPolicyOf(task.spec?.restart).delayMs)
   plan.create(newTask({
     id: plan.createId(), service: plan.service, cluster: plan.cluster, nowMs: plan.nowMs,
     slot: task.slot, nodeId: slot.nodeId, desiredState: 'ready',
     restart: {
       predecessorId: task.id, notBeforeMs, byUpdate: false, updateStartedAtMs: 0, runningAtMs: 0,
-      waitForPredecessor: !isTerminal(stateOf(task)) && !(task.nodeId !== '' && isNodeDead(node)),
+      waitForPredecessor: !isTerminal(stateOf(task)) && !isNodeSilent,
     },
     ...(task.jobIteration !== undefined && { jobIteration: task.jobIteration }),
   }))
