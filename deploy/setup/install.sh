@@ -12,7 +12,6 @@ declare -A why=(
   [runc]='starts containers where crun cannot (OCI runtime)'
   [libnftables1]='published ports, address translation, virtual IPs'
   [nftables]='shows the rules to people (nft list ruleset)'
-  [conntrack]='forgets connections to tasks that are gone'
   [busybox-static]='the root file system of the example images'
   [iproute2]='network namespaces of the lab'
   [curl]='fetches the example page'
@@ -26,7 +25,7 @@ declare -A why=(
   [docker.io]='the stock docker CLI that the tests drive, and a real dockerd to compare with'
   [dnsutils]='asks the name server in tests'
 )
-packages=(crun runc libnftables1 nftables conntrack busybox-static iproute2 curl xz-utils zstd gcc libc6-dev make ca-certificates procps)
+packages=(crun runc libnftables1 nftables busybox-static iproute2 curl xz-utils zstd gcc libc6-dev make ca-certificates procps)
 [ "$level" = run ] || packages+=(dnsutils)
 if [ "$level" = peer ] || { [ "$level" = test ] && ! command -v docker >/dev/null; }; then packages+=(docker.io); fi
 

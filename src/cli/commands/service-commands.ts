@@ -50,7 +50,7 @@ export function addServiceCommands(program: Command, context: CliContext): void 
 function addCreate(service: Command, context: CliContext): void {
   const create = service.command('create').description('Create a service').argument('<image>').argument('[command...]').passThroughOptions()
     .option('--name <name>', 'service name').option('--mode <mode>', 'replicated, global, replicated-job or global-job', 'replicated').option('--max-concurrent <count>', 'tasks of a job at once')
-    .option('-d, --detach', 'do not wait').option('-q, --quiet', 'no progress').option('--env-file <file>', 'read environment variables from a file', collect).option('--no-healthcheck', 'no health check').option('--with-registry-auth', 'accepted: credentials are always sent')
+    .option('-d, --detach', 'do not wait').option('-q, --quiet', 'no progress').option('--env-file <file>', 'read environment variables from a file', collect).option('--no-healthcheck', 'no health check').option('--with-registry-auth', 'accepted: there are no registries yet that credentials could be for')
     .option('--no-resolve-image', 'accepted: images are resolved by the hosts')
   for (const flag of LIST_FLAGS) create.addOption(new Option(`${flag.short === undefined ? '' : `-${flag.short}, `}--${flag.name} <value>`, flag.description).argParser(collect))
   addPlainFlags(create)
@@ -69,7 +69,7 @@ function addCreate(service: Command, context: CliContext): void {
 
 function addUpdate(service: Command, context: CliContext): void {
   const update = service.command('update').description('Change a service').argument('<service>').option('--image <image>', 'image').option('--args <command>', 'command of the containers').option('--force', 'replace every task even if nothing changed')
-    .option('--rollback', 'go back to the previous spec').option('-d, --detach', 'do not wait').option('-q, --quiet', 'no progress').option('--no-healthcheck', 'no health check').option('--with-registry-auth', 'accepted: credentials are always sent')
+    .option('--rollback', 'go back to the previous spec').option('-d, --detach', 'do not wait').option('-q, --quiet', 'no progress').option('--no-healthcheck', 'no health check').option('--with-registry-auth', 'accepted: there are no registries yet that credentials could be for')
     .option('--no-resolve-image', 'accepted: images are resolved by the hosts')
   for (const flag of LIST_FLAGS) {
     if (PLAIN_ON_UPDATE.has(flag.name)) {

@@ -20,7 +20,7 @@ export function addStackCommands(program: Command, context: CliContext): void {
 
   stack.command('deploy').alias('up').description('Deploy a stack, or change it').argument('<stack>').requiredOption('-c, --compose-file <file>', 'stack file; - for standard input', collect)
     .option('--detach [yes]', 'do not wait until it runs', 'true').option('--prune', 'remove services that the file no longer names').option('-q, --quiet', 'no progress')
-    .option('--with-registry-auth', 'accepted: credentials are always sent').option('--resolve-image <when>', 'accepted: images are resolved by the hosts')
+    .option('--with-registry-auth', 'accepted: there are no registries yet that credentials could be for').option('--resolve-image <when>', 'accepted: images are resolved by the hosts')
     .action(async (name: string, options: { composeFile: readonly string[]; detach: string; prune?: boolean; quiet?: boolean }) => {
       if (!/^[a-zA-Z0-9][a-zA-Z0-9_-]*$/.test(name)) throw new ShoalError('invalid-argument', 'bad-flag', `invalid stack name: "${name}"`)
       const file = readStackFiles(options.composeFile, context.environment, options.composeFile.includes('-') ? await readStdin(context) : '')

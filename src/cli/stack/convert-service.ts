@@ -10,10 +10,10 @@ import { badStack, type StackFile } from './stack-file.ts'
 export interface StackReferences { readonly secrets: ReadonlyMap<string, string>; readonly configs: ReadonlyMap<string, string> }
 
 /** Keys that mean nothing in a cluster; they are named to the user once. */
-export const IGNORED_KEYS = ['build', 'cgroup_parent', 'container_name', 'depends_on', 'devices', 'domainname', 'external_links', 'ipc', 'links', 'mac_address', 'network_mode', 'pid', 'privileged', 'restart', 'security_opt', 'shm_size', 'stdin_open', 'userns_mode', 'expose', 'pull_policy', 'platform', 'profiles']
+export const IGNORED_KEYS = ['build', 'cgroup_parent', 'credential_spec', 'container_name', 'depends_on', 'devices', 'domainname', 'external_links', 'ipc', 'links', 'mac_address', 'network_mode', 'pid', 'privileged', 'restart', 'security_opt', 'shm_size', 'userns_mode', 'expose', 'pull_policy', 'platform', 'profiles']
 const KNOWN_KEYS = new Set([
   ...IGNORED_KEYS, 'image', 'command', 'entrypoint', 'environment', 'env_file', 'ports', 'networks', 'volumes', 'deploy', 'labels', 'configs', 'secrets', 'healthcheck', 'hostname', 'user', 'working_dir',
-  'stop_grace_period', 'stop_signal', 'tty', 'read_only', 'init', 'cap_add', 'cap_drop', 'dns', 'dns_search', 'extra_hosts', 'isolation', 'logging', 'sysctls', 'tmpfs', 'ulimits', 'credential_spec', 'oom_score_adj',
+  'stop_grace_period', 'stop_signal', 'stdin_open', 'tty', 'read_only', 'init', 'cap_add', 'cap_drop', 'dns', 'dns_search', 'extra_hosts', 'isolation', 'logging', 'sysctls', 'tmpfs', 'ulimits', 'oom_score_adj',
 ])
 
 type Entry = Readonly<Record<string, unknown>>
