@@ -93,6 +93,8 @@ export class FakeProcesses implements KernelProcesses {
     return { pid: pid + 1_000_000, control, ...(options.withClient === true ? { client: monitor.connect() } : {}) }
   }
 
+  sealProgram(name: string): string { return name }
+
   /** Reads the input and says yes; to the question for the monitor's version, the right answer. */
   async run(argv: readonly string[], options: { readonly input?: AsyncIterable<Uint8Array> } = {}): Promise<RunResult> {
     this.runs.push(argv)

@@ -50,6 +50,11 @@ export interface SpawnedMonitor {
 export interface RunResult { readonly code: number; readonly stdout: Buffer; readonly stderr: Buffer }
 
 export interface KernelProcesses {
+  /**
+   * Copies a program, found as the shell would, into sealed memory, and gives the path to start it by while this process lives.
+   * @throws `spawn-failed` when there is none of that name
+   */
+  sealProgram(name: string): string
   /** Starts a process in a session of its own that outlives this one, with descriptor 3 connected to `control` and stderr in a file. @throws `spawn-failed` */
   spawnMonitor(argv: readonly string[], options: { readonly stderrPath: string; /** Hand over a client's connection too, as descriptor 4. */ readonly withClient?: boolean }): SpawnedMonitor
   /** Runs a tool to its end. For rare work only: forking a large process is slow. */

@@ -4,7 +4,7 @@ import type { Kernel } from '../../kernel/kernel.ts'
 /** The program that makes containers, as it is called on this machine. */
 export interface OciRuntime {
   readonly name: 'crun' | 'runc'
-  /** As the shell would find it. */
+  /** A sealed copy of the program, good while this process lives (D-460). */
   readonly path: string
   /** A mount that the runtime must not see (D-211). */
   readonly hiddenMount: string | undefined
@@ -19,7 +19,7 @@ export interface OciRuntime {
 export async function chooseRuntime(kernel: Kernel, preferred: readonly ('crun' | 'runc')[] = ['crun', 'runc']): Promise<OciRuntime> {
   for (const name of preferred) {
     if (!await works(kernel, name)) continue
-    return { name, path: name, hiddenMount: name === 'crun' ? kernel.cgroups.hybridMount : undefined, cachesSeccomp: name === 'crun' }
+    return { name, path: kernel.processes.sealProgram(name), hiddenMount: name === 'crun' ? kernel.cgroups.hybridMount : undefined, cachesSeccomp: name === 'crun' }
   }
   throw new ShoalError('failed-precondition', 'no-oci-runtime', `none of ${preferred.join(', ')} is installed; install the package crun`)
 }

@@ -12,6 +12,8 @@ export interface Libc {
   lsetxattr(path: string, name: string, value: Uint8Array, size: number, flags: number): number
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number
   waitpid(pid: number, status: null, options: number): number
+  memfdCreate(name: string, flags: number): number
+  fcntl(fd: number, command: number, argument: number): number
   spawn(argv: readonly string[], environment: readonly string[], stdio: SpawnStdio): number
   errno(): number
 }
@@ -38,6 +40,8 @@ export function loadLibc(): Libc {
     setxattr: lib.func('int setxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)'),
     lsetxattr: lib.func('int lsetxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)'),
     socketpair: lib.func('int socketpair(int domain, int type, int protocol, int32_t *fds)'),
+    memfdCreate: lib.func('int memfd_create(const char *name, unsigned int flags)'),
+    fcntl: lib.func('int fcntl(int fd, int command, int argument)'),
     waitpid: lib.func('int waitpid(int pid, void *status, int options)'),
     spawn: createSpawn(lib),
     errno: () => koffi.errno(),

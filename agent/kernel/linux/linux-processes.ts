@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
-import { closeSync, readFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, readFileSync, writeFileSync } from 'node:fs'
 import { connect, Socket } from 'node:net'
+import { join } from 'node:path'
 import { Readable, type Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ShoalError } from '../../../src/base/errors.ts'
@@ -13,12 +14,30 @@ const WNOHANG = 1
 /** A monitor ends within milliseconds of its container; one that was let go may live on for years. */
 const REAP_FIRST_MS = 5
 const REAP_MAX_MS = 5000
-const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+const PATH = `PATH=${FOLDERS.join(':')}`
+/** memfd_create(2): closed in whatever we start, and sealable; 0x10: executable whatever vm.memfd_noexec says (since Linux 6.3). */
+const MFD_CLOEXEC_SEALABLE = 0x1 | 0x2
+const MFD_EXEC = 0x10
+/** fcntl(2) F_ADD_SEALS with F_SEAL_SEAL, _SHRINK, _GROW and _WRITE. */
+const F_ADD_SEALS = 1033
+const ALL_SEALS = 0xf
 
 export class LinuxProcesses implements KernelProcesses {
   readonly #libc: Libc
 
   constructor(libc: Libc) { this.#libc = libc }
+
+  sealProgram(name: string): string {
+    const path = FOLDERS.map(folder => join(folder, name)).find(isProgram)
+    if (path === undefined) throw new ShoalError('failed-precondition', 'spawn-failed', `cannot find the program ${name} in ${FOLDERS.join(', ')}; is it installed?`)
+    const executable = this.#libc.memfdCreate(name, MFD_CLOEXEC_SEALABLE | MFD_EXEC)
+    const fd = executable >= 0 ? executable : this.#libc.memfdCreate(name, MFD_CLOEXEC_SEALABLE)
+    if (fd < 0) throw errnoError('resource-exhausted', 'spawn-failed', `cannot copy ${path} into memory`, this.#libc.errno())
+    writeFileSync(fd, readFileSync(path))
+    if (this.#libc.fcntl(fd, F_ADD_SEALS, ALL_SEALS) !== 0) throw errnoError('internal', 'spawn-failed', `cannot seal the copy of ${path}`, this.#libc.errno())
+    return `/proc/${process.pid}/fd/${fd}`
+  }
 
   spawnMonitor(argv: readonly string[], options: { readonly stderrPath: string; readonly withClient?: boolean }): SpawnedMonitor {
     const pairs: (readonly [number, number])[] = []
@@ -102,6 +121,15 @@ export class LinuxProcesses implements KernelProcesses {
     if (this.#libc.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, pair) !== 0) throw errnoError('resource-exhausted', 'spawn-failed', 'cannot make a socket pair', this.#libc.errno())
     const [ours = -1, theirs = -1] = pair
     return [ours, theirs]
+  }
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
   }
 }
 
