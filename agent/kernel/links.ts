@@ -7,7 +7,7 @@ export interface Links {
    * @throws `link-exists` (already-exists), `no-such-link` (not-found), `rtnetlink-failed` (internal)
    */
   apply(netns: NetnsPath, operations: readonly LinkOperation[]): void
-  /** Deletes a link (a veth with its other end) without blocking: that takes the kernel 20 ms. Absent: nothing happens. */
+  /** Deletes a link (a veth with its other end) without blocking: that takes the kernel 20 ms, for many at once as for one. Absent: nothing happens. */
   remove(netns: NetnsPath, name: string): Promise<void>
   list(netns: NetnsPath): readonly LinkInfo[]
   /** IPv4 addresses with prefix length, e.g. 10.0.0.1/24. */

@@ -34,7 +34,7 @@ export interface AttachmentParts {
   readonly hostHosts: () => string
 }
 
-/** Which networks a container gets, and its life on them. Callers let one change end before the next begins. */
+/** Which networks a container gets, and its life on them. Callers let one change end before the next begins; only detach() may come in between. */
 export class ContainerAttachments implements AsyncDisposable {
   readonly #parts: AttachmentParts
   readonly #names: ContainerNames

@@ -30,7 +30,7 @@ export interface LocalNetworksParts {
 
 type Found = { readonly kind: 'local'; readonly record: NetworkRecord } | { readonly kind: 'overlay'; readonly network: OverlayNetwork }
 
-/** All networking of one host: the Engine API's networks, and what containers need of them. Changes are made one after the other. */
+/** All networking of one host: the Engine API's networks, and what containers need of them. Changes are made one after the other, except that a container may go at any time. */
 export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposable {
   readonly #parts: LocalNetworksParts
   readonly #changes = new Mutex()
@@ -169,7 +169,8 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
 
   async detach(containerId: string): Promise<void> {
     const endpoints = this.#parts.attachments.endpoints(containerId)
-    await this.#changes.run(() => this.#parts.attachments.detach(containerId))
+    // Not in turn with the other changes: many containers that go at once are taken down at once (D-380).
+    await this.#parts.attachments.detach(containerId)
     if (endpoints.some(endpoint => endpoint.driver === 'overlay')) await this.#endpoints.release(containerId)
     for (const { networkId, networkName, driver } of endpoints) this.#emit('disconnect', { id: networkId, name: networkName, type: driver, container: containerId })
   }

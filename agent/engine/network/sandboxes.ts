@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { EndpointSettings } from '../../../src/api/engine/engine-json.ts'
-import { hasCode } from '../../../src/base/errors.ts'
+import { hasCode, ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import type { Random } from '../../../src/base/random.ts'
@@ -14,6 +14,8 @@ import type { RecordFiles } from './record-files.ts'
 
 /** A network to join and what the user asked of it. */
 export interface Joining { readonly network: AttachableNetwork; readonly settings: EndpointSettings; readonly isHidden: boolean }
+
+type NetworkLookup = (networkId: string) => AttachableNetwork | undefined
 
 /** Our interfaces in the daemon's or an overlay's namespace begin with this; anything that does and is in no record is left over. */
 export const LINK_PREFIX = 'shv'
@@ -30,6 +32,7 @@ export class Sandboxes {
   readonly #files: RecordFiles<SandboxRecord>
   readonly #folder: string
   readonly #records: Map<string, SandboxRecord>
+  readonly #leaving = new Map<string, Promise<void>>()
 
   constructor(options: {
     readonly kernel: NetworkKernel; readonly publisher: PortPublisher; readonly random: Random; readonly logger: Logger
@@ -88,6 +91,7 @@ export class Sandboxes {
 
   /** Joins one more network. */
   async join(record: SandboxRecord, joining: Joining, networks: readonly AttachableNetwork[]): Promise<SandboxRecord> {
+    this.#checkStays(record)
     const endpoint = this.#newEndpoint(joining, record.endpoints)
     const joined = { ...record, endpoints: [...record.endpoints, endpoint] }
     try {
@@ -105,6 +109,7 @@ export class Sandboxes {
 
   /** Leaves a network; ports that were published through it move to another way in, if there is one. */
   async leave(record: SandboxRecord, endpoint: EndpointRecord, network: AttachableNetwork, networks: readonly AttachableNetwork[]): Promise<SandboxRecord> {
+    this.#checkStays(record)
     const gone = record.ports.filter(port => port.containerIp === endpoint.address)
     await this.#publisher.unpublish(gone)
     await network.unplug(endpoint)
@@ -115,10 +120,21 @@ export class Sandboxes {
     return left.ports.length > 0 ? left : await this.#publish(left, networks)
   }
 
-  /** Takes everything of a container down. `networkOf` may not know a network any more: its interface went with it. */
-  async remove(containerId: string, networkOf: (networkId: string) => AttachableNetwork | undefined): Promise<void> {
+  /** Takes everything of a container down. Others may change meanwhile: it waits for the kernel, and holds the addresses until the links are gone. */
+  async remove(containerId: string, networkOf: NetworkLookup): Promise<void> {
     const record = this.#records.get(containerId)
-    if (record === undefined) return
+    if (record === undefined || this.#leaving.has(containerId)) return await this.#leaving.get(containerId)
+    const removed = this.#removeNow(record, networkOf)
+    this.#leaving.set(containerId, removed)
+    try {
+      await removed
+    } finally {
+      this.#leaving.delete(containerId)
+    }
+  }
+
+  async #removeNow(record: SandboxRecord, networkOf: NetworkLookup): Promise<void> {
+    // A network that is not known any more took the interface with it.
     const plugged = record.endpoints.flatMap(endpoint => {
       const network = networkOf(endpoint.networkId)
       return network === undefined ? [] : [{ network, endpoint }]
@@ -126,7 +142,7 @@ export class Sandboxes {
     await Promise.all([this.#publisher.unpublish(record.ports), ...plugged.map(({ network, endpoint }) => network.unplug(endpoint))])
     for (const { network, endpoint } of plugged) network.release(endpoint.address)
     this.#kernel.netns.remove(record.netnsPath)
-    this.#forget(containerId)
+    this.#forget(record.container.id)
   }
 
   /** After a restart: takes the sockets of published ports again. */
@@ -135,6 +151,10 @@ export class Sandboxes {
       const failure = this.#publisher.hold(port.protocol, port.hostIp, port.hostPort)
       if (failure !== undefined) this.#logger.warn('a published port is used by another program too', { container: record.container.id, port: port.hostPort, failure })
     }
+  }
+
+  #checkStays({ container }: SandboxRecord): void {
+    if (this.#leaving.has(container.id)) throw new ShoalError('failed-precondition', 'no-sandbox', `container ${container.name} is stopping`)
   }
 
   #newEndpoint({ network, settings, isHidden }: Joining, siblings: readonly EndpointRecord[]): EndpointRecord {

@@ -23,7 +23,7 @@ const RTM_NEWRULE = 32
 const RTM_DELRULE = 33
 const AF_INET = 2
 const AF_BRIDGE = 7
-const IFLA = { address: 1, name: 3, mtu: 4, master: 10, portInfo: 12, linkInfo: 18, netnsFd: 28 }
+const IFLA = { address: 1, name: 3, mtu: 4, master: 10, portInfo: 12, linkInfo: 18, group: 27, netnsFd: 28 }
 const INFO = { kind: 1, data: 2 }
 const VETH_INFO_PEER = 1
 const BRIDGE = { multicastSnooping: 23, callIptables: 36 }
@@ -82,6 +82,10 @@ export function linkRequest(operation: LinkOperation, lookups: Lookups): LinkReq
 }
 
 export function deleteLinkRequest(index: number): LinkRequest { return { type: RTM_DELLINK, flags: 0, parts: [linkHeader(index)] } }
+/** Puts a link into a group. */
+export function groupRequest(index: number, group: number): LinkRequest { return { type: RTM_NEWLINK, flags: 0, parts: [linkHeader(index), attribute(IFLA.group, u32(group))] } }
+/** Deletes every link of a group. */
+export function deleteGroupRequest(group: number): LinkRequest { return { type: RTM_DELLINK, flags: 0, parts: [linkHeader(0), attribute(IFLA.group, u32(group))] } }
 
 type Of<K extends LinkOperation['kind']> = Extract<LinkOperation, { readonly kind: K }>
 

@@ -2,7 +2,8 @@ import { closeSync } from 'node:fs'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { LinkInfo, LinkOperation, Links } from '../links.ts'
 import type { NetnsPath } from '../netns.ts'
-import { deleteLinkRequest, linkRequest, type Lookups } from './link-messages.ts'
+import { linkRequest, type Lookups } from './link-messages.ts'
+import { LinkRemovals } from './link-removals.ts'
 import { parseAttributes, readIpv4, readMac, readText } from './netlink-message.ts'
 import { netlinkFailure, NetlinkSocket } from './netlink-socket.ts'
 import { errnoName, openNetns, type NetworkLibc } from './network-libc.ts'
@@ -17,8 +18,12 @@ const GONE = ['ENODEV', 'ESRCH', 'ENOENT', 'EADDRNOTAVAIL']
 /** Links over an rtnetlink socket opened for each call, so it always stands in the namespace that the path names now. */
 export class LinuxLinks implements Links {
   readonly #libc: NetworkLibc
+  readonly #removals: LinkRemovals
 
-  constructor(libc: NetworkLibc) { this.#libc = libc }
+  constructor(libc: NetworkLibc) {
+    this.#libc = libc
+    this.#removals = new LinkRemovals(libc)
+  }
 
   apply(netns: NetnsPath, operations: readonly LinkOperation[]): void {
     const fds = new Map<string, number>()
@@ -36,21 +41,7 @@ export class LinuxLinks implements Links {
     }
   }
 
-  async remove(netns: NetnsPath, name: string): Promise<void> {
-    // The socket stays in the namespace where it was opened, whatever thread uses it.
-    const found = this.#libc.inside(netns, () => {
-      const index = this.#libc.if_nametoindex(name)
-      return index === 0 ? undefined : { socket: new NetlinkSocket(this.#libc, NETLINK_ROUTE), index }
-    })
-    if (found === undefined) return
-    try {
-      const { type, flags, parts } = deleteLinkRequest(found.index)
-      const errno = await found.socket.requestLater(type, flags, ...parts)
-      if (errno !== 0 && !GONE.includes(errnoName(errno))) throw netlinkFailure(`delete link ${name}`, errno)
-    } finally {
-      found.socket.close()
-    }
-  }
+  async remove(netns: NetnsPath, name: string): Promise<void> { await this.#removals.remove(netns, name) }
 
   list(netns: NetnsPath): readonly LinkInfo[] {
     return this.#withSocket(netns, socket => socket.dump(RTM_GETLINK, Buffer.alloc(16)).map(readLink))

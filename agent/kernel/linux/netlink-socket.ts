@@ -7,6 +7,8 @@ import { errnoName, type NetworkLibc } from './network-libc.ts'
 const AF_NETLINK = 16
 const SOCK_RAW = 3
 
+export interface NetlinkRequest { readonly type: number; readonly flags: number; readonly parts: readonly Uint8Array[] }
+
 /** A blocking netlink socket in the namespace where it was opened. Close it. */
 export class NetlinkSocket {
   readonly #libc: NetworkLibc
@@ -25,27 +27,24 @@ export class NetlinkSocket {
   }
 
   /** Several requests in one datagram: the errno of each, in order. The kernel tries all of them, whatever became of those before. */
-  requestMany(requests: readonly { readonly type: number; readonly flags: number; readonly parts: readonly Uint8Array[] }[]): number[] {
-    const first = this.#sequence + 1
-    const bytes = Buffer.concat(requests.map(({ type, flags, parts }) => message(type, flags | NLM_F_REQUEST | NLM_F_ACK, ++this.#sequence, ...parts)))
+  requestMany(requests: readonly NetlinkRequest[]): number[] {
+    const { first, bytes } = this.#batch(requests)
     if (Number(this.#libc.send(this.#fd, bytes, bytes.length, 0)) !== bytes.length) throw netlinkFailure('send', koffi.errno())
-    const results: number[] = []
-    while (results.length < requests.length) {
-      for (const reply of this.#receive()) {
-        if (reply.sequence === first + results.length && reply.type === NLMSG_ERROR) results.push(-reply.body.readInt32LE(0))
-      }
-    }
-    return results
+    return this.#acknowledgements(first, requests.length)
   }
 
-  /** As request(), but the kernel's work, which is done inside of send(2), happens on another thread. */
-  async requestLater(type: number, flags: number, ...parts: readonly Uint8Array[]): Promise<number> {
-    return this.#acknowledgement(await this.#sendLater(type, flags | NLM_F_REQUEST | NLM_F_ACK, parts))
+  /** As requestMany(), but the kernel's work, which is done inside of send(2), happens on another thread. */
+  async requestManyLater(requests: readonly NetlinkRequest[]): Promise<number[]> {
+    const { first, bytes } = this.#batch(requests)
+    await this.#sendLater(bytes)
+    return this.#acknowledgements(first, requests.length)
   }
 
   /** As dump(), its first and longest part on another thread. */
   async dumpLater(type: number, ...parts: readonly Uint8Array[]): Promise<Buffer[]> {
-    return this.#answers(type, await this.#sendLater(type, NLM_F_REQUEST | NLM_F_DUMP, parts))
+    this.#sequence += 1
+    await this.#sendLater(message(type, NLM_F_REQUEST | NLM_F_DUMP, this.#sequence, ...parts))
+    return this.#answers(type, this.#sequence)
   }
 
   /** All answers of a dump request. */
@@ -67,12 +66,24 @@ export class NetlinkSocket {
     }
   }
 
-  async #sendLater(type: number, flags: number, parts: readonly Uint8Array[]): Promise<number> {
-    this.#sequence += 1
-    const bytes = message(type, flags, this.#sequence, ...parts)
+  #batch(requests: readonly NetlinkRequest[]): { readonly first: number; readonly bytes: Buffer } {
+    const first = this.#sequence + 1
+    return { first, bytes: Buffer.concat(requests.map(({ type, flags, parts }) => message(type, flags | NLM_F_REQUEST | NLM_F_ACK, ++this.#sequence, ...parts))) }
+  }
+
+  async #sendLater(bytes: Buffer): Promise<void> {
     const sent = await new Promise<number>((resolve, reject) => this.#libc.send.async(this.#fd, bytes, bytes.length, 0, (error, result) => (error === null ? resolve(result) : reject(error))))
-    if (Number(sent) !== bytes.length) throw new ShoalError('internal', 'rtnetlink-failed', `netlink: send ${type} failed`)
-    return this.#sequence
+    if (Number(sent) !== bytes.length) throw new ShoalError('internal', 'rtnetlink-failed', 'netlink: send failed')
+  }
+
+  #acknowledgements(first: number, count: number): number[] {
+    const results: number[] = []
+    while (results.length < count) {
+      for (const reply of this.#receive()) {
+        if (reply.sequence === first + results.length && reply.type === NLMSG_ERROR) results.push(-reply.body.readInt32LE(0))
+      }
+    }
+    return results
   }
 
   #acknowledgement(sequence: number): number {
