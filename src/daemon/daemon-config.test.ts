@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { parseDaemonConfig } from './daemon-config.ts'
+import { SETTING_ROWS } from './settings/settings.ts'
 
 function configFile(t: TestContext, values: unknown): string {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-config-'))
@@ -32,4 +33,37 @@ test('what is given twice, unknown, malformed or meaningless is refused by name'
   assert.throws(() => parseDaemonConfig(['-H', 'fd://']), /cannot listen on fd:\/\//)
   assert.throws(() => parseDaemonConfig(['--tlsverify', '--tlscert', 'c', '--tlskey', 'k']), /--tlsverify needs --tlscacert/)
   assert.throws(() => parseDaemonConfig(['--label', 'zone']), /bad attribute format: zone/)
+})
+
+test('a switch may say false, and the file may too', t => {
+  assert.equal(parseDaemonConfig(['--debug=false']).logLevel, 'info')
+  assert.equal(parseDaemonConfig(['-D']).logLevel, 'debug')
+  assert.equal(parseDaemonConfig(['--config-file', configFile(t, { debug: true })]).logLevel, 'debug')
+  assert.throws(() => parseDaemonConfig(['--debug=maybe']), /invalid argument "maybe" for "--debug" flag/)
+})
+
+test('what Docker knows and is refused here says why, unless it asks for what is so anyway', t => {
+  assert.throws(() => parseDaemonConfig(['--rootless']), /--rootless is refused: the daemon needs root/)
+  assert.throws(() => parseDaemonConfig(['--config-file', configFile(t, { 'selinux-enabled': true })]), /selinux-enabled is refused/)
+  assert.doesNotThrow(() => parseDaemonConfig(['--rootless=false', '--live-restore=false', '--userland-proxy', '--exec-opt', 'native.cgroupdriver=cgroupfs']))
+  assert.throws(() => parseDaemonConfig(['--exec-opt', 'native.cgroupdriver=systemd']), /native.cgroupdriver=systemd is refused/)
+})
+
+test('conflicting labels and an empty file', t => {
+  assert.throws(() => parseDaemonConfig(['--label', 'a=1', '--label', 'a=2']), /conflict labels for a=2 and a=1/)
+  assert.equal(parseDaemonConfig(['--config-file', configFile(t, '')]).dataRoot, '/var/lib/shoal')
+})
+
+test('every flag and key of dockerd has a row, once', () => {
+  const flags = `add-runtime allow-nondistributable-artifacts api-cors-header authorization-plugin bip bridge cdi-spec-dir cgroup-parent containerd containerd-namespace
+    containerd-plugins-namespace cpu-rt-period cpu-rt-runtime cri-containerd data-root debug default-address-pool default-cgroupns-mode default-gateway default-gateway-v6
+    default-ipc-mode default-network-opt default-runtime default-shm-size default-ulimit dns dns-opt dns-search exec-opt exec-root experimental feature fixed-cidr fixed-cidr-v6 group host
+    host-gateway-ip http-proxy https-proxy icc init init-path insecure-registry ip ip-forward ip-masq ip6tables iptables ipv6 label live-restore log-driver log-format log-level log-opt
+    max-concurrent-downloads max-concurrent-uploads max-download-attempts metrics-addr mtu network-control-plane-mtu no-new-privileges no-proxy node-generic-resource oom-score-adjust pidfile
+    raw-logs registry-mirror rootless seccomp-profile selinux-enabled shutdown-timeout storage-driver storage-opt swarm-default-advertise-addr tls tlscacert tlscert tlskey tlsverify
+    userland-proxy userland-proxy-path userns-remap`.split(/\s+/)
+  const ours = SETTING_ROWS.map(([, { flag }]) => /--([a-z0-9-]+)/.exec(flag ?? '')?.[1])
+  assert.deepEqual(flags.filter(flag => !ours.includes(flag)), [])
+  const keys = SETTING_ROWS.map(([, { key }]) => key)
+  assert.equal(new Set(keys).size, keys.length)
 })

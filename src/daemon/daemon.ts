@@ -16,6 +16,7 @@ import { SystemClock } from '../platform/clock/system-clock.ts'
 import { LevelStore } from '../platform/storage/level-store.ts'
 import { createControlBackend } from './control-client.ts'
 import type { DaemonConfig } from './daemon-config.ts'
+import type { LiveConfig } from './live-config.ts'
 import { createNodeAgent } from './node-agent.ts'
 import { StateFile } from './state-file.ts'
 import { createSwarmBackend } from './swarm-backend.ts'
@@ -29,10 +30,10 @@ export class Daemon implements AsyncDisposable {
   readonly #owned: AsyncDisposable[] = []
 
   /** @throws ShoalError when something it needs is missing or taken */
-  static async start(config: DaemonConfig, logger: Logger): Promise<Daemon> {
+  static async start(live: LiveConfig, logger: Logger): Promise<Daemon> {
     const daemon = new Daemon()
     try {
-      await daemon.#start(config, logger)
+      await daemon.#start(live, logger)
       return daemon
     } catch (error) {
       await daemon[Symbol.asyncDispose]()
@@ -49,7 +50,8 @@ export class Daemon implements AsyncDisposable {
     return part
   }
 
-  async #start(config: DaemonConfig, logger: Logger): Promise<void> {
+  async #start(live: LiveConfig, logger: Logger): Promise<void> {
+    const config = live.current
     const [clock, random] = [new SystemClock(), new CryptoRandom()]
     mkdirSync(config.dataRoot, { recursive: true, mode: 0o711 })
     mkdirSync(config.execRoot, { recursive: true, mode: 0o711 })
@@ -58,11 +60,11 @@ export class Daemon implements AsyncDisposable {
     const kv = this.#own(await LevelStore.open(join(config.dataRoot, 'agent')))
     const swarm = this.#own(new SwarmNode({
       dataFolder: config.dataRoot, execFolder: config.execRoot, logLevel: config.logLevel, clock, random, logger,
-      createAgent: async options => createNodeAgent({ engine, attachments, config, kv, clock, random, logger }, options),
+      createAgent: async options => createNodeAgent({ engine, attachments, config: () => live.current, kv, clock, random, logger }, options),
     }))
     const swarmBackend = createSwarmBackend(swarm)
     const system = createSystemBackend({
-      config, clock, engineId: engineId(config.dataRoot, random), runtime: engine.runtime.name, cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1', swarm, containers: engine.containers, images: engine.images,
+      config: () => live.current, clock, engineId: engineId(config.dataRoot, random), runtime: engine.runtime.name, cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1', swarm, containers: engine.containers, images: engine.images,
       clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, tlsInfoOf(swarm.rootPem))),
     })
     const server = this.#own(createApiServer({

@@ -2,20 +2,28 @@
 import { CommanderError } from 'commander'
 import { ShoalError, messageOf } from '../base/errors.ts'
 import { PinoLogger } from '../platform/log/pino-logger.ts'
-import { parseDaemonConfig } from './daemon-config.ts'
+import { daemonConfig } from './daemon-config.ts'
 import { Daemon } from './daemon.ts'
+import { LiveConfig } from './live-config.ts'
 import { claimPidFile } from './pid-file.ts'
-
-const FORCED_EXIT_MS = 10_000
+import { parseFlags } from './settings/parse-flags.ts'
 
 async function main(): Promise<void> {
-  const config = parseDaemonConfig(process.argv.slice(2).filter((word, i) => i > 0 || word !== 'daemon'))
+  const flags = parseFlags(process.argv.slice(2).filter((word, i) => i > 0 || word !== 'daemon'))
+  const config = daemonConfig(flags)
+  if (flags.validate) {
+    process.stdout.write('configuration OK\n')
+    return
+  }
   const logger = PinoLogger.create(config.logLevel)
+  const live = new LiveConfig(flags, config, logger)
+  live.onReload(({ logLevel }) => logger.setLevel(logLevel))
   const pidFile = claimPidFile(config.pidFile)
-  const daemon = await Daemon.start(config, logger)
+  const daemon = await Daemon.start(live, logger)
   const stop = (signal: string): void => {
     logger.info('stopping; containers go on running', { signal })
-    setTimeout(() => process.exit(1), FORCED_EXIT_MS).unref()
+    const { shutdownTimeoutSeconds } = live.current
+    if (shutdownTimeoutSeconds >= 0) setTimeout(() => process.exit(1), shutdownTimeoutSeconds * 1000).unref()
     daemon[Symbol.asyncDispose]().then(() => {
       pidFile.release()
       process.exit(0)
@@ -25,7 +33,7 @@ async function main(): Promise<void> {
     })
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop(signal))
-  process.on('SIGHUP', () => logger.info('SIGHUP: the configuration is read at start only'))
+  process.on('SIGHUP', () => live.reload())
 }
 
 process.on('unhandledRejection', (error: unknown) => {

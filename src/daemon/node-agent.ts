@@ -23,7 +23,7 @@ const READY_POLL_MS = 20
 export interface NodeAgentParts {
   readonly engine: Engine
   readonly attachments: PlainAttachments
-  readonly config: DaemonConfig
+  readonly config: () => DaemonConfig
   /** Tasks and their statuses; owned by the caller. */
   readonly kv: KvStore
   readonly clock: Clock
@@ -35,7 +35,7 @@ export interface NodeAgentParts {
 export async function createNodeAgent(parts: NodeAgentParts, options: NodeAgentOptions): Promise<NodeAgent> {
   const { engine, attachments, config, kv, clock, random, logger } = parts
   const executor = new EngineExecutor({
-    engine, attachments, clock, logger, files: new MemoryFiles(join(config.execRoot, 'task-files')), describe: async () => describe(config, options),
+    engine, attachments, clock, logger, files: new MemoryFiles(join(config().execRoot, 'task-files')), describe: async () => describe(config(), options),
   })
   const agent = new Agent({
     clock, random, logger, executor, kv, dialer: options.dialer, nodeId: options.state.nodeId, managers: options.state.managers.map(({ addr }) => addr),

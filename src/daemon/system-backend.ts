@@ -13,7 +13,7 @@ type SwarmInfo = NonNullable<SystemInfo['Swarm']>
 
 /** Where the answers of /info and /version come from. */
 export interface SystemBackendParts {
-  readonly config: DaemonConfig
+  readonly config: () => DaemonConfig
   readonly clock: Clock
   /** Stable id of this engine. */
   readonly engineId: string
@@ -41,7 +41,8 @@ function systemVersion(): SystemVersion {
 }
 
 async function systemInfo(parts: SystemBackendParts): Promise<SystemInfo> {
-  const { config, clock, swarm } = parts
+  const { clock, swarm } = parts
+  const config = parts.config()
   const [containers, images, swarmInfo] = await Promise.all([parts.containers.list({ all: true }), parts.images.list({ all: true }), wholeSwarmInfo(parts)])
   const count = (state: string): number => containers.filter(container => container.State === state).length
   const warnings = config.hosts.filter(host => host.startsWith('tcp://') && config.tls?.verify !== true).map(host => `WARNING: API is accessible on ${host.replace('tcp://', 'http://')} without encryption. Access to the remote API is equivalent to root access on the host.`)
