@@ -131,8 +131,8 @@ function validateHost(host: HostConfig): void {
 }
 
 /** @throws `invalid-name` (invalid-argument) */
-export function checkName(name: string): string {
-  if (!NAME.test(name)) throw invalid('invalid-name', `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`)
+export function checkName(name: string, shownBefore: '' | '/' = ''): string {
+  if (!NAME.test(name)) throw invalid('invalid-name', `Invalid container name (${shownBefore}${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`)
   return name.replace(/^\//, '')
 }
 

@@ -82,7 +82,7 @@ export class Lifecycle {
 
   async kill(container: Container, signal: number): Promise<void> {
     if (!isUp(container.state) || container.launched === undefined) {
-      throw new ShoalError('conflict', 'not-running', `cannot kill container: ${container.record.name}: container ${container.id} is not running`)
+      throw new ShoalError('conflict', 'not-running', `container ${container.id} is not running`)
     }
     // Whoever kills for good does not want it back; other signals are for the program.
     if (signal === SIGKILL || signal === parseSignal(stopSignal(container))) await container.lock.run(() => container.observe({ stoppedByUser: true }))
@@ -94,8 +94,8 @@ export class Lifecycle {
 
   async pause(container: Container): Promise<void> {
     await container.lock.run(async () => {
-      if (container.state.status === 'paused') throw new ShoalError('conflict', 'already-paused', `container ${container.id} is already paused`)
-      if (container.state.status !== 'running') throw new ShoalError('conflict', 'not-running', `container ${container.record.name} is not running`)
+      if (container.state.status === 'paused') throw new ShoalError('conflict', 'already-paused', `Container ${container.id} is already paused`)
+      if (container.state.status !== 'running') throw new ShoalError('conflict', 'not-running', `container ${container.id} is not running`)
       await freeze(this.#options.kernel, this.runner.cgroupPath(container), this.#options.clock)
       await container.updateState({ status: 'paused' })
       this.publish(container, 'pause')
@@ -104,7 +104,7 @@ export class Lifecycle {
 
   async unpause(container: Container): Promise<void> {
     await container.lock.run(async () => {
-      if (container.state.status !== 'paused') throw new ShoalError('conflict', 'not-paused', `container ${container.id} is not paused`)
+      if (container.state.status !== 'paused') throw new ShoalError('conflict', 'not-paused', `Container ${container.id} is not paused`)
       thaw(this.#options.kernel, this.runner.cgroupPath(container))
       await container.updateState({ status: 'running' })
       this.publish(container, 'unpause')
@@ -114,7 +114,7 @@ export class Lifecycle {
   async remove(container: Container, options: { readonly force?: boolean; readonly volumes?: boolean }): Promise<void> {
     if (isActive(container.state)) {
       const what = container.state.status === 'paused' ? 'container is paused and must be unpaused first' : 'container is running: stop the container before removing or force remove'
-      if (options.force !== true) throw new ShoalError('conflict', 'container-running', `cannot remove container "${container.record.name}": ${what}`)
+      if (options.force !== true) throw new ShoalError('conflict', 'container-running', what)
       await this.#stop(container, { timeoutSeconds: 0 })
     }
     await container.lock.run(() => this.#removeLocked(container, options.volumes === true))

@@ -54,8 +54,10 @@ export class LocalContainers implements Containers {
   }
 
   async kill(ref: string, signal?: string): Promise<void> {
-    const number = parseSignal(signal === undefined || signal === '' ? 'KILL' : signal)
-    await this.#options.lifecycle.kill(this.#get(ref), number)
+    await explained(`cannot kill container: ${ref}`, async () => {
+      const number = parseSignal(signal === undefined || signal === '' ? 'KILL' : signal)
+      await this.#options.lifecycle.kill(this.#get(ref), number)
+    })
   }
 
   async pause(ref: string): Promise<void> { await this.#options.lifecycle.pause(this.#get(ref)) }
@@ -64,11 +66,11 @@ export class LocalContainers implements Containers {
   async rename(ref: string, name: string): Promise<void> {
     const container = this.#get(ref)
     const { table } = this.#options
-    const next = renamed(() => checkName(name))
+    const next = await explained(RENAME, () => checkName(name, '/'))
     await container.lock.run(async () => {
       const before = container.record.name
       if (next === before) throw new ShoalError('invalid-argument', 'same-name', 'Renaming a container with the same name as its current name')
-      renamed(() => table.reserve(next, container.id))
+      await explained(RENAME, () => table.reserve(next, container.id))
       try {
         await container.update({ name: next }, { sync: true })
       } catch (error) {
@@ -83,13 +85,14 @@ export class LocalContainers implements Containers {
 
   async resize(ref: string, size: { readonly height: number; readonly width: number }): Promise<void> {
     const container = this.#get(ref)
-    if (container.launched === undefined) throw notRunning(ref)
+    if (container.launched === undefined) throw notRunning(container)
     container.launched.monitor.resize(size.height, size.width)
     this.#options.lifecycle.publish(container, 'resize', { height: String(size.height), width: String(size.width) })
   }
 
   async remove(ref: string, options: { readonly force?: boolean; readonly volumes?: boolean } = {}): Promise<void> {
-    await this.#options.lifecycle.remove(this.#get(ref), options)
+    const container = this.#get(ref)
+    await explained(`cannot remove container ${JSON.stringify(ref)}`, () => this.#options.lifecycle.remove(container, options))
   }
 
   async inspect(ref: string, options: { readonly size?: boolean } = {}): Promise<ContainerInspectResponse> {
@@ -160,7 +163,7 @@ export class LocalContainers implements Containers {
 
   async top(ref: string, psArgs?: string): Promise<{ readonly Titles: readonly string[]; readonly Processes: readonly (readonly string[])[] }> {
     const container = this.#get(ref)
-    if (!isUp(container.state)) throw notRunning(ref)
+    if (!isUp(container.state)) throw notRunning(container)
     return topProcesses(this.#options.kernel, this.#options.kernel.cgroups.pids(this.#options.lifecycle.runner.cgroupPath(container)), psArgs)
   }
 
@@ -255,13 +258,15 @@ export class LocalContainers implements Containers {
 /** As the API numbers them. */
 const CHANGE_KINDS = { modified: 0, added: 1, deleted: 2 } as const
 
-/** Says of a refused name that it was for a rename, as Docker does. */
-function renamed<T>(work: () => T): T {
+const RENAME = 'Error when allocating new name'
+
+/** Puts before a failure what was to be done, as Docker does. */
+async function explained<T>(what: string, work: () => T | Promise<T>): Promise<T> {
   try {
-    return work()
+    return await work()
   } catch (error) {
-    throw error instanceof ShoalError ? new ShoalError(error.kind, error.code, `Error when allocating new name: ${error.message}`, { cause: error }) : error
+    throw error instanceof ShoalError ? new ShoalError(error.kind, error.code, `${what}: ${error.message}`, { cause: error }) : error
   }
 }
 
-function notRunning(ref: string): ShoalError { return new ShoalError('conflict', 'not-running', `container ${ref} is not running`) }
+function notRunning(container: Container): ShoalError { return new ShoalError('conflict', 'not-running', `container ${container.id} is not running`) }

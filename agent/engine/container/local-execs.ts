@@ -177,7 +177,7 @@ export class LocalExecs implements Execs {
 }
 
 function requireRunning(container: Container): void {
-  if (container.state.status === 'paused') throw new ShoalError('conflict', 'paused', `container ${container.record.name} is paused, unpause the container before exec`)
+  if (container.state.status === 'paused') throw new ShoalError('conflict', 'paused', `Container ${container.record.name} is paused, unpause the container before exec`)
   if (container.state.status !== 'running') throw new ShoalError('conflict', 'not-running', `container ${container.id} is not running`)
 }
 

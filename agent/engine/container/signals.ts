@@ -6,8 +6,9 @@ const SIGNAL_MAX = 64
 
 /** "SIGTERM", "term", "15", "SIGRTMIN+3" to a number. @throws `invalid-signal` (invalid-argument) */
 export function parseSignal(text: string): number {
-  const number = /^\d+$/.test(text) ? Number(text) : named(text.toUpperCase().replace(/^SIG/, ''))
-  if (number === undefined || number < 1 || number > SIGNAL_MAX) throw new ShoalError('invalid-argument', 'invalid-signal', `invalid signal: ${text}`)
+  const number = /^[+-]?\d+$/.test(text) ? Number(text) : named(text.toUpperCase().replace(/^SIG/, ''))
+  if (number !== undefined && number !== 0 && (number < 1 || number > SIGNAL_MAX)) throw new ShoalError('invalid-argument', 'invalid-signal', `the linux daemon does not support signal ${number}`)
+  if (number === undefined || number === 0) throw new ShoalError('invalid-argument', 'invalid-signal', `invalid signal: ${text}`)
   return number
 }
 

@@ -10,7 +10,8 @@ export function runtimeFailure(log: string, command: string, what: 'create' | 'e
     const detail = /\$PATH/.test(text) && !command.includes('/') ? 'executable file not found in $PATH' : `stat ${command}: no such file or directory`
     return { exitCode: 127, error: failure(`exec: "${command}": ${detail}: unknown`) }
   }
-  if (/exec(utable)?.*permission denied/i.test(text)) return { exitCode: 126, error: failure(`exec: "${command}": permission denied: unknown`) }
+  // crun may not open a directory: to runc and to the shell that is no permission either.
+  if (/exec(utable)?.*(permission denied|operation not permitted)/i.test(text)) return { exitCode: 126, error: failure(`exec: "${command}": permission denied: unknown`) }
   return { exitCode: 128, error: failure(`${text === '' ? 'the runtime gave no reason' : text}: unknown`) }
 }
 

@@ -101,6 +101,7 @@ test('a missing command is told in the words that the stock CLI looks for', () =
   assert.equal(exitCode, 127)
   assert.match(error.message, /exec: "nosuch": executable file not found in \$PATH/)
   assert.equal(runtimeFailure('{"msg":"open executable: Permission denied","level":"error"}', '/etc').exitCode, 126)
+  assert.equal(runtimeFailure('{"msg":"open executable: Operation not permitted","level":"error"}', '/etc').exitCode, 126)
   assert.equal(runtimeFailure('not json', 'x').exitCode, 128)
   assert.match(runtimeFailure(log, 'nosuch', 'exec').error.message, /^OCI runtime exec failed: exec failed: unable to start container process: exec: "nosuch"/)
 })

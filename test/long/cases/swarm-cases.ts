@@ -1,5 +1,5 @@
-/** One command line of the stock CLI, asked of both daemons. Cases run in order and build on each other. */
-export interface Case {
+/** One command line of the stock CLI, asked of both daemons. */
+export interface SwarmCase {
   readonly args: readonly string[]
   readonly input?: string
   /** Ask again, on each daemon, until its normalised output matches. */
@@ -21,7 +21,8 @@ const SLEEP = ['busybox', 'sh', '-c', "trap 'exit 0' TERM; while true; do sleep 
 
 function say(line: string): readonly string[] { return line.split(' ') }
 
-export const CASES: readonly Case[] = [
+/** The life of a swarm of one node. These run in order and build on each other, unlike the scenarios beside them. */
+export const SWARM_CASES: readonly SwarmCase[] = [
   // Before there is a swarm.
   { args: say('swarm leave') },
   { args: say('node ls') },
@@ -182,25 +183,4 @@ export const CASES: readonly Case[] = [
   { args: say('swarm leave') },
   { args: say('swarm leave --force') },
   { args: say('info --format {{.Swarm.LocalNodeState}}') },
-]
-
-const NEWER = 'words as in dockerd 28, which clients of today know; the compared one is 20.10'
-
-/** Where Shoal answers otherwise on purpose: the command line and why. An entry that no longer differs fails the test. */
-export const DIFFERENCES: readonly (readonly [command: string, reason: string])[] = [
-  ['service ls --filter bogus=1', NEWER],
-  ['ps --filter bogus=1', NEWER],
-  ['network create -d nosuch x', NEWER],
-  ['service ps --no-trunc --format {{.DesiredState}} {{.Error}} nocommand', NEWER],
-  ['run --rm busybox /nosuch', NEWER],
-  ['run --rm busybox nosuch', NEWER],
-  ['run --rm --network nosuch busybox true', 'said as outside a swarm: a network that is nowhere was not attached to either'],
-  ['rm c1', NEWER],
-  ['kill -s BOGUS c1', NEWER],
-  ['exec c1 true', NEWER],
-  ['container pause c1', NEWER],
-  ['container unpause c1', NEWER],
-  ['kill c2', NEWER],
-  ['exec c2 true', NEWER],
-  ['service create -d --name tmpl --hostname {{.Bad}} busybox', 'refused likewise, in words that name the template instead of the type of its context in Go'],
 ]

@@ -1,0 +1,16 @@
+import type { Scenario } from './case.ts'
+
+/** Creating, running, stopping, removing and looking at containers. */
+export const CONTAINER_CASES: readonly Scenario[] = [
+  { name: 'run prints what the command prints and exits as it does', steps: ['run --rm busybox echo hello', "run --rm busybox sh -c 'echo out; echo err >&2; exit 3'"] },
+  { name: 'a command that is not there exits with 127', steps: ['run --rm busybox nosuch', 'run --rm busybox /nosuch', 'create --name ~c busybox /nosuch', 'start ~c', { line: 'inspect ~c --format {{.State.Status}}/{{.State.ExitCode}}/{{.State.Error}}' }] },
+  { name: 'a file that can not be executed exits with 126', steps: ['run --rm busybox /etc/passwd', 'run --rm busybox /etc'] },
+  { name: 'a name is taken until its container is removed', steps: ['create --name ~c busybox', 'create --name ~c busybox', 'run --name ~c busybox true', 'rm ~c', 'create --name ~c busybox'] },
+  { name: 'names follow the rules', steps: ['create --name bad! busybox', 'create --name -x busybox', 'create --name a busybox', 'create --name ~a/b busybox', 'rename nosuch ~x', 'create --name ~c busybox', 'create --name ~d busybox', 'rename ~c ~d', 'rename ~c bad!', "rename ~c ''", 'rename ~c ~c', 'rename ~c ~e', 'inspect ~e --format {{.Name}}'] },
+  { name: 'commands on a container that is not there', steps: ['start ~no', 'stop ~no', 'restart ~no', 'kill ~no', 'pause ~no', 'unpause ~no', 'wait ~no', 'rm ~no', 'rm -f ~no', 'logs ~no', 'top ~no', 'port ~no', 'diff ~no', 'export ~no', 'commit ~no', 'cp ~no:/x .', 'attach ~no', 'exec ~no true', 'inspect ~no', 'container inspect ~no', 'rename ~no ~x', 'update --memory 64m ~no', 'stats --no-stream ~no', 'container logs ~no', 'container ls -aq --filter name=~no'] },
+  { name: 'an image that is not there', steps: [{ line: 'create --pull never ~nosuch', }, 'run --pull never --rm ~nosuch true', 'run --pull sometimes busybox true', 'run BAD:: true', "run '' true"] },
+  { name: 'rm of a running container wants force', steps: [{ line: 'run -d --name ~c busybox sleep 100', quiet: true }, 'rm ~c', 'container rm ~c', 'rm -f ~c', 'rm ~c'] },
+  { name: 'several are removed in one go, and each failure is told', steps: [{ line: 'create --name ~a busybox', quiet: true }, { line: 'create --name ~b busybox', quiet: true }, 'rm ~a ~no ~b', 'ps -aq --filter name=~'] },
+  { name: 'signals', steps: [{ line: "run -d --name ~c busybox sh -c 'trap \"echo usr1\" USR1; trap \"exit 7\" TERM; while :; do sleep 0.1; done'", quiet: true }, 'kill -s BOGUS ~c', 'kill -s 0 ~c', 'kill -s 99 ~c', 'kill -s -1 ~c', 'kill -s USR1 ~c', { line: 'logs ~c', until: /usr1/ }, 'kill --signal SIGTERM ~c', 'wait ~c', 'kill ~c', 'inspect --format {{.State.ExitCode}} ~c'] },
+  { name: 'states and what they allow', steps: [{ line: 'create --name ~c busybox sleep 100', quiet: true }, 'pause ~c', 'unpause ~c', 'stop ~c', 'kill ~c', 'exec ~c true', 'top ~c', 'attach ~c', 'start ~c', 'start ~c', 'unpause ~c', 'pause ~c', 'pause ~c', 'exec ~c true', 'attach ~c', { line: 'ps --filter name=~c --format {{.Names}}/{{.State}}' }, 'unpause ~c', 'stop -t 0 ~c', 'stop ~c', 'inspect --format {{.State.Status}}/{{.State.ExitCode}} ~c', 'restart -t 0 ~c', 'inspect --format {{.State.Status}} ~c', 'kill ~c'] },
+]

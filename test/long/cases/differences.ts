@@ -1,0 +1,41 @@
+import type { Difference } from './case.ts'
+
+const NEWER = 'words as in dockerd 28, which clients of today know; the compared one is 20.10'
+
+/** Where Shoal answers the swarm cases otherwise on purpose. */
+export const SWARM_DIFFERENCES: readonly Difference[] = [
+  { line: 'service ls --filter bogus=1', reason: NEWER },
+  { line: 'ps --filter bogus=1', reason: NEWER },
+  { line: 'network create -d nosuch x', reason: NEWER },
+  { line: 'service ps --no-trunc --format {{.DesiredState}} {{.Error}} nocommand', reason: NEWER },
+  { line: 'run --rm busybox /nosuch', reason: NEWER },
+  { line: 'run --rm busybox nosuch', reason: NEWER },
+  { line: 'run --rm --network nosuch busybox true', reason: 'said as outside a swarm: a network that is nowhere was not attached to either' },
+  { line: 'rm c1', reason: NEWER },
+  { line: 'kill -s BOGUS c1', reason: NEWER },
+  { line: 'exec c1 true', reason: NEWER },
+  { line: 'container pause c1', reason: NEWER },
+  { line: 'container unpause c1', reason: NEWER },
+  { line: 'kill c2', reason: NEWER },
+  { line: 'exec c2 true', reason: NEWER },
+  { line: 'service create -d --name tmpl --hostname {{.Bad}} busybox', reason: 'refused likewise, in words that name the template instead of the type of its context in Go' },
+]
+
+/** Where Shoal answers a step of a scenario otherwise on purpose. */
+export const DIFFERENCES: readonly Difference[] = [
+]
+
+/**
+ * Words of dockerd 20.10 that newer ones changed, as [what it says, what dockerd 28 says for it]: clients of today and their scripts know the
+ * newer words, so Shoal says those. They are put into the answer of 20.10 before it is compared, so all around them must be equal.
+ * `$ref` is the last word of the command line.
+ */
+export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
+  [/failed to create shim task: OCI runtime create failed: runc create failed:/, 'failed to create task for container: OCI runtime create failed:'],
+  [/You cannot remove a running container \S+\. Stop the container before attempting removal or force remove/, 'cannot remove container "$ref": container is running: stop the container before removing or force remove'],
+  [/: Invalid signal:/, ': cannot kill container: $ref: invalid signal:'],
+  [/Cannot kill container/, 'cannot kill container'],
+  [/The linux daemon does not support signal 18446744073709551615/, 'the linux daemon does not support signal -1'],
+  [/The linux daemon does not/, 'the linux daemon does not'],
+  [/Container (\S+ is not running)/, 'container $1'],
+]

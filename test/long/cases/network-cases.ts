@@ -1,0 +1,4 @@
+import type { Scenario } from './case.ts'
+
+export const NETWORK_CASES: readonly Scenario[] = [
+]

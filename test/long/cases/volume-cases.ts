@@ -1,0 +1,4 @@
+import type { Scenario } from './case.ts'
+
+export const VOLUME_CASES: readonly Scenario[] = [
+]

@@ -1,0 +1,70 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { words, type ApiStep, type Difference, type Scenario, type Step } from '../cases/case.ts'
+import { REWORDED } from '../cases/differences.ts'
+import type { Answer, Command, Daemon, Place } from './daemon.ts'
+
+export interface Daemons { readonly theirs: Daemon; readonly ours: Daemon }
+/** What one step said on both daemons. */
+export interface Compared { readonly line: string; readonly step: Step | ApiStep; readonly theirs: Answer; readonly ours: Answer }
+
+/** Runs the steps in order, each on both daemons at once, and removes what the scenario made. */
+export async function runScenario(scenario: Scenario, daemons: Daemons, client: { readonly program: string; readonly prefix: string }): Promise<readonly Compared[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'differential-'))
+  const place = (name: 'theirs' | 'ours'): Place => ({ ...client, folder: join(folder, name) })
+  try {
+    writeFiles(scenario, [place('theirs').folder, place('ours').folder])
+    const results: Compared[] = []
+    for (const each of scenario.steps) {
+      const step = typeof each === 'string' ? { line: each } : each
+      const ask = (name: 'theirs' | 'ours'): Promise<Answer> => daemons[name].ask(commandOf(step, place(name)), place(name))
+      const [theirs, ours] = await Promise.all([ask('theirs'), ask('ours')])
+      const line = 'api' in step ? step.api : step.line
+      results.push({ line, step, theirs: reworded(theirs, line), ours })
+    }
+    return results
+  } finally {
+    await Promise.all([daemons.theirs.clean(client.prefix), daemons.ours.clean(client.prefix)])
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function commandOf(step: Step | ApiStep, place: Place): Command | ApiStep {
+  return 'api' in step ? step : { ...step, args: words(step.line.replaceAll('~dir', place.folder).replaceAll('~', place.prefix)) }
+}
+
+function writeFiles(scenario: Scenario, folders: readonly string[]): void {
+  for (const folder of folders) {
+    mkdirSync(folder, { recursive: true })
+    for (const [name, content] of Object.entries(scenario.files ?? {})) {
+      const path = join(folder, name)
+      mkdirSync(name.endsWith('/') ? path : dirname(path), { recursive: true })
+      if (!name.endsWith('/')) writeFileSync(path, content)
+    }
+  }
+}
+
+function reworded(answer: Answer, line: string): Answer {
+  const ref = line.split(' ').at(-1) ?? ''
+  const newer = (text: string): string => REWORDED.reduce((before, [words, after]) => before.replace(new RegExp(words, 'g'), after.replace('$ref', ref)), text)
+  return { status: answer.status, stdout: newer(answer.stdout), stderr: newer(answer.stderr) }
+}
+
+/** Why the answers to a step are not as they should be; undefined when they are. */
+export function fault(compared: Compared, difference: Difference | undefined): string | undefined {
+  const { step, theirs, ours } = compared
+  if ('line' in step && step.quiet === true) return theirs.status === 0 && ours.status === 0 ? undefined : report(compared, 'must succeed on both')
+  const same = theirs.status === ours.status && theirs.stdout === ours.stdout && theirs.stderr === ours.stderr
+  if (difference === undefined) return same ? undefined : report(compared, 'differs')
+  if (!same && difference.ours !== undefined && !difference.ours.test(`${ours.stdout}\n${ours.stderr}`)) return report(compared, `differs otherwise than listed (${difference.reason})`)
+  return undefined
+}
+
+function report({ line, theirs, ours }: Compared, what: string): string {
+  return `${what}: ${line}\n${show('dockerd', theirs)}\n${show('shoal', ours)}`
+}
+
+function show(name: string, { status, stdout, stderr }: Answer): string {
+  return `  ${name}: ${status}\n${[...stdout.split('\n'), ...stderr.split('\n').map(line => line === '' ? '' : `! ${line}`)].filter(line => line !== '').map(line => `    ${line}`).join('\n')}`
+}
