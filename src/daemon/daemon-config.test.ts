@@ -30,8 +30,7 @@ test('what is given twice, unknown, malformed or meaningless is refused by name'
   assert.throws(() => parseDaemonConfig(['--config-file', configFile(t, '{')]), /unable to configure the daemon with file/)
   assert.throws(() => parseDaemonConfig(['--bogus']), /unknown option '--bogus'/)
   assert.throws(() => parseDaemonConfig(['--storage-driver', 'zfs']), /unknown storage driver zfs/)
-  assert.throws(() => parseDaemonConfig(['-H', 'fd://']), /cannot listen on fd:\/\//)
-  assert.throws(() => parseDaemonConfig(['--tlsverify', '--tlscert', 'c', '--tlskey', 'k']), /--tlsverify needs --tlscacert/)
+  assert.throws(() => parseDaemonConfig(['-H', 'npipe:////./pipe/docker']), /invalid bind address \(npipe:/)
   assert.throws(() => parseDaemonConfig(['--label', 'zone']), /bad attribute format: zone/)
 })
 
@@ -47,6 +46,12 @@ test('what Docker knows and is refused here says why, unless it asks for what is
   assert.throws(() => parseDaemonConfig(['--config-file', configFile(t, { 'selinux-enabled': true })]), /selinux-enabled is refused/)
   assert.doesNotThrow(() => parseDaemonConfig(['--rootless=false', '--live-restore=false', '--userland-proxy', '--exec-opt', 'native.cgroupdriver=cgroupfs']))
   assert.throws(() => parseDaemonConfig(['--exec-opt', 'native.cgroupdriver=systemd']), /native.cgroupdriver=systemd is refused/)
+})
+
+test('addresses are completed: a scheme, a port by whether there is TLS, the usual socket', () => {
+  const hosts = (...argv: readonly string[]): readonly string[] => parseDaemonConfig(argv).hosts
+  assert.deepEqual(hosts('-H', '10.0.0.1', '-H', ':2300', '-H', 'tcp://[::1]', '-H', 'unix://', '-H', 'fd://'), ['tcp://10.0.0.1:2375', 'tcp://:2300', 'tcp://[::1]:2375', 'unix:///run/shoal.sock', 'fd://'])
+  assert.deepEqual(hosts('--tlsverify', '-H', 'tcp://0.0.0.0'), ['tcp://0.0.0.0:2376'])
 })
 
 test('conflicting labels and an empty file', t => {

@@ -13,6 +13,9 @@ export interface DaemonConfig extends Settings {
 }
 export interface TlsConfig { readonly verify: boolean; readonly caFile: string; readonly certFile: string; readonly keyFile: string }
 
+const PLAIN_PORT = 2375
+const TLS_PORT = 2376
+
 /**
  * Command line and configuration file to a whole configuration.
  * @throws ShoalError `bad-daemon-config` on unknown flags or keys, a key given in both places, values of the wrong type, or settings that are refused
@@ -29,15 +32,18 @@ export function daemonConfig(flags: ParsedFlags): DaemonConfig {
 /** @throws ShoalError `bad-daemon-config` when settings contradict each other */
 export function completeConfig(settings: Settings): DaemonConfig {
   expectOneValueEach(settings.labels)
-  return { ...settings, logLevel: settings.debug ? 'debug' : settings.level, tls: tlsOf(settings), cpuCount: cpus().length }
+  const tls = tlsOf(settings)
+  return { ...settings, hosts: settings.hosts.map(host => withPort(host, tls)), logLevel: settings.debug ? 'debug' : settings.level, tls, cpuCount: cpus().length }
+}
+
+function withPort(host: string, tls: TlsConfig | undefined): string {
+  if (!host.startsWith('tcp://') || /:\d+$/.test(host)) return host
+  return `${host}:${tls === undefined ? PLAIN_PORT : TLS_PORT}`
 }
 
 function tlsOf({ tlsEnabled, tlsVerify, tlsCaFile, tlsCertFile, tlsKeyFile }: Settings): TlsConfig | undefined {
   if (!tlsEnabled && !tlsVerify) return undefined
-  const config = { verify: tlsVerify, caFile: tlsCaFile, certFile: tlsCertFile, keyFile: tlsKeyFile }
-  if (config.certFile === '' || config.keyFile === '') throw badConfig('TLS needs --tlscert and --tlskey')
-  if (config.verify && config.caFile === '') throw badConfig('--tlsverify needs --tlscacert')
-  return config
+  return { verify: tlsVerify, caFile: tlsCaFile, certFile: tlsCertFile, keyFile: tlsKeyFile }
 }
 
 function expectOneValueEach(labels: readonly string[]): void {

@@ -1,21 +1,22 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createLocalEngine, type LocalEngine } from '../../agent/engine/local-engine.ts'
 import { createLocalNetworks } from '../../agent/engine/network/create-local-networks.ts'
 import { PlainAttachments } from '../../agent/exec/plain-attachments.ts'
 import { createLinuxKernel } from '../../agent/kernel/linux/linux-kernel.ts'
 import { createLinuxNetworkKernel } from '../../agent/kernel/linux/linux-network-kernel.ts'
+import { ShoalError, messageOf } from '../base/errors.ts'
 import { createHexId } from '../base/ids.ts'
 import type { Logger } from '../base/logger.ts'
 import { createApiServer } from '../http/api-server.ts'
 import { clusterInfoToJson } from '../http/convert/cluster.ts'
-import type { HttpServer } from '../http/server/http-server.ts'
 import { CryptoRandom } from '../platform/clock/crypto-random.ts'
 import { SystemClock } from '../platform/clock/system-clock.ts'
 import { LevelStore } from '../platform/storage/level-store.ts'
 import { createControlBackend } from './control-client.ts'
 import type { DaemonConfig } from './daemon-config.ts'
+import { listenOnHosts } from './listen.ts'
 import type { LiveConfig } from './live-config.ts'
 import { createNodeAgent } from './node-agent.ts'
 import { StateFile } from './state-file.ts'
@@ -55,9 +56,9 @@ export class Daemon implements AsyncDisposable {
     const [clock, random] = [new SystemClock(), new CryptoRandom()]
     mkdirSync(config.dataRoot, { recursive: true, mode: 0o711 })
     mkdirSync(config.execRoot, { recursive: true, mode: 0o711 })
+    const kv = this.#own(await claimDataRoot(config.dataRoot))
     const attachments: PlainAttachments = new PlainAttachments({ clock, logger, containers: () => engine.containers })
     const engine = this.#own(await createEngine(config, logger, { clock, random, attachments }))
-    const kv = this.#own(await LevelStore.open(join(config.dataRoot, 'agent')))
     const swarm = this.#own(new SwarmNode({
       dataFolder: config.dataRoot, execFolder: config.execRoot, logLevel: config.logLevel, clock, random, logger,
       createAgent: async options => createNodeAgent({ engine, attachments, config: () => live.current, kv, clock, random, logger }, options),
@@ -76,8 +77,18 @@ export class Daemon implements AsyncDisposable {
     }))
     await engine.restore()
     await swarm.restore()
-    for (const host of config.hosts) await listen(server, host, config, logger)
+    await listenOnHosts(server, config, process.env, logger)
     logger.info('the daemon is ready', { hosts: config.hosts, dataRoot: config.dataRoot, runtime: engine.runtime.name })
+  }
+}
+
+/** The agent's store, which one process at a time can open: so nothing else below the data root is touched by two. */
+async function claimDataRoot(dataRoot: string): Promise<LevelStore> {
+  try {
+    return await LevelStore.open(join(dataRoot, 'agent'))
+  } catch (cause) {
+    if (!/lock/i.test(messageOf(cause))) throw cause
+    throw new ShoalError('failed-precondition', 'data-root-in-use', `another daemon uses ${dataRoot}; stop it first, or give this one another --data-root, --exec-root and --pidfile`, { cause })
   }
 }
 
@@ -113,21 +124,4 @@ function engineId(dataRoot: string, random: CryptoRandom): string {
   const id = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
   file.write({ id })
   return id
-}
-
-async function listen(server: HttpServer, host: string, config: DaemonConfig, logger: Logger): Promise<void> {
-  if (host.startsWith('unix://')) {
-    mkdirSync(dirname(host.slice('unix://'.length)), { recursive: true })
-    const socketGroupId = groupId(config.group)
-    await server.listen(host, socketGroupId === undefined ? {} : { socketGroupId })
-    return
-  }
-  if (config.tls?.verify !== true) logger.warn('the API is reachable over the network without client certificates: whoever reaches it is root on this host', { host })
-  const { tls } = config
-  await server.listen(host, tls === undefined ? {} : { tls: { certPem: readFileSync(tls.certFile), keyPem: readFileSync(tls.keyFile), ...(tls.verify ? { clientCaPem: readFileSync(tls.caFile) } : {}) } })
-}
-
-function groupId(name: string): number | undefined {
-  const line = readFileSync('/etc/group', 'utf8').split('\n').find(entry => entry.startsWith(`${name}:`))
-  return line === undefined ? undefined : Number(line.split(':')[2])
 }

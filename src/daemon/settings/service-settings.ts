@@ -1,7 +1,12 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { accepted, refused, working } from './setting.ts'
 import { ANYTHING, badConfig, choiceType, integerType, LIST, listType, MAP, SWITCH, TEXT, type SettingType } from './setting-types.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const
+/** Where dockerd and the docker CLI look. */
+const CERTIFICATES = join(homedir(), '.docker')
+const DEFAULT_HOST = 'unix:///run/shoal.sock'
 const NAMED_LABEL = /^[^=\s]+=/
 /** dockerd's: seconds that the daemon may take to end. */
 const SHUTDOWN_SECONDS = 15
@@ -22,7 +27,7 @@ export const SERVICE_SETTINGS = {
   dataRoot: working({ flag: '--data-root <dir>', key: 'data-root', type: TEXT, fallback: '/var/lib/shoal', help: 'root directory of persistent state' }),
   execRoot: working({ flag: '--exec-root <dir>', key: 'exec-root', type: TEXT, fallback: '/run/shoal', help: 'root directory of execution state' }),
   pidFile: working({ flag: '-p, --pidfile <file>', key: 'pidfile', type: TEXT, fallback: '/run/shoal.pid', help: 'path of the PID file' }),
-  hosts: working({ flag: '-H, --host <address>', key: 'hosts', type: HOSTS, fallback: ['unix:///run/shoal.sock'], help: 'socket to listen on: unix:///path or tcp://address:port' }),
+  hosts: working({ flag: '-H, --host <address>', key: 'hosts', type: HOSTS, fallback: [DEFAULT_HOST], help: 'socket to listen on: unix:///path, tcp://address:port, or fd:// for those that systemd opened' }),
   group: working({ flag: '-G, --group <group>', key: 'group', type: TEXT, fallback: 'docker', help: 'group of the Unix socket' }),
   debug: working({ flag: '-D, --debug', key: 'debug', type: SWITCH, fallback: false, reloadable: true, help: 'debug logging' }),
   level: working({ flag: '-l, --log-level <level>', key: 'log-level', type: choiceType(LOG_LEVELS, level => `invalid logging level: ${level}; one of ${LOG_LEVELS.join(', ')}`), fallback: 'info', reloadable: true, help: LOG_LEVELS.join(', ') }),
@@ -31,9 +36,9 @@ export const SERVICE_SETTINGS = {
   nodeGenericResources: working({ flag: '--node-generic-resource <kind=value>', key: 'node-generic-resources', type: LIST, fallback: [], help: 'generic resource that tasks can reserve' }),
   tlsEnabled: working({ flag: '--tls', key: 'tls', type: SWITCH, fallback: false, help: 'use TLS; implied by --tlsverify' }),
   tlsVerify: working({ flag: '--tlsverify', key: 'tlsverify', type: SWITCH, fallback: false, help: 'use TLS and verify clients' }),
-  tlsCaFile: working({ flag: '--tlscacert <file>', key: 'tlscacert', type: TEXT, fallback: '', help: 'trust only clients with certificates of this CA' }),
-  tlsCertFile: working({ flag: '--tlscert <file>', key: 'tlscert', type: TEXT, fallback: '', help: 'TLS certificate' }),
-  tlsKeyFile: working({ flag: '--tlskey <file>', key: 'tlskey', type: TEXT, fallback: '', help: 'TLS key' }),
+  tlsCaFile: working({ flag: '--tlscacert <file>', key: 'tlscacert', type: TEXT, fallback: join(CERTIFICATES, 'ca.pem'), help: 'trust only clients with certificates of this CA' }),
+  tlsCertFile: working({ flag: '--tlscert <file>', key: 'tlscert', type: TEXT, fallback: join(CERTIFICATES, 'cert.pem'), help: 'TLS certificate' }),
+  tlsKeyFile: working({ flag: '--tlskey <file>', key: 'tlskey', type: TEXT, fallback: join(CERTIFICATES, 'key.pem'), help: 'TLS key' }),
 
   liveRestore: accepted({ flag: '--live-restore', key: 'live-restore', type: SWITCH, why: 'containers always outlive the daemon' }),
   logFormat: refused({ flag: '--log-format <format>', key: 'log-format', type: TEXT, unless: 'json', why: 'the daemon logs JSON lines; pipe them through a formatter' }),
@@ -46,11 +51,11 @@ export const SERVICE_SETTINGS = {
   containerdPluginsNamespace: accepted({ flag: '--containerd-plugins-namespace <name>', key: 'containerd-plugin-namespace', type: TEXT, why: 'there is no containerd below' }),
   criContainerd: refused({ flag: '--cri-containerd', key: 'cri-containerd', type: SWITCH, unless: false, why: 'there is no containerd to serve Kubernetes with' }),
   rootless: refused({ flag: '--rootless', key: 'rootless', type: SWITCH, unless: false, why: 'the daemon needs root' }),
-  experimental: refused({ flag: '--experimental', key: 'experimental', type: SWITCH, unless: false, why: 'no feature is behind this switch; take it out' }),
+  experimental: working({ flag: '--experimental', key: 'experimental', type: SWITCH, fallback: false, help: 'say so in info; nothing else depends on it' }),
   metricsAddress: refused({ flag: '--metrics-addr <address>', key: 'metrics-addr', type: TEXT, unless: '', why: 'not there yet' }),
-  corsHeader: refused({ flag: '--api-cors-header <origins>', key: 'api-cors-header', type: TEXT, unless: '', why: 'web pages of other origins may not call the API; put a proxy in front that adds the headers and authenticates' }),
+  corsHeader: working({ flag: '--api-cors-header <origins>', key: 'api-cors-header', type: TEXT, fallback: '', help: 'Access-Control-Allow-Origin of every answer' }),
   authorizationPlugins: refused({ flag: '--authorization-plugin <name>', key: 'authorization-plugins', type: LIST, unless: [], why: 'authorization plugins are left out; use TLS client certificates, or a proxy that decides' }),
-  oomScoreAdjust: refused({ flag: '--oom-score-adjust <score>', key: 'oom-score-adjust', type: integerType(-1000), unless: 0, why: 'not there yet; use OOMScoreAdjust= of the systemd unit' }),
+  oomScoreAdjust: working({ flag: '--oom-score-adjust <score>', key: 'oom-score-adjust', type: integerType(-1000), fallback: 0, help: 'oom_score_adj of the daemon; 0: as it was started' }),
   swarmAdvertiseAddress: refused({ flag: '--swarm-default-advertise-addr <address>', key: 'swarm-default-advertise-addr', type: TEXT, unless: '', why: 'give --advertise-addr to swarm init and swarm join' }),
   networkDiagnosticPort: refused({ key: 'network-diagnostic-port', type: integerType(0), unless: 0, why: 'there is no gossip between hosts to diagnose' }),
   clusterStore: refused({ key: 'cluster-store', type: TEXT, unless: '', why: 'networks across hosts are those of a swarm' }),
@@ -59,8 +64,11 @@ export const SERVICE_SETTINGS = {
   graph: refused({ key: 'graph', type: TEXT, why: 'it is called data-root now' }),
 } as const
 
+/** What dockerd takes, but for the port, which depends on TLS. */
 function normalizeHost(host: string): string {
-  if (/^unix:\/\/\/./.test(host) || /^tcp:\/\/[^/]*:\d+$/.test(host)) return host
-  if (/^tcp:\/\/[^/:]+$/.test(host)) return `${host}:2375`
-  throw badConfig(`cannot listen on ${host}: give unix:///path or tcp://address:port`)
+  if (host === '' || host === 'unix://') return DEFAULT_HOST
+  if (/^(unix:\/\/\/.|fd:\/\/)/.test(host)) return host
+  const address = host.includes('://') ? host : `tcp://${host}`
+  if (/^tcp:\/\/(\[[0-9a-f:.]+\]|[^/:[\]]*)(:\d+)?$/i.test(address)) return address
+  throw badConfig(`invalid bind address (${host}): give unix:///path, tcp://address:port or fd://`)
 }

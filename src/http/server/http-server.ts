@@ -65,7 +65,7 @@ export class HttpServer implements AsyncDisposable {
   constructor(parts: HttpServerParts) { this.#parts = parts }
 
   /**
-   * @param address "unix:///path", "tcp://host:port" or "/path". May be called several times.
+   * @param address "unix:///path", "tcp://host:port", "/path", or "fd://N" for a socket that listens already. May be called several times.
    * @returns the bound port, 0 for Unix sockets
    * @throws ShoalError `bad-listen-address` (invalid-argument), `address-in-use` (failed-precondition)
    */
@@ -205,12 +205,13 @@ function splitUrl(url: string): readonly [string, string] {
   return at < 0 ? [path, ''] : [path.slice(0, at), path.slice(at + 1)]
 }
 
-function parseAddress(address: string): { readonly path: string } | { readonly host: string; readonly port: number } {
+function parseAddress(address: string): { readonly path: string } | { readonly fd: number } | { readonly host: string; readonly port: number } {
   if (address.startsWith('unix://')) return { path: address.slice('unix://'.length) }
   if (address.startsWith('/')) return { path: address }
+  if (/^fd:\/\/\d+$/.test(address)) return { fd: Number(address.slice('fd://'.length)) }
   const match = /^tcp:\/\/(?:\[([0-9a-f:.]+)\]|([^:/]*)):(\d{1,5})$/i.exec(address)
   if (match === null || Number(match[3]) > 65_535) {
-    throw new ShoalError('invalid-argument', 'bad-listen-address', `cannot listen on "${address}": use unix:///path or tcp://host:port`)
+    throw new ShoalError('invalid-argument', 'bad-listen-address', `cannot listen on "${address}": use unix:///path, tcp://host:port or fd://N`)
   }
   return { host: match[1] ?? (match[2] || '0.0.0.0'), port: Number(match[3]) }
 }
