@@ -43,5 +43,7 @@ export class EventLog implements EngineEvents {
     return channel
   }
 
+  get subscriberCount(): number { return this.#subscribers.size }
+
   recent(): readonly EventMessage[] { return [...this.#recent] }
 }

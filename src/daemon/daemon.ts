@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createLocalEngine, type LocalEngine } from '../../agent/engine/local-engine.ts'
 import { createLocalNetworks } from '../../agent/engine/network/create-local-networks.ts'
 import { PlainAttachments } from '../../agent/exec/plain-attachments.ts'
+import type { Kernel } from '../../agent/kernel/kernel.ts'
 import { createLinuxKernel } from '../../agent/kernel/linux/linux-kernel.ts'
 import { createLinuxNetworkKernel } from '../../agent/kernel/linux/linux-network-kernel.ts'
 import { ShoalError, messageOf } from '../base/errors.ts'
@@ -19,6 +20,7 @@ import type { DaemonConfig } from './daemon-config.ts'
 import { listenOnHosts } from './listen.ts'
 import type { LiveConfig } from './live-config.ts'
 import { createNodeAgent } from './node-agent.ts'
+import { reloadAttributes } from './reload-attributes.ts'
 import { StateFile } from './state-file.ts'
 import { createSwarmBackend } from './swarm-backend.ts'
 import { SwarmNode } from './swarm-node.ts'
@@ -57,24 +59,27 @@ export class Daemon implements AsyncDisposable {
     mkdirSync(config.dataRoot, { recursive: true, mode: 0o711 })
     mkdirSync(config.execRoot, { recursive: true, mode: 0o711 })
     const kv = this.#own(await claimDataRoot(config.dataRoot))
+    const kernel = createLinuxKernel()
+    const id = engineId(config.dataRoot, random)
     const attachments: PlainAttachments = new PlainAttachments({ clock, logger, containers: () => engine.containers })
-    const engine = this.#own(await createEngine(config, logger, { clock, random, attachments }))
+    const engine = this.#own(await createEngine(config, logger, { kernel, clock, random, attachments }))
     const swarm = this.#own(new SwarmNode({
       dataFolder: config.dataRoot, execFolder: config.execRoot, logLevel: config.logLevel, clock, random, logger,
       createAgent: async options => createNodeAgent({ engine, attachments, config: () => live.current, kv, clock, random, logger }, options),
     }))
     const swarmBackend = createSwarmBackend(swarm)
     const system = createSystemBackend({
-      config: () => live.current, clock, engineId: engineId(config.dataRoot, random), runtime: engine.runtime.name, cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1', swarm, containers: engine.containers, images: engine.images,
+      config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: () => ['local'], containers: engine.containers, images: engine.images,
       clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, tlsInfoOf(swarm.rootPem))),
     })
     const server = this.#own(createApiServer({
-      logger, clock, random, version: VERSION,
+      logger, clock, random, version: VERSION, experimental: config.experimental, corsOrigins: config.corsHeader,
       backends: {
         system, containers: engine.containers, execs: engine.execs, images: engine.images, networks: engine.networks, volumes: engine.volumes, events: engine.events,
         swarm: swarmBackend, control: createControlBackend(() => swarm.manager(), () => swarm.untilManagerAnswers()),
       },
     }))
+    live.onReload(changed => engine.eventLog.publish('daemon', 'reload', id, reloadAttributes(changed)))
     await engine.restore()
     await swarm.restore()
     await listenOnHosts(server, config, process.env, logger)
@@ -92,10 +97,10 @@ async function claimDataRoot(dataRoot: string): Promise<LevelStore> {
   }
 }
 
-async function createEngine(config: DaemonConfig, logger: Logger, { clock, random, attachments }: { readonly clock: SystemClock; readonly random: CryptoRandom; readonly attachments: PlainAttachments }): Promise<LocalEngine> {
+async function createEngine(config: DaemonConfig, logger: Logger, { kernel, clock, random, attachments }: { readonly kernel: Kernel; readonly clock: SystemClock; readonly random: CryptoRandom; readonly attachments: PlainAttachments }): Promise<LocalEngine> {
   const networkKernel = createLinuxNetworkKernel()
   return createLocalEngine({
-    dataRoot: config.dataRoot, execRoot: config.execRoot, cgroupParent: config.cgroupParent, kernel: createLinuxKernel(), clock, random, logger,
+    dataRoot: config.dataRoot, execRoot: config.execRoot, cgroupParent: config.cgroupParent, kernel, clock, random, logger,
     monitorPath: fileURLToPath(new URL('../../../agent/monitor/shoal-monitor', import.meta.url)),
     ...(config.runtime === '' ? {} : { runtimes: [config.runtime as 'crun' | 'runc'] }),
     networks: async ({ events, connectable }) => {

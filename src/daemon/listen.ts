@@ -25,8 +25,8 @@ async function listenOnPath(server: HttpServer, host: string, group: string, log
 }
 
 async function listenOnNetwork(server: HttpServer, host: string, tls: TlsFiles | undefined, logger: Logger): Promise<void> {
-  if (tls === undefined) logger.warn('[DEPRECATION NOTICE]: API is accessible over the network without encryption or authentication: whoever reaches it is root on this host; use --tlsverify', { host })
-  else if (tls.clientCaPem === undefined) logger.warn('API is accessible over the network without client authentication: whoever reaches it is root on this host; use --tlsverify', { host })
+  if (tls === undefined) logger.warn('the API is accessible over the network without encryption or authentication: whoever reaches it is root on this host; use --tlsverify', { host })
+  else if (tls.clientCaPem === undefined) logger.warn('the API is accessible over the network without client authentication: whoever reaches it is root on this host; use --tlsverify', { host })
   await server.listen(host, tls === undefined ? {} : { tls })
 }
 

@@ -36,17 +36,26 @@ export interface ApiServerParts {
   readonly random: Random
   /** The product's version, for the Server header. */
   readonly version: string
+  /** Whether the daemon calls itself experimental. */
+  readonly experimental?: boolean
+  /** Access-Control-Allow-Origin of every answer; without it browsers keep pages of other origins out. */
+  readonly corsOrigins?: string
 }
+
+const CORS_HEADERS = { 'Access-Control-Allow-Headers': 'Origin, X-Requested-With, Content-Type, Accept, X-Registry-Auth', 'Access-Control-Allow-Methods': 'HEAD, GET, POST, DELETE, PUT, OPTIONS' }
 
 /** The Docker Engine API over these backends. Call listen() for each address; dispose cuts every connection. */
 export function createApiServer(parts: ApiServerParts): HttpServer {
-  const { backends, logger, clock, version } = parts
+  const { backends, logger, clock, version, corsOrigins = '' } = parts
   const swarmEvents = new SwarmEvents({ control: backends.control, clock, logger })
   return new HttpServer({
     router: new Router(routesOf(parts, swarmEvents)),
     sender: new ReplySender(clock, new WebSocketUpgrader()),
     logger, clock, owned: [swarmEvents],
-    headers: { 'Api-Version': formatApiVersion(API_VERSION_MAX), 'Docker-Experimental': 'false', 'Ostype': 'linux', 'Server': `Shoal/${version} (linux)` },
+    headers: {
+      'Api-Version': formatApiVersion(API_VERSION_MAX), 'Docker-Experimental': String(parts.experimental === true), 'Ostype': 'linux', 'Server': `Shoal/${version} (linux)`,
+      ...corsOrigins === '' ? {} : { 'Access-Control-Allow-Origin': corsOrigins, ...CORS_HEADERS },
+    },
   })
 }
 

@@ -18,9 +18,10 @@ const UNKNOWN: SystemInfo = {
 export function completeInfo(known: SystemInfo, swarm: NonNullable<SystemInfo['Swarm']>, version: ApiVersion): SystemInfo {
   const Swarm = { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive' as const, ControlAvailable: false, Error: '', RemoteManagers: null, ...swarm, ...known.Swarm }
   // Only cgroup version 1 can keep the kernel from killing.
-  const info: Record<string, unknown> = { ...UNKNOWN, OomKillDisable: known.CgroupVersion === '1', ...known, Swarm }
+  const info: Record<string, unknown> = { ...UNKNOWN, OomKillDisable: known.CgroupVersion === '1', ...known, Plugins: { ...UNKNOWN.Plugins, ...known.Plugins }, Swarm }
   if (!isAtLeast(version, 50)) {
     delete info.DiscoveredDevices
+    if (!isAtLeast(version, 42)) info.KernelMemory = true
     // Old clients warn when these are missing; filtering here does not go through bridge netfilter, so there is nothing to warn of.
     Object.assign(info, { BridgeNfIptables: true, BridgeNfIp6tables: true })
   }
