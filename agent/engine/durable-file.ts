@@ -1,5 +1,5 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { ShoalError } from '../../src/base/errors.ts'
 
 /**
@@ -17,6 +17,11 @@ export async function writeDurably(path: string, text: string | Uint8Array, opti
   }
   await rename(fresh, path)
   if (options.sync) await syncDirectory(dirname(path))
+}
+
+/** Removes what writes that a crash cut off left in a folder. Only while nobody writes there. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) if (name.endsWith('.new')) await rm(join(folder, name), { force: true })
 }
 
 async function writeFresh(path: string, text: string | Uint8Array, sync: boolean): Promise<void> {

@@ -51,11 +51,10 @@ export class ContainerCreator {
     const config = { ...merged, Hostname: this.#hostname(merged.Hostname, hostConfig.NetworkMode, hostConfig.UTSMode, id) }
     const chosen = name ?? generateName(random, taken => table.hasName(taken))
     table.reserve(chosen, id)
-    const made: string[] = []
     try {
       const base = { id, name: chosen, config, hostConfig, endpoints: request.networkingConfig?.EndpointsConfig ?? {} }
       await this.#options.networks.validate(networkedContainer(base))
-      const mounts = await this.#mounts([...mountRequests(hostConfig, Object.keys(config.Volumes ?? {}))], hostConfig.VolumesFrom ?? [], made)
+      const mounts = await this.#mounts([...mountRequests(hostConfig, Object.keys(config.Volumes ?? {}))], hostConfig.VolumesFrom ?? [], id)
       const record: ContainerRecord = {
         ...base, created: isoTime(this.#options.clock.nowMs()), imageId: image.id, diffIds: image.diffIds, mounts, state: NEW_STATE, restartCount: 0, stoppedByUser: false,
       }
@@ -64,7 +63,7 @@ export class ContainerCreator {
     } catch (error) {
       table.release(chosen)
       await this.#options.snapshotter.remove(id)
-      for (const volume of made) await this.#options.volumes.remove(volume, true)
+      await this.#options.volumes.removeOwned(id)
       throw error
     }
   }
@@ -77,9 +76,9 @@ export class ContainerCreator {
     return network === 'host' || uts === 'host' ? this.#options.hostname : id.slice(0, 12)
   }
 
-  async #mounts(requests: readonly MountRequest[], from: readonly string[], made: string[]): Promise<readonly ContainerMount[]> {
+  async #mounts(requests: readonly MountRequest[], from: readonly string[], containerId: string): Promise<readonly ContainerMount[]> {
     const mounts: ContainerMount[] = []
-    for (const request of requests) mounts.push(await this.#mount(request, made))
+    for (const request of requests) mounts.push(await this.#mount(request, containerId))
     const targets = new Set(mounts.map(mount => mount.Destination))
     return [...mounts, ...from.flatMap(ref => this.#mountsOf(ref)).filter(mount => !targets.has(mount.Destination))]
   }
@@ -90,7 +89,7 @@ export class ContainerCreator {
     return this.#options.table.get(name).record.mounts.filter(mount => mount.Type !== 'tmpfs').map(mount => ({ ...mount, RW: mount.RW && mode !== 'ro', copyUp: false, anonymous: false }))
   }
 
-  async #mount(request: MountRequest, made: string[]): Promise<ContainerMount> {
+  async #mount(request: MountRequest, containerId: string): Promise<ContainerMount> {
     const RW = !request.readOnly
     switch (request.kind) {
       case 'tmpfs':
@@ -99,8 +98,7 @@ export class ContainerCreator {
         await prepareSource(request.source, request.createSource)
         return { Type: 'bind', Source: request.source, Destination: request.target, Mode: request.mode, RW, Propagation: request.propagation, copyUp: false, anonymous: false, recursive: request.recursive }
       case 'volume': {
-        const volume = await this.#volume(request)
-        if (request.name === undefined) made.push(volume.Name ?? '')
+        const volume = await this.#volume(request, containerId)
         return {
           Type: 'volume', Name: volume.Name, Source: volume.Mountpoint ?? '', Destination: request.target, Driver: 'local', Mode: request.mode, RW, Propagation: '',
           copyUp: !request.noCopy, anonymous: request.name === undefined, recursive: true, ...(request.subpath === undefined ? {} : { subpath: request.subpath }),
@@ -109,8 +107,8 @@ export class ContainerCreator {
     }
   }
 
-  #volume(request: Extract<MountRequest, { readonly kind: 'volume' }>): Promise<Volume> {
-    return this.#options.volumes.create({ Name: request.name, Driver: request.driver, DriverOpts: request.options, Labels: request.labels })
+  #volume(request: Extract<MountRequest, { readonly kind: 'volume' }>, containerId: string): Promise<Volume> {
+    return this.#options.volumes.create({ Name: request.name, Driver: request.driver, DriverOpts: request.options, Labels: request.labels }, containerId)
   }
 }
 

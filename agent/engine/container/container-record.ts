@@ -14,6 +14,8 @@ export interface ContainerRecord {
   /** The request merged with the image's configuration. */
   readonly config: ContainerConfig
   readonly hostConfig: HostConfig
+  /** What an update is about to make of it: some of its limits may hold already. */
+  readonly updating?: HostConfig | undefined
   readonly endpoints: Readonly<Record<string, EndpointSettings>>
   /** It was disconnected from the network that hostConfig.NetworkMode names: only `endpoints` count. */
   readonly hasLeftMode?: boolean

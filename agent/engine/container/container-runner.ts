@@ -76,13 +76,14 @@ export class ContainerRunner {
       const exitCode = failed ? error.exitCode : 128
       const finished = container.state.startedAt === ZERO_TIME && container.state.status === 'created' ? {} : { finishedAt: isoTime(clock.nowMs()) }
       await container.observe({ sandbox: undefined, state: { ...container.state, status: container.state.status === 'created' ? 'created' : 'exited', pid: 0, exitCode, error: messageOf(reason), ...finished } })
+      this.#options.launcher.forget(container.id)
       this.publish(container, 'die', { exitCode: String(exitCode) })
       throw reason
     }
   }
 
-  /** Records an exit after everything that the run had in the kernel is gone. */
-  async finish(container: Container, exit: ExitStatus): Promise<void> {
+  /** Records an exit, and that a restart follows, after everything that the run had in the kernel is gone. */
+  async finish(container: Container, exit: ExitStatus, comesBack: boolean): Promise<void> {
     const { clock, logger } = this.#options
     const endMs = exit.lost === true ? clock.nowMs() : exit.atMs
     const startMs = Date.parse(container.state.startedAt)
@@ -92,12 +93,18 @@ export class ContainerRunner {
     const health = container.state.health === undefined ? {} : { health: { ...container.state.health, Status: 'unhealthy' as const } }
     await container.observe({
       ...(isClean ? { sandbox: undefined } : {}),
-      state: { ...container.state, status: 'exited', pid: 0, exitCode: exit.code, oomKilled: exit.oomKilled, error, finishedAt: isoTime(endMs), ...health },
+      restartCount: container.record.restartCount + (comesBack ? 1 : 0),
+      state: { ...container.state, status: comesBack ? 'restarting' : 'exited', pid: 0, exitCode: exit.code, oomKilled: exit.oomKilled, error, finishedAt: isoTime(endMs), ...health },
     })
+    // Only now: until the exit is recorded, the monitor's file is all that tells of it.
+    if (isClean) this.#options.launcher.forget(container.id)
     this.publish(container, 'die', { exitCode: String(exit.code), execDuration: String(Math.max(0, Math.floor((endMs - startMs) / 1000))) })
   }
 
-  /** Takes away all that a run had in the kernel and on the network; idempotent. The record still names the sandbox: the caller's next write forgets it. */
+  /**
+   * Takes away all that a run had in the kernel and on the network; idempotent. The record still names the sandbox and the monitor's
+   * folder is still there: the caller's next write forgets the one, then launcher.forget() the other.
+   */
   async takeDown(container: Container): Promise<void> {
     const { launcher, networks, snapshotter, volumes } = this.#options
     container.launched?.monitor.disconnect()
@@ -109,6 +116,9 @@ export class ContainerRunner {
     ])
     for (const step of steps) if (step.status === 'rejected') throw step.reason
   }
+
+  /** Removes the monitor's folder; what it tells of the last run must be on disk. */
+  forget(container: Container): void { this.#options.launcher.forget(container.id) }
 
   publish(container: Container, action: string, more: Readonly<Record<string, string>> = {}): void {
     this.#options.events.publish('container', action, container.id, { ...eventAttributes(container.record), ...more })

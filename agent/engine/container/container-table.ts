@@ -2,7 +2,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
-import { damagedRecord, makeDirectory, readJson, writeDurably } from '../durable-file.ts'
+import { damagedRecord, makeDirectory, readJson, removeUnfinished, writeDurably } from '../durable-file.ts'
 import { Container } from './container.ts'
 import type { ContainerRecord } from './container-record.ts'
 
@@ -30,7 +30,10 @@ export class ContainerTable {
       try {
         const record = await readJson<ContainerRecord>(this.#path(id))
         if (record === undefined) await rm(this.directory(id), { recursive: true, force: true })
-        else if (isRecordOf(record, id)) this.#keep(record)
+        else if (isRecordOf(record, id)) {
+          await removeUnfinished(this.directory(id))
+          this.#keep(record)
+        }
         else throw damagedRecord(this.#path(id))
       } catch (err) {
         this.#damagedIds.add(id)

@@ -8,12 +8,9 @@ const FREEZE_POLL_MS = 5
 /** Stops every process of a cgroup; resolves when all have stopped. @throws `freeze-timeout` and thaws again */
 export async function freeze(kernel: Kernel, cgroup: string, clock: Clock): Promise<void> {
   const { cgroups } = kernel
-  const isFrozen = cgroups.version === 1
-    ? () => cgroups.read(cgroup, 'freezer', 'freezer.state')?.trim() === 'FROZEN'
-    : () => /^frozen 1$/m.test(cgroups.read(cgroup, 'freezer', 'cgroup.events') ?? '')
   const untilMs = clock.monotonicMs() + FREEZE_WAIT_MS
   set(kernel, cgroup, true)
-  while (!isFrozen()) {
+  while (!isFrozen(kernel, cgroup)) {
     if (clock.monotonicMs() > untilMs) {
       thaw(kernel, cgroup)
       throw new ShoalError('deadline-exceeded', 'freeze-timeout', `the processes of cgroup ${cgroup} did not stop within ${FREEZE_WAIT_MS / 1000} s`)
@@ -22,6 +19,10 @@ export async function freeze(kernel: Kernel, cgroup: string, clock: Clock): Prom
     // Version 1 may need to be told again while processes fork.
     if (cgroups.version === 1) set(kernel, cgroup, true)
   }
+}
+
+export function isFrozen({ cgroups }: Kernel, cgroup: string): boolean {
+  return cgroups.version === 1 ? cgroups.read(cgroup, 'freezer', 'freezer.state')?.trim() === 'FROZEN' : /^frozen 1$/m.test(cgroups.read(cgroup, 'freezer', 'cgroup.events') ?? '')
 }
 
 export function thaw(kernel: Kernel, cgroup: string): void { set(kernel, cgroup, false) }

@@ -130,16 +130,18 @@ export class Lifecycle {
   /** What follows from an exit, whether it was seen or found out later. */
   async exited(container: Container, exit: ExitStatus): Promise<void> {
     await container.lock.run(async () => {
-      await this.runner.finish(container, exit)
-      if (container.record.hostConfig.AutoRemove === true) {
-        container.notifyExit()
-        await this.#removeLocked(container, true)
-        return
-      }
-      await this.#maybeRestart(container, exit.code)
+      const removes = container.record.hostConfig.AutoRemove === true
+      const delayMs = removes ? undefined : this.#restartDelay(container, exit.code)
+      // One write for both: a daemon that dies here leaves no exit behind that nobody follows up.
+      await this.runner.finish(container, exit, delayMs !== undefined)
+      if (delayMs !== undefined) this.#restartIn(container, delayMs)
       container.notifyExit()
+      if (removes) await this.#removeLocked(container, true)
     })
   }
+
+  /** Brings back what a restart policy wants after an exit that was left at that: by a daemon that died while it tried. */
+  async retry(container: Container): Promise<void> { await container.lock.run(() => this.#maybeRestart(container, container.state.exitCode)) }
 
   async #startLocked(container: Container): Promise<void> {
     try {
@@ -167,16 +169,29 @@ export class Lifecycle {
   }
 
   async #maybeRestart(container: Container, exitCode: number): Promise<void> {
-    const { clock, logger, tasks } = this.#options
-    const delayMs = restartDelay(container.record, { exitCode, ranMs: clock.monotonicMs() - container.startedAtMs, lastDelayMs: container.restartDelayMs })
-    if (delayMs === undefined || this.#stopping) return
-    container.restartDelayMs = delayMs
+    const delayMs = this.#restartDelay(container, exitCode)
+    if (delayMs === undefined) return
     await container.observe({ restartCount: container.record.restartCount + 1, state: { ...container.state, status: 'restarting' } })
+    this.#restartIn(container, delayMs)
+  }
+
+  #restartDelay(container: Container, exitCode: number): number | undefined {
+    if (this.#stopping) return undefined
+    const delayMs = restartDelay(container.record, { exitCode, ranMs: this.#options.clock.monotonicMs() - container.startedAtMs, lastDelayMs: container.restartDelayMs })
+    if (delayMs !== undefined) container.restartDelayMs = delayMs
+    return delayMs
+  }
+
+  /** Goes on with a restart that an earlier daemon had in mind: it is counted already. */
+  resumeRestart(container: Container): void { this.#restartIn(container, 0) }
+
+  /** Until it runs again it stays `restarting`, also on disk: a daemon that is started meanwhile goes on. */
+  #restartIn(container: Container, delayMs: number): void {
+    const { clock, logger, tasks } = this.#options
     const timer = clock.after(delayMs, () => {
       container.cancelRestart = undefined
       tasks.run('restart', () => container.lock.run(async () => {
         if (container.state.status !== 'restarting' || this.#stopping) return
-        await container.observe({ state: { ...container.state, status: 'exited' } })
         await this.#startLocked(container).catch(async (err: unknown) => {
           logger.warn('a container could not be restarted', { container: container.id, err })
           await this.#maybeRestart(container, container.state.exitCode)
@@ -226,18 +241,17 @@ export class Lifecycle {
     const { table, snapshotter, volumes: store } = this.#options
     if (table.find(container.id) !== container) return
     if (isActive(container.state)) throw new ShoalError('conflict', 'container-running', `cannot remove container "${container.record.name}": container is running: stop the container before removing or force remove`)
+    // Which volumes go with it is on disk first too: a crash in between must not take one that was to stay.
+    if (!volumes) await store.disown(container.id)
     await container.observe({ state: { ...container.state, status: 'removing' } })
     await this.runner.takeDown(container)
+    this.runner.forget(container)
     await snapshotter.remove(container.id)
     await table.remove(container)
     this.#options.onRemoved(container)
     this.publish(container, 'destroy')
     container.notifyRemoved()
-    const anonymous = volumes ? container.record.mounts.filter(mount => mount.anonymous) : []
-    for (const mount of anonymous) {
-      const shared = table.all().some(other => other.record.mounts.some(theirs => theirs.Name === mount.Name))
-      if (!shared && mount.Name !== undefined) await store.remove(mount.Name, true)
-    }
+    await store.removeOwned(container.id)
   }
 }
 

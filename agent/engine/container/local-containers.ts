@@ -198,8 +198,11 @@ export class LocalContainers implements Containers {
       const before = container.record.hostConfig
       const after = updatedHostConfig(container.id, before, changes)
       const warnings = creator.validate(container.record.config, after)
-      if (isUp(container.state)) applyLimits(kernel, lifecycle.runner.cgroupPath(container), before, after)
-      await container.update({ hostConfig: after }, { sync: true })
+      if (isUp(container.state)) {
+        await container.update({ updating: after })
+        applyLimits(kernel, lifecycle.runner.cgroupPath(container), before, after)
+      }
+      await container.update({ hostConfig: after, updating: undefined }, { sync: true })
       lifecycle.publish(container, 'update')
       return { Warnings: warnings }
     })

@@ -7,8 +7,10 @@ import type { Adopted, Launcher } from '../runtime/launcher.ts'
 import type { Snapshotter } from '../snapshot/snapshotter.ts'
 import type { LocalVolumes } from '../volume/local-volumes.ts'
 import type { Container } from './container.ts'
+import { applyLimits } from './container-update.ts'
 import { isUp } from './container-record.ts'
 import type { ContainerTable } from './container-table.ts'
+import { isFrozen, thaw } from './freezer.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import { networkedContainer } from './networked-container.ts'
 import { startsWithDaemon } from './restart-policy.ts'
@@ -38,14 +40,16 @@ export async function restoreContainers(options: RestoreOptions): Promise<void> 
   const runningIds = new Set(running.map(container => container.id))
   await networks.restore(running.map(sandboxed))
   await snapshotter.retain(new Set([...table.all().map(container => container.id), ...table.damagedIds]), new Set([...runningIds, ...table.damagedIds]))
+  await volumes.retain(new Set([...table.all().map(container => container.id), ...table.damagedIds]))
   for (const { container, adopted } of found) {
     await settle(options, container, adopted).catch((err: unknown) => { logger.error('a container could not be restored', { container: container.id, err }) })
   }
   for (const container of running) for (const mount of container.record.mounts) if (mount.Type === 'volume' && mount.Name !== undefined) volumes.adopt(mount.Name, container.id)
   await removeStrays(options)
   for (const container of table.all()) {
-    if (isUp(container.state) || !startsWithDaemon(container.record)) continue
-    await lifecycle.start(container).catch((err: unknown) => { logger.warn('a container could not be started with the daemon', { container: container.id, err }) })
+    if (isUp(container.state)) continue
+    const coming = startsWithDaemon(container.record) ? lifecycle.start(container) : container.state.status === 'exited' ? lifecycle.retry(container) : undefined
+    await coming?.catch((err: unknown) => { logger.warn('a container could not be started with the daemon', { container: container.id, err }) })
   }
 }
 
@@ -56,7 +60,10 @@ function sandboxed(container: Container): { readonly container: NetworkedContain
 async function settle({ lifecycle, launcher, kernel }: RestoreOptions, container: Container, adopted: Adopted): Promise<void> {
   const { status } = container.state
   if (isUp(container.state)) {
-    if (adopted.kind === 'running') return lifecycle.adopt(container, adopted.launched)
+    if (adopted.kind === 'running') {
+      await matchKernel(kernel, container, lifecycle.runner.cgroupPath(container))
+      return lifecycle.adopt(container, adopted.launched)
+    }
     return lifecycle.exited(container, adopted.kind === 'exited' ? adopted.exit : LOST)
   }
   // A start that was never acknowledged: the process came up, the record did not.
@@ -68,8 +75,22 @@ async function settle({ lifecycle, launcher, kernel }: RestoreOptions, container
   if (container.record.sandbox !== undefined) await container.update({ sandbox: undefined })
   await launcher.cleanUp(container.id, lifecycle.runner.cgroupPath(container))
   await kernel.cgroups.remove(lifecycle.runner.cgroupPath(container))
-  if (status === 'removing') await lifecycle.remove(container, { volumes: container.record.hostConfig.AutoRemove === true })
-  else if (status === 'restarting') await container.updateState({ status: 'exited' })
+  lifecycle.runner.forget(container)
+  // Whoever wanted it removed at its end is not there any more to see to that; Docker removes it as well, even if it never started.
+  if (status === 'removing' || container.record.hostConfig.AutoRemove === true) await lifecycle.remove(container, { volumes: true })
+  else if (status === 'restarting') lifecycle.resumeRestart(container)
+}
+
+/** A change of a running container that was half done: the record decides. */
+async function matchKernel(kernel: Kernel, container: Container, cgroup: string): Promise<void> {
+  const { record, state } = container
+  if (record.updating !== undefined) {
+    applyLimits(kernel, cgroup, record.updating, record.hostConfig)
+    await container.update({ updating: undefined })
+  }
+  const frozen = isFrozen(kernel, cgroup)
+  if (frozen && state.status === 'running') thaw(kernel, cgroup)
+  if (!frozen && state.status === 'paused') await container.updateState({ status: 'running' })
 }
 
 /** Run-time folders of containers that no longer exist. */

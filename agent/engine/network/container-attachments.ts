@@ -122,10 +122,14 @@ export class ContainerAttachments implements AsyncDisposable {
 
   /** After a restart: what runs goes on, everything else of ours goes. Returns the containers that had an overlay and are gone. */
   async restore(running: readonly NetworkedContainer[]): Promise<readonly string[]> {
-    const ids = new Set(running.map(container => container.id))
+    const names = new Map(running.map(container => [container.id, container.name]))
     const gone: string[] = []
     for (const record of this.#parts.sandboxes.all()) {
-      if (ids.has(record.container.id) && this.#parts.kernel.netns.exists(record.netnsPath)) await this.#adopt(record)
+      const name = names.get(record.container.id)
+      if (name !== undefined && this.#parts.kernel.netns.exists(record.netnsPath)) {
+        // A rename may have been cut off between the two records.
+        await this.#adopt(name === record.container.name ? record : this.#parts.sandboxes.rename(record.container.id, name) ?? record)
+      }
       else {
         if (record.endpoints.some(endpoint => endpoint.driver === 'overlay')) gone.push(record.container.id)
         await this.detach(record.container.id)

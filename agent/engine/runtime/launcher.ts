@@ -117,7 +117,7 @@ export class Launcher {
     return exit === undefined ? { kind: 'lost' } : { kind: 'exited', exit }
   }
 
-  /** Takes down what is left of a container in the kernel, whatever state it is in; then its files here. Idempotent. */
+  /** Takes down what is left of a container in the kernel, whatever state it is in. Its folder stays: the exit that is in there may not be recorded yet. Idempotent. */
   async cleanUp(id: string, cgroupPath: string): Promise<void> {
     const state = join(this.#runtimeRoot, id)
     // The ordinary case: everything in it died with its first process, so removing the empty cgroup is all that the runtime's own delete would do.
@@ -126,14 +126,17 @@ export class Launcher {
       if (code !== 0 && existsSync(state)) throw new ShoalError('internal', 'cleanup-failed', `cannot clean up container ${id}: ${stderr.toString().trim()}`)
     }
     rmSync(state, { recursive: true, force: true })
-    rmSync(this.directory(id), { recursive: true, force: true })
   }
+
+  /** Removes the folder of a container that is down, with the exit that its monitor wrote there. */
+  forget(id: string): void { rmSync(this.directory(id), { recursive: true, force: true }) }
 
   /** The same for a folder whose container is not known any more; the runtime's own folder tells its full id. */
   async cleanUpStray(directoryName: string, cgroupParent: string): Promise<void> {
     const states = existsSync(this.#runtimeRoot) ? readdirSync(this.#runtimeRoot) : []
     const id = states.find(state => state.startsWith(directoryName)) ?? directoryName
     await this.cleanUp(id, join(cgroupParent, id))
+    this.forget(id)
   }
 
   async #spawn(directory: string, stdio: StdioOptions, monitorArgs: readonly string[], runtimeArgs: readonly string[], command: string): Promise<Launched> {

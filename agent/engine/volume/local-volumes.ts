@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { chmod, chown, cp, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Volume, VolumeCreateOptions } from '../../../src/api/engine/engine-json.ts'
 import type { Clock } from '../../../src/base/clock.ts'
@@ -8,7 +8,7 @@ import { createHexId } from '../../../src/base/ids.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { KernelMounts } from '../../kernel/kernel.ts'
-import { damagedRecord, readJson, writeDurably } from '../durable-file.ts'
+import { damagedRecord, makeDirectory, readJson, removeUnfinished, writeDurably } from '../durable-file.ts'
 import type { Filters, Volumes } from '../engine.ts'
 import type { EventLog } from '../event-log.ts'
 import { booleanFilter, checkFilters, matchesLabels, matchesPruneLabels } from '../filters.ts'
@@ -20,6 +20,8 @@ interface VolumeRecord {
   readonly labels: Readonly<Record<string, string>>
   readonly options: Readonly<Record<string, string>>
   readonly anonymous: boolean
+  /** An anonymous volume's container, with which it goes; not once that was removed without its volumes. */
+  readonly owner?: string | undefined
 }
 
 export interface LocalVolumesOptions {
@@ -37,6 +39,8 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 /** It is a directory's name. */
 const NAME_LENGTH_MAX = 255
 const OPTION_NAMES: readonly string[] = ['type', 'device', 'o', 'size']
+/** No volume's name begins so. */
+const REMOVED_PREFIX = '.removed-'
 /** Set by clients on volumes that they made without a name. */
 const ANONYMOUS_LABEL = 'com.docker.volume.anonymous'
 
@@ -49,14 +53,16 @@ export class LocalVolumes implements Volumes {
 
   constructor(options: LocalVolumesOptions) { this.#options = options }
 
-  /** Reads what is on disk. A directory without its record was never acknowledged. */
+  /** Reads what is on disk. A directory without its record was never acknowledged, so it is empty; one that holds anything has lost its record, and is left. */
   async open(): Promise<void> {
     await mkdir(this.#options.root, { recursive: true, mode: 0o701 })
     for (const name of await readdir(this.#options.root)) {
       try {
+        if (name.startsWith(REMOVED_PREFIX)) { await rm(join(this.#options.root, name), { recursive: true, force: true }); continue }
+        await removeUnfinished(join(this.#options.root, name))
         const record = await readJson<VolumeRecord>(this.#recordPath(name))
-        if (record === undefined) await rm(join(this.#options.root, name), { recursive: true, force: true })
-        else if (record.name === name && typeof record.options === 'object') this.#records.set(name, record)
+        if (record === undefined) await this.#removeEmpty(name)
+        else if (isRecordOf(record, name)) this.#records.set(name, record)
         else throw damagedRecord(this.#recordPath(name))
       } catch (err) {
         this.#options.logger.error('a volume is left alone, for its record is damaged', { volume: name, reason: messageOf(err) })
@@ -64,7 +70,38 @@ export class LocalVolumes implements Volumes {
     }
   }
 
-  async create(options: VolumeCreateOptions): Promise<Volume> {
+  /** Removes the anonymous volumes of containers that are not there: their create or their removal was cut off. */
+  async retain(containerIds: ReadonlySet<string>): Promise<void> {
+    const owners = new Set([...this.#records.values()].flatMap(record => record.owner ?? []))
+    for (const owner of owners) if (!containerIds.has(owner)) await this.removeOwned(owner)
+  }
+
+  /** The anonymous volumes of a container stay when it goes. */
+  async disown(containerId: string): Promise<void> {
+    for (const record of this.#ownedBy(containerId)) await this.#save({ ...record, owner: undefined })
+  }
+
+  /** Removes the anonymous volumes of a container that is gone; what others have got from it stays. */
+  async removeOwned(containerId: string): Promise<void> {
+    for (const record of this.#ownedBy(containerId)) {
+      if (this.#options.usersOf(record.name).some(user => user !== containerId)) await this.#save({ ...record, owner: undefined })
+      else await this.#removeNow(record.name)
+    }
+  }
+
+  #ownedBy(containerId: string): readonly VolumeRecord[] { return [...this.#records.values()].filter(record => record.owner === containerId) }
+
+  async #removeEmpty(name: string): Promise<void> {
+    for (const path of [this.#data(name), join(this.#options.root, name)]) {
+      await rmdir(path).catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code === 'ENOTEMPTY') throw new ShoalError('internal', 'record-damaged', `${this.#recordPath(name)} is missing beside a folder that holds data; restore it, or remove ${join(this.#options.root, name)}`, { cause })
+        if (cause.code !== 'ENOENT') throw cause
+      })
+    }
+  }
+
+  /** @param owner the container that an anonymous volume is made for */
+  async create(options: VolumeCreateOptions, owner?: string): Promise<Volume> {
     if (options.Driver !== undefined && options.Driver !== '' && options.Driver !== 'local') throw new ShoalError('not-found', 'no-such-volume-driver', `error looking up volume plugin ${options.Driver}: plugin "${options.Driver}" not found; only "local" is built in`)
     const anonymous = options.Name === undefined || options.Name === ''
     const name = anonymous ? createHexId(this.#options.random) : options.Name ?? ''
@@ -76,11 +113,10 @@ export class LocalVolumes implements Volumes {
     if (unknown !== undefined) throw new ShoalError('invalid-argument', 'invalid-volume-option', `create ${name}: invalid option: "${unknown}"`)
     const record: VolumeRecord = {
       name, createdAt: new Date(this.#options.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z'), options: options.DriverOpts ?? {},
-      labels: { ...options.Labels, ...(anonymous ? { [ANONYMOUS_LABEL]: '' } : {}) }, anonymous,
+      labels: { ...options.Labels, ...(anonymous ? { [ANONYMOUS_LABEL]: '' } : {}) }, anonymous, ...(anonymous && owner !== undefined ? { owner } : {}),
     }
-    await mkdir(this.#data(name), { recursive: true, mode: 0o755 })
-    await writeDurably(this.#recordPath(name), JSON.stringify(record), { sync: !anonymous })
-    this.#records.set(name, record)
+    await makeDirectory(this.#data(name), 0o755)
+    await this.#save(record)
     this.#options.events.publish('volume', 'create', name, { driver: 'local' })
     return this.#json(record)
   }
@@ -107,10 +143,21 @@ export class LocalVolumes implements Volumes {
     this.#get(name)
     const users = this.#options.usersOf(name)
     if (users.length > 0) throw new ShoalError('conflict', 'volume-in-use', `remove ${name}: volume is in use - [${users.join(', ')}]`)
-    await rm(this.#recordPath(name), { force: true })
-    await rm(join(this.#options.root, name), { recursive: true, force: true })
+    await this.#removeNow(name)
+  }
+
+  /** Its folder gets another name first: a volume is there with all it holds, or not at all. */
+  async #removeNow(name: string): Promise<void> {
+    const removed = join(this.#options.root, `${REMOVED_PREFIX}${createHexId(this.#options.random).slice(0, 16)}`)
+    await rename(join(this.#options.root, name), removed)
     this.#records.delete(name)
+    await rm(removed, { recursive: true, force: true })
     this.#options.events.publish('volume', 'destroy', name, { driver: 'local' })
+  }
+
+  async #save(record: VolumeRecord): Promise<void> {
+    await writeDurably(this.#recordPath(record.name), JSON.stringify(record), { sync: !record.anonymous })
+    this.#records.set(record.name, record)
   }
 
   async prune(filters: Filters): Promise<{ readonly VolumesDeleted: readonly string[]; readonly SpaceReclaimed: number }> {
@@ -182,4 +229,9 @@ async function copyOwners(source: string, target: string): Promise<void> {
       await chmod(join(target, entry.name), mode & 0o7777)
     }
   }
+}
+
+/** What cannot be missing in a record that we wrote. */
+function isRecordOf(record: Partial<VolumeRecord>, name: string): boolean {
+  return record.name === name && typeof record.createdAt === 'string' && [record.labels, record.options].every(part => typeof part === 'object' && part !== null)
 }
