@@ -9,8 +9,9 @@ import type { Kernel } from '../kernel/kernel.ts'
 import { createConnectableContainers } from './container/connectable-containers.ts'
 import { Container } from './container/container.ts'
 import { commitContainer } from './container/commit-container.ts'
+import { ContainerLogs } from './container/container-logs.ts'
 import { ContainerFiles } from './container/container-files.ts'
-import { ContainerCreator } from './container/container-creator.ts'
+import { ContainerCreator, type DefaultLog } from './container/container-creator.ts'
 import { isUp } from './container/container-record.ts'
 import { ContainerRunner } from './container/container-runner.ts'
 import { ContainerTable } from './container/container-table.ts'
@@ -53,6 +54,8 @@ export interface LocalEngineOptions {
   readonly snapshotter?: 'overlay' | 'copy'
   /** Tried in this order; default crun, runc. */
   readonly runtimes?: readonly ('crun' | 'runc')[]
+  /** For containers that name no log driver; json-file without options. */
+  readonly defaultLog?: DefaultLog
   /** "amd64", "arm64". Default: this machine's. */
   readonly architecture?: string
 }
@@ -100,17 +103,18 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const connectable = createConnectableContainers(table)
   const none = new NoneNetworks()
   const networking = await options.networks?.({ events, connectable: () => connectable }) ?? { containers: none, networks: none }
+  const logs = new ContainerLogs({ table, launcher, kernel, clock, logger, tasks })
   const runner = new ContainerRunner({
-    table, images, volumes, snapshotter, launcher, networks: networking.containers, kernel, events, clock, logger, cgroupParent: options.cgroupParent, architecture, monitorPath: options.monitorPath,
+    table, logs, images, volumes, snapshotter, launcher, networks: networking.containers, kernel, events, clock, logger, cgroupParent: options.cgroupParent, architecture, monitorPath: options.monitorPath,
   })
   const publish = (container: Container, action: string, more: Readonly<Record<string, string>> = {}): void => runner.publish(container, action, more)
   const execs = new LocalExecs({ table, launcher, kernel, random, tasks, publish })
   const health = new HealthMonitor({ clock, publish, probe: (container, command, signal) => execs.run(container, command, signal) })
-  const lifecycle = new Lifecycle({ runner, health, table, volumes, snapshotter, kernel, events, clock, logger, tasks, onRemoved: container => execs.forget(container) })
+  const lifecycle = new Lifecycle({ runner, health, logs, table, volumes, snapshotter, kernel, events, clock, logger, tasks, onRemoved: container => execs.forget(container) })
   const facts = { cpuCount: kernel.host.cpuCount, memoryBytes: kernel.host.memoryBytes, cgroupVersion: kernel.cgroups.version, capabilities: kernel.host.capabilities(), hasBlockWeight: kernel.cgroups.hasBlockWeight }
-  const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname() })
+  const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname(), defaultLog: options.defaultLog ?? { driver: 'json-file', options: {} } })
   const files = new ContainerFiles({ table, volumes, snapshotter, kernel, layersOf: container => runner.layers(container) })
-  const containers = new LocalContainers({ files, table, images, snapshotter, launcher, networks: networking.containers, kernel, clock, lifecycle, creator, tasks })
+  const containers = new LocalContainers({ files, logs, table, images, snapshotter, launcher, networks: networking.containers, kernel, clock, lifecycle, creator, tasks })
   const graphDriver = (image: StoredImage): { readonly Name: string; readonly Data: Readonly<Record<string, string>> } => ({
     Name: snapshotter.driver, Data: { LowerDir: image.diffIds.slice(0, -1).reverse().map(diffId => images.layers.directory(diffId)).join(':'), UpperDir: image.diffIds.length === 0 ? '' : images.layers.directory(image.diffIds.at(-1) ?? '') },
   })
@@ -121,7 +125,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
       store: images, events, clock, architecture, graphDriver, usesOf: id => usesOf(table, id),
       committing: (request, work, name) => commitContainer({ table, files, lifecycle }, request, work, name),
     }),
-    restore: () => restoreContainers({ table, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, kernel, logger, execRoot: options.execRoot }),
+    restore: () => restoreContainers({ table, logs, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, kernel, logger, execRoot: options.execRoot }),
     [Symbol.asyncDispose]: async () => {
       lifecycle.stopWatching()
       execs.stopWatching()

@@ -114,6 +114,8 @@ export class FakeProcesses implements KernelProcesses {
     return monitor.connect()
   }
 
+  connectDatagram(): undefined { return undefined }
+
   kill(pid: number, signal: number): boolean {
     const monitor = this.monitors.find(candidate => candidate.pid === pid && !candidate.isEnded)
     if (signal === SIGKILL) monitor?.exit(137)

@@ -47,6 +47,12 @@ export interface SpawnedMonitor {
   readonly client?: Duplex
 }
 
+export interface DatagramSender {
+  /** False when the reader is behind: try again in a moment. @throws `log-send-failed` (unavailable) when it is gone, or the message is too long */
+  send(bytes: Uint8Array): boolean
+  close(): void
+}
+
 export interface RunResult { readonly code: number; readonly stdout: Buffer; readonly stderr: Buffer }
 
 export interface KernelProcesses {
@@ -63,6 +69,8 @@ export interface KernelProcesses {
   filter(argv: readonly string[], input: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>
   /** Connects to a Unix stream socket. @throws `connect-failed` */
   connect(path: string): Promise<Duplex>
+  /** Connects to a Unix datagram socket, which Node cannot; undefined when nobody listens there. */
+  connectDatagram(path: string): DatagramSender | undefined
   /** Signal 0 only asks. False when there is no such process. */
   kill(pid: number, signal: number): boolean
   /** When a process started, in clock ticks since boot: with the pid, names one process for ever. */

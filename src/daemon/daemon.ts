@@ -102,6 +102,7 @@ async function createEngine(config: DaemonConfig, logger: Logger, { kernel, cloc
   return createLocalEngine({
     dataRoot: config.dataRoot, execRoot: config.execRoot, cgroupParent: config.cgroupParent, kernel, clock, random, logger,
     monitorPath: fileURLToPath(new URL('../../../agent/monitor/shoal-monitor', import.meta.url)),
+    defaultLog: { driver: config.logDriver, options: config.logOptions },
     ...(config.runtime === '' ? {} : { runtimes: [config.runtime as 'crun' | 'runc'] }),
     networks: async ({ events, connectable }) => {
       const networks = await createLocalNetworks({

@@ -7,7 +7,6 @@ import { parseSignal } from './signals.ts'
 const MEMORY_BYTES_MIN = 6 * 1024 * 1024
 const PORT_MAX = 65_535
 const NAME = /^\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
-const LOG_DRIVERS: readonly string[] = ['json-file', 'local', 'none']
 const RESTART_POLICIES: readonly string[] = ['', 'no', 'always', 'unless-stopped', 'on-failure']
 
 /** What the user asked for on top of what the image says. */
@@ -111,8 +110,6 @@ function validateResources(host: HostConfig, facts: HostFacts): void {
 }
 
 function validateHost(host: HostConfig): void {
-  const log = host.LogConfig?.Type ?? 'json-file'
-  if (!LOG_DRIVERS.includes(log)) throw invalid('unsupported-log-driver', `logger: no log driver named '${log}' is registered; use one of ${LOG_DRIVERS.join(', ')}`)
   const policy = host.RestartPolicy?.Name ?? ''
   if (!RESTART_POLICIES.includes(policy)) throw invalid('invalid-config', `invalid restart policy: unknown policy '${policy}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`)
   if ((host.RestartPolicy?.MaximumRetryCount ?? 0) > 0 && policy !== 'on-failure') throw invalid('invalid-config', `invalid restart policy: maximum retry count can only be used with 'on-failure'`)

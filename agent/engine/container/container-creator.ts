@@ -16,7 +16,7 @@ import { generateName } from './container-names.ts'
 import { NEW_STATE, type ContainerMount, type ContainerRecord } from './container-record.ts'
 import type { ContainerTable } from './container-table.ts'
 import { isoTime } from './container-runner.ts'
-import { logLimits } from './log-config.ts'
+import { checkLogOptions } from '../log/log-options.ts'
 import { networkedContainer } from './networked-container.ts'
 import { securityOptions } from './start-plan.ts'
 
@@ -30,7 +30,11 @@ export interface CreatorOptions {
   readonly random: Random
   readonly facts: HostFacts
   readonly hostname: string
+  readonly defaultLog: DefaultLog
 }
+
+/** The daemon's --log-driver and --log-opt. */
+export interface DefaultLog { readonly driver: string; readonly options: Readonly<Record<string, string>> }
 
 /** Turns a request into a container on disk. Nothing is left behind when it fails. */
 export class ContainerCreator {
@@ -42,10 +46,10 @@ export class ContainerCreator {
     const { table, images, facts, random } = this.#options
     const name = request.name === undefined || request.name === '' ? undefined : checkName(request.name)
     const image = images.get(request.config.Image ?? '')
-    const hostConfig = completeHostConfig(request.hostConfig ?? {}, facts)
+    const hostConfig = completeHostConfig(withDefaultLog(request.hostConfig ?? {}, this.#options.defaultLog), facts)
     const merged = mergeConfig(request.config, image.file.config ?? {})
     const warnings = validateCreate(merged, hostConfig, facts)
-    logLimits(hostConfig)
+    checkLogOptions(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {})
     securityOptions(hostConfig.SecurityOpt ?? [])
     const id = createHexId(random)
     const config = { ...merged, Hostname: this.#hostname(merged.Hostname, hostConfig.NetworkMode, hostConfig.UTSMode, id) }
@@ -110,6 +114,13 @@ export class ContainerCreator {
   #volume(request: Extract<MountRequest, { readonly kind: 'volume' }>, containerId: string): Promise<Volume> {
     return this.#options.volumes.create({ Name: request.name, Driver: request.driver, DriverOpts: request.options, Labels: request.labels }, containerId)
   }
+}
+
+/** The default's options count only for its own driver. */
+function withDefaultLog(host: HostConfig, fallback: DefaultLog): HostConfig {
+  const { Type: type = '', Config: options } = host.LogConfig ?? {}
+  const driver = type === '' ? fallback.driver : type
+  return { ...host, LogConfig: { Type: driver as 'json-file', Config: { ...(driver === fallback.driver ? fallback.options : {}), ...options } } }
 }
 
 /** -v makes a missing source directory, --mount refuses it. */

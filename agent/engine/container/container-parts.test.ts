@@ -8,7 +8,6 @@ import { mountRequests, parseBind } from './container-mounts.ts'
 import { generateName } from './container-names.ts'
 import { NEW_STATE, type ContainerRecord } from './container-record.ts'
 import { healthPlan, STARTING, stepHealth } from './health.ts'
-import { logLimits } from './log-config.ts'
 import { restartDelay, startsWithDaemon } from './restart-policy.ts'
 import { parseSignal } from './signals.ts'
 import { parseProcessTable } from './top.ts'
@@ -126,12 +125,6 @@ test('a generated name is a free one', () => {
 test('signals by name and number', () => {
   assert.deepEqual(['SIGTERM', 'hup', '9', 'RTMIN+3'].map(parseSignal), [15, 1, 9, 37])
   assert.throws(() => parseSignal('NOPE'), { code: 'invalid-signal' })
-})
-
-test('log limits are read, and refused when they cannot be kept', () => {
-  assert.deepEqual(logLimits({ LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } } }), { bytesMax: 10 * 1024 ** 2, filesMax: 3 })
-  assert.equal(logLimits({ LogConfig: { Type: 'none' } }), undefined)
-  assert.throws(() => logLimits({ LogConfig: { Type: 'json-file', Config: { 'max-size': 'ten' } } }), { code: 'invalid-log-option' })
 })
 
 test('top keeps the lines of a container and the blanks of its commands', () => {

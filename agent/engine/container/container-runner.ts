@@ -17,13 +17,14 @@ import type { Container } from './container.ts'
 import { eventAttributes } from './container-events.ts'
 import { ociMount } from './container-mounts.ts'
 import { isUp, ZERO_TIME } from './container-record.ts'
+import type { ContainerLogs } from './container-logs.ts'
 import type { ContainerTable } from './container-table.ts'
-import { logLimits } from './log-config.ts'
 import { networkedContainer } from './networked-container.ts'
 import { planStart } from './start-plan.ts'
 
 export interface RunnerOptions {
   readonly table: ContainerTable
+  readonly logs: ContainerLogs
   readonly images: ImageStore
   readonly volumes: LocalVolumes
   readonly snapshotter: Snapshotter
@@ -54,7 +55,6 @@ export class ContainerRunner {
   }
 
   layers(container: Container): readonly string[] { return container.record.diffIds.map(diffId => this.#options.images.layers.directory(diffId)) }
-  logPath(container: Container): string { return join(this.#options.table.directory(container.id), 'container.log') }
 
   /** Resolves when the process runs and the record says so. A failure leaves nothing up, and its reason in the record. */
   async start(container: Container): Promise<Launched> {
@@ -127,6 +127,7 @@ export class ContainerRunner {
   async #bringUp(container: Container): Promise<Launched> {
     const { launcher, networks, snapshotter, kernel } = this.#options
     const { record } = container
+    const log = await this.#options.logs.prepare(container)
     const rootfs = await snapshotter.mount(container.id, this.layers(container))
     const sandbox = await networks.attach(networkedContainer(record))
     // The sandbox is on disk before the process starts, so that a daemon that comes back knows it.
@@ -136,14 +137,13 @@ export class ContainerRunner {
       kernel, rootfs, sandbox, mounts, cgroupPath: this.cgroupPath(container), architecture: this.#options.architecture, initPath: this.#options.monitorPath,
       pidOf: ref => this.#runningPid(ref),
     })
-    const limits = logLimits(record.hostConfig)
     const attachments = [...container.waitingAttachments]
     container.waitingAttachments.clear()
     try {
       return await launcher.launch({
         id: container.id, spec: buildSpec(input), cgroupPath: input.cgroupPath, attachments,
         tty: record.config.Tty === true, openStdin: record.config.OpenStdin === true, stdinOnce: record.config.StdinOnce === true,
-        log: limits === undefined ? undefined : { path: this.logPath(container), ...limits },
+        log,
       })
     } catch (error) {
       for (const attachment of attachments) attachment.endOutput()

@@ -18,7 +18,7 @@ const STOP_TIMEOUT_SECONDS = 10
 /** A killed process that has not gone by then is stuck in the kernel. */
 const KILL_WAIT_MS = 30_000
 
-export interface LifecycleOptions extends Pick<RunnerOptions, 'table' | 'volumes' | 'snapshotter' | 'kernel'> {
+export interface LifecycleOptions extends Pick<RunnerOptions, 'table' | 'logs' | 'volumes' | 'snapshotter' | 'kernel'> {
   readonly runner: ContainerRunner
   readonly health: HealthMonitor
   readonly events: EventLog
@@ -158,7 +158,8 @@ export class Lifecycle {
   #watch(container: Container, launched: Launched): void {
     container.runAbort = new AbortController()
     const { signal } = container.runAbort
-    const { tasks, health } = this.#options
+    const { tasks, health, logs } = this.#options
+    logs.follow(container, launched)
     tasks.run('health check', () => health.run(container, signal))
     tasks.run('container exit', async () => {
       const exit = await launched.exit
@@ -249,6 +250,7 @@ export class Lifecycle {
     await snapshotter.remove(container.id)
     await table.remove(container)
     this.#options.onRemoved(container)
+    this.#options.logs.forget(container)
     this.publish(container, 'destroy')
     container.notifyRemoved()
     await store.removeOwned(container.id)

@@ -6,11 +6,10 @@ import type { TaskGroup } from '../../../src/base/task-group.ts'
 import type { AttachOptions, LogOptions, WaitCondition } from '../../../src/api/engine/engine-calls.ts'
 import type { Attachment, Containers, CreateContainerRequest, Filters, PathStat } from '../engine.ts'
 import { checkFilters, matchesPruneLabels, untilMs } from '../filters.ts'
-import { openLog } from '../log/log-reader.ts'
-import { LogWatch } from '../log/log-watch.ts'
 import { AttachStream } from '../runtime/attach-stream.ts'
 import type { Container, ExitNotice } from './container.ts'
 import type { ContainerFiles } from './container-files.ts'
+import type { ContainerLogs } from './container-logs.ts'
 import { checkName, detachKeysOf } from './container-create.ts'
 import type { ContainerCreator } from './container-creator.ts'
 import { checkContainerFilters, matchesFilters } from './container-filters.ts'
@@ -19,7 +18,6 @@ import { applyLimits, updatedHostConfig } from './container-update.ts'
 import { isActive, isUp } from './container-record.ts'
 import type { RunnerOptions } from './container-runner.ts'
 import type { Lifecycle } from './lifecycle.ts'
-import { logLimits } from './log-config.ts'
 import { parseSignal } from './signals.ts'
 import { containerStats } from './stats.ts'
 import { topProcesses } from './top.ts'
@@ -28,6 +26,7 @@ export interface LocalContainersOptions extends Pick<RunnerOptions, 'table' | 'i
   readonly lifecycle: Lifecycle
   readonly creator: ContainerCreator
   readonly files: ContainerFiles
+  readonly logs: ContainerLogs
   readonly tasks: TaskGroup
 }
 
@@ -99,7 +98,7 @@ export class LocalContainers implements Containers {
     const { table, snapshotter, lifecycle } = this.#options
     const container = this.#get(ref)
     const json = inspectContainer(container.record, {
-      directory: table.directory(container.id), logPath: lifecycle.runner.logPath(container), driver: snapshotter.driver,
+      directory: table.directory(container.id), logPath: this.#options.logs.path(container), driver: snapshotter.driver,
       graphData: snapshotter.directories(container.id, lifecycle.runner.layers(container)), execIds: [...container.execIds],
     })
     return options.size === true ? { ...json, ...await this.#sizes(container) } : json
@@ -141,7 +140,7 @@ export class LocalContainers implements Containers {
     const container = this.#get(ref)
     const tty = container.record.config.Tty === true
     if (!options.stdout && !options.stderr) throw new ShoalError('invalid-argument', 'no-stream', 'Bad parameters: you must choose at least one stream')
-    return { tty, stream: await this.#log(container, options) }
+    return { tty, stream: await this.#options.logs.read(container, options) }
   }
 
   async attach(ref: string, options: AttachOptions): Promise<Attachment> {
@@ -153,7 +152,7 @@ export class LocalContainers implements Containers {
     const detachKeys = tty || options.detachKeys !== undefined ? detachKeysOf(options.detachKeys) : []
     const stream = new AttachStream({ stdin: options.stdin && config.OpenStdin === true, stdout: options.stdout, stderr: options.stderr, tty, endClosesStdin: config.StdinOnce === true && !tty, detachKeys })
     stream.once('close', () => container.waitingAttachments.delete(stream))
-    if (options.logs) for await (const chunk of await this.#log(container, { stdout: options.stdout, stderr: options.stderr })) stream.replay(chunk as Buffer)
+    if (options.logs) for await (const chunk of await this.#options.logs.read(container, { stdout: options.stdout, stderr: options.stderr })) stream.replay(chunk as Buffer)
     this.#options.lifecycle.publish(container, 'attach')
     if (!options.stream) stream.endOutput()
     else if (container.launched !== undefined) await this.#options.launcher.attach(container.launched.socketPath, stream)
@@ -232,22 +231,6 @@ export class LocalContainers implements Containers {
     const container = this.#get(ref)
     await this.#options.files.write(container, ref, path, tar, options)
     this.#options.lifecycle.publish(container, 'extract-to-dir')
-  }
-
-  async #log(container: Container, options: LogOptions): Promise<Readable> {
-    const limits = logLimits(container.record.hostConfig)
-    if (limits === undefined) throw new ShoalError('invalid-argument', 'log-not-readable', 'configured logging driver does not support reading')
-    const { launcher, kernel, lifecycle } = this.#options
-    const follow = options.follow === true && container.launched !== undefined
-    const watch = follow && container.launched !== undefined ? new LogWatch(await kernel.processes.connect(`${launcher.directory(container.id)}/s`)) : undefined
-    const labels = Object.entries(container.record.config.Labels ?? {}).map(pair => pair.join('=')).join(',')
-    const stream = openLog({
-      path: lifecycle.runner.logPath(container), filesMax: limits.filesMax, tty: container.record.config.Tty === true, labels,
-      changed: watch === undefined ? undefined : signal => watch.changed(signal),
-      ...(watch === undefined ? {} : { onWrite: (listener: () => void) => { watch.onWrite(listener) } }),
-    }, options)
-    stream.once('close', () => watch?.close())
-    return stream
   }
 
   async #sizes(container: Container): Promise<{ readonly SizeRw: number; readonly SizeRootFs: number }> {

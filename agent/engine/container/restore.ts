@@ -9,6 +9,7 @@ import type { LocalVolumes } from '../volume/local-volumes.ts'
 import type { Container } from './container.ts'
 import { applyLimits } from './container-update.ts'
 import { isUp } from './container-record.ts'
+import type { ContainerLogs } from './container-logs.ts'
 import type { ContainerTable } from './container-table.ts'
 import { isFrozen, thaw } from './freezer.ts'
 import type { Lifecycle } from './lifecycle.ts'
@@ -19,6 +20,7 @@ export interface RestoreOptions {
   readonly table: ContainerTable
   readonly launcher: Launcher
   readonly lifecycle: Lifecycle
+  readonly logs: ContainerLogs
   readonly networks: ContainerNetworks
   readonly snapshotter: Snapshotter
   readonly volumes: LocalVolumes
@@ -46,6 +48,7 @@ export async function restoreContainers(options: RestoreOptions): Promise<void> 
   }
   for (const container of running) for (const mount of container.record.mounts) if (mount.Type === 'volume' && mount.Name !== undefined) volumes.adopt(mount.Name, container.id)
   await removeStrays(options)
+  for (const container of table.all()) if (!isUp(container.state)) options.logs.catchUp(container)
   for (const container of table.all()) {
     if (isUp(container.state)) continue
     const coming = startsWithDaemon(container.record) ? lifecycle.start(container) : container.state.status === 'exited' ? lifecycle.retry(container) : undefined

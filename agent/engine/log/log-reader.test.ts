@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, test } from 'node:test'
 import type { LogOptions } from '../../../src/api/engine/engine-calls.ts'
-import { formatTime, openLog, parseTime } from './log-reader.ts'
+import { formatTime } from './format-time.ts'
+import { openLog, parseTime } from './log-reader.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'shoal-log-'))
 const path = join(root, 'log')
@@ -22,7 +23,7 @@ function rec(atNs: bigint, stream: number, text: string): Buffer {
 /** Frames as "stream:text". */
 async function read(options: Partial<LogOptions> = {}, changed?: () => Promise<boolean>): Promise<string[]> {
   const chunks: Buffer[] = []
-  const source = { path, filesMax: 3, tty: false, labels: 'a=b', changed: changed === undefined ? undefined : () => changed() }
+  const source = { path, filesMax: 3, tty: false, attributes: 'a=b', changed: changed === undefined ? undefined : () => changed() }
   for await (const chunk of openLog(source, { stdout: true, stderr: true, ...options })) chunks.push(chunk as Buffer)
   const bytes = Buffer.concat(chunks)
   const frames: string[] = []
@@ -100,7 +101,7 @@ test('a follower that is slow misses nothing when the files it has not read are 
     }
     return true
   }
-  const stream = openLog({ path, filesMax: 3, tty: true, labels: '', changed, onWrite: listener => { onWrite = listener } }, { stdout: true, stderr: true, follow: true })
+  const stream = openLog({ path, filesMax: 3, tty: true, attributes: '', changed, onWrite: listener => { onWrite = listener } }, { stdout: true, stderr: true, follow: true })
   let text = ''
   for await (const chunk of stream) text += (chunk as Buffer).toString()
   assert.equal(text, '0\nlate\n1\n2\n3\n4\n5\n6\n')

@@ -1,16 +1,10 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { LogOptions } from '../../../src/api/engine/engine-calls.ts'
+import { formatTime } from './format-time.ts'
+import { LogCursor, READ_BYTES, RECORD_HEAD } from './log-cursor.ts'
 
-/** A record of the monitor's log: {u64 little-endian ns}{stream, 0, 0, 0, big-endian length}{bytes}. The last 8 bytes of the head are Docker's frame header. */
-const RECORD_HEAD = 16
 const FRAME_HEAD = 8
-const READ_BYTES = 1 << 18
-/** Files that one search for the next record passes over at most. */
-const ROTATIONS_MAX = 1000
-/** Files that are kept open for a slow follower; more would let one client hold any amount of deleted text on the disk. */
-const AHEAD_MAX = 16
 
 export interface LogSource {
   readonly path: string
@@ -20,7 +14,8 @@ export interface LogSource {
   readonly changed: ((signal: AbortSignal) => Promise<boolean>) | undefined
   /** Calls `listener` at each write, also while the reader of the stream is slow. */
   readonly onWrite?: (listener: () => void) => void
-  readonly labels: string
+  /** What `details` shows before each line. */
+  readonly attributes: string
 }
 
 /** A container's log as the API streams it: framed unless `tty`. Destroying the stream ends following. */
@@ -193,7 +188,7 @@ class LineSplitter {
   #emit(stream: number, atNs: bigint, line: Buffer, window: TimeWindow, out: Buffer[]): void {
     if (window.sinceNs !== undefined && atNs < window.sinceNs) return
     if (window.untilNs !== undefined && atNs > window.untilNs) { this.pastUntil = true; return }
-    const prefix = Buffer.from(`${this.#options.timestamps === true ? `${formatTime(atNs)} ` : ''}${this.#options.details === true ? `${this.#source.labels} ` : ''}`)
+    const prefix = Buffer.from(`${this.#options.timestamps === true ? `${formatTime(atNs)} ` : ''}${this.#options.details === true ? `${this.#source.attributes} ` : ''}`)
     const body = prefix.length === 0 ? line : Buffer.concat([prefix, line])
     if (this.#source.tty) { out.push(body); return }
     const head = Buffer.alloc(8)
@@ -202,96 +197,6 @@ class LineSplitter {
     out.push(Buffer.concat([head, body]))
   }
 }
-
-/** Walks from the oldest file to the newest and stays on the right one while they are rotated. */
-class LogCursor {
-  readonly #source: LogSource
-  #current: OpenFile | undefined
-  #offset = 0
-  /** Newer files, oldest first: open, so that they can be read when they have been rotated away. */
-  readonly #ahead: OpenFile[] = []
-  #isClosed = false
-
-  constructor(source: LogSource) {
-    this.#source = source
-    const oldest = this.#paths().find(path => inodeOf(path) !== undefined)
-    if (oldest !== undefined) this.#current = openFile(oldest)
-  }
-
-  /** Whole records, or undefined when there are none now. */
-  next(): Buffer | undefined {
-    for (let rotations = 0; rotations < ROTATIONS_MAX; rotations++) {
-      this.#current ??= openFile(this.#source.path)
-      if (this.#current === undefined) return undefined
-      const chunk = this.#read(this.#current)
-      if (chunk !== undefined) return chunk
-      this.keepUp()
-      const next = this.#ahead[0]
-      if (next === undefined) return undefined
-      // Only a file that has a successor is complete: what was written between the last read and the rotation is still to come.
-      const last = this.#read(this.#current)
-      if (last !== undefined) return last
-      closeSync(this.#current.fd)
-      this.#ahead.shift()
-      this.#current = next
-      this.#offset = 0
-    }
-    return undefined
-  }
-
-  /** Opens what is newer than the newest open file. */
-  keepUp(): void {
-    if (this.#isClosed || this.#current === undefined || this.#ahead.length >= AHEAD_MAX) return
-    const newest = this.#ahead.at(-1) ?? this.#current
-    if (inodeOf(this.#source.path) === newest.inode) return
-    const paths = this.#paths()
-    // Not found: rotated away altogether, so that what is oldest now comes next.
-    const at = paths.findIndex(path => inodeOf(path) === newest.inode)
-    for (const path of paths.slice(at + 1, at + 1 + AHEAD_MAX - this.#ahead.length)) {
-      const file = openFile(path)
-      if (file !== undefined) this.#ahead.push(file)
-    }
-  }
-
-  close(): void {
-    this.#isClosed = true
-    if (this.#current !== undefined) closeSync(this.#current.fd)
-    for (const { fd } of this.#ahead.splice(0)) closeSync(fd)
-    this.#current = undefined
-  }
-
-  #read({ fd }: OpenFile): Buffer | undefined {
-    const left = fstatSync(fd).size - this.#offset
-    if (left < RECORD_HEAD) return undefined
-    const buffer = Buffer.allocUnsafe(Math.min(left, READ_BYTES))
-    const bytes = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, this.#offset))
-    let end = 0
-    while (end + RECORD_HEAD <= bytes.length && end + RECORD_HEAD + bytes.readUInt32BE(end + 12) <= bytes.length) end += RECORD_HEAD + bytes.readUInt32BE(end + 12)
-    this.#offset += end
-    return end === 0 ? undefined : bytes.subarray(0, end)
-  }
-
-  /** Oldest first. */
-  #paths(): readonly string[] {
-    const rotated = Array.from({ length: this.#source.filesMax - 1 }, (_, index) => `${this.#source.path}.${this.#source.filesMax - 1 - index}`)
-    return [...rotated, this.#source.path]
-  }
-}
-
-interface OpenFile { readonly fd: number; readonly inode: number }
-
-function openFile(path: string): OpenFile | undefined {
-  try {
-    const fd = openSync(path, 'r')
-    return { fd, inode: fstatSync(fd).ino }
-  } catch (error) {
-    // Rotated away just now.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-function inodeOf(path: string): number | undefined { return statSync(path, { throwIfNoEntry: false })?.ino }
 
 /** "1700000000.123456789" or RFC 3339. @throws `invalid-time` (invalid-argument) */
 export function parseTime(text: string | undefined): bigint | undefined {
@@ -302,10 +207,4 @@ export function parseTime(text: string | undefined): bigint | undefined {
   const wholeMs = Date.parse(rfc === null ? text : `${rfc[1]}${rfc[3] ?? 'Z'}`)
   if (Number.isNaN(wholeMs)) throw new ShoalError('invalid-argument', 'invalid-time', `invalid time ${JSON.stringify(text)}: give seconds since the epoch or RFC 3339`)
   return BigInt(wholeMs) * 1_000_000n + BigInt((rfc?.[2] ?? '').padEnd(9, '0'))
-}
-
-/** RFC 3339 with nanoseconds. */
-export function formatTime(atNs: bigint): string {
-  const base = new Date(Number(atNs / 1_000_000_000n) * 1000).toISOString().slice(0, 19)
-  return `${base}.${String(atNs % 1_000_000_000n).padStart(9, '0')}Z`
 }

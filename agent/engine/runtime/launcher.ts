@@ -18,7 +18,7 @@ export interface StdioOptions {
   readonly attachments: readonly AttachStream[]
 }
 
-export interface LogTarget { readonly path: string; readonly bytesMax: number; readonly filesMax: number }
+export interface LogTarget { readonly path: string; readonly bytesMax: number; readonly filesMax: number; /** Rotated files are made smaller. */ readonly compress: boolean }
 
 export interface LaunchOptions extends StdioOptions {
   readonly id: string

@@ -11,6 +11,9 @@ export interface Libc {
   setxattr(path: string, name: string, value: Uint8Array, size: number, flags: number): number
   lsetxattr(path: string, name: string, value: Uint8Array, size: number, flags: number): number
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number
+  socket(domain: number, type: number, protocol: number): number
+  connect(fd: number, address: Uint8Array, length: number): number
+  send(fd: number, bytes: Uint8Array, length: number, flags: number): number
   waitpid(pid: number, status: null, options: number): number
   memfdCreate(name: string, flags: number): number
   fcntl(fd: number, command: number, argument: number): number
@@ -42,6 +45,9 @@ export function loadLibc(): Libc {
     socketpair: lib.func('int socketpair(int domain, int type, int protocol, int32_t *fds)'),
     memfdCreate: lib.func('int memfd_create(const char *name, unsigned int flags)'),
     fcntl: lib.func('int fcntl(int fd, int command, int argument)'),
+    socket: lib.func('int socket(int domain, int type, int protocol)'),
+    connect: lib.func('int connect(int fd, const uint8_t *address, unsigned int length)'),
+    send: lib.func('intptr_t send(int fd, const uint8_t *bytes, size_t length, int flags)'),
     waitpid: lib.func('int waitpid(int pid, void *status, int options)'),
     spawn: createSpawn(lib),
     errno: () => koffi.errno(),

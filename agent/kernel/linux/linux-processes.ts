@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { Readable, type Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ShoalError } from '../../../src/base/errors.ts'
-import type { KernelProcesses, RunResult, SpawnedMonitor } from '../kernel.ts'
+import type { DatagramSender, KernelProcesses, RunResult, SpawnedMonitor } from '../kernel.ts'
+import { connectDatagram } from './datagram-sender.ts'
 import { errnoError, type Libc } from './libc.ts'
 
 const AF_UNIX = 1
@@ -96,6 +97,8 @@ export class LinuxProcesses implements KernelProcesses {
       socket.once('connect', () => { socket.removeAllListeners('error'); resolve(socket) })
     })
   }
+
+  connectDatagram(path: string): DatagramSender | undefined { return connectDatagram(this.#libc, path) }
 
   kill(pid: number, signal: number): boolean {
     try {

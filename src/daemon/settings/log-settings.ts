@@ -1,8 +1,15 @@
-import { refused } from './setting.ts'
-import { MAP, TEXT } from './setting-types.ts'
+import { working } from './setting.ts'
+import { MAP, textType, badConfig } from './setting-types.ts'
+
+const DRIVERS: readonly string[] = ['journald', 'json-file', 'local', 'none', 'syslog']
 
 /** What containers' logs go to when they do not say. */
 export const LOG_SETTINGS = {
-  logDriver: refused({ flag: '--log-driver <name>', key: 'log-driver', type: TEXT, unless: 'json-file', why: 'not there yet' }),
-  logOptions: refused({ flag: '--log-opt <key=value>', key: 'log-opts', type: MAP, unless: {}, why: 'not there yet' }),
+  logDriver: working({ flag: '--log-driver <name>', key: 'log-driver', type: textType(driverOf), fallback: 'json-file', help: `default driver for container logs: ${DRIVERS.join(', ')}` }),
+  logOptions: working({ flag: '--log-opt <key=value>', key: 'log-opts', type: MAP, fallback: {}, help: 'default log driver options for containers' }),
 } as const
+
+function driverOf(name: string): string {
+  if (!DRIVERS.includes(name)) throw badConfig(`logger: no log driver named '${name}' is registered; use one of ${DRIVERS.join(', ')}`)
+  return name
+}

@@ -1,0 +1,110 @@
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+
+/** A record of the monitor's log: {u64 little-endian ns}{stream, 0, 0, 0, big-endian length}{bytes}. The last 8 bytes of the head are Docker's frame header. */
+export const RECORD_HEAD = 16
+export const READ_BYTES = 1 << 18
+/** Files that one search for the next record passes over at most. */
+const ROTATIONS_MAX = 1000
+/** Files that are kept open for a slow follower; more would let one client hold any amount of deleted text on the disk. */
+const AHEAD_MAX = 16
+
+export interface LogFiles { readonly path: string; readonly filesMax: number }
+/** A record's place: the file that it was written to, which keeps its inode when it is rotated, and the offset in it. */
+export interface LogPosition { readonly inode: number; readonly offset: number }
+
+/** Walks from the oldest file to the newest and stays on the right one while they are rotated. */
+export class LogCursor {
+  readonly #source: LogFiles
+  #current: OpenFile | undefined
+  #offset = 0
+  /** Newer files, oldest first: open, so that they can be read when they have been rotated away. */
+  readonly #ahead: OpenFile[] = []
+  #isClosed = false
+
+  /** From `start`, or the oldest record there is when that has been rotated away. */
+  constructor(source: LogFiles, start?: LogPosition) {
+    this.#source = source
+    const paths = this.#paths()
+    const resumed = start === undefined ? undefined : paths.find(path => inodeOf(path) === start.inode)
+    const first = resumed ?? paths.find(path => inodeOf(path) !== undefined)
+    if (first !== undefined) this.#current = openFile(first)
+    if (start !== undefined && this.#current?.inode === start.inode) this.#offset = start.offset
+  }
+
+  /** Where the next record will be read, or was not there yet. */
+  get position(): LogPosition | undefined { return this.#current === undefined ? undefined : { inode: this.#current.inode, offset: this.#offset } }
+
+  /** Whole records, or undefined when there are none now. */
+  next(): Buffer | undefined {
+    for (let rotations = 0; rotations < ROTATIONS_MAX; rotations++) {
+      this.#current ??= openFile(this.#source.path)
+      if (this.#current === undefined) return undefined
+      const chunk = this.#read(this.#current)
+      if (chunk !== undefined) return chunk
+      this.keepUp()
+      const next = this.#ahead[0]
+      if (next === undefined) return undefined
+      // Only a file that has a successor is complete: what was written between the last read and the rotation is still to come.
+      const last = this.#read(this.#current)
+      if (last !== undefined) return last
+      closeSync(this.#current.fd)
+      this.#ahead.shift()
+      this.#current = next
+      this.#offset = 0
+    }
+    return undefined
+  }
+
+  /** Opens what is newer than the newest open file. */
+  keepUp(): void {
+    if (this.#isClosed || this.#current === undefined || this.#ahead.length >= AHEAD_MAX) return
+    const newest = this.#ahead.at(-1) ?? this.#current
+    if (inodeOf(this.#source.path) === newest.inode) return
+    const paths = this.#paths()
+    // Not found: rotated away altogether, so that what is oldest now comes next.
+    const at = paths.findIndex(path => inodeOf(path) === newest.inode)
+    for (const path of paths.slice(at + 1, at + 1 + AHEAD_MAX - this.#ahead.length)) {
+      const file = openFile(path)
+      if (file !== undefined) this.#ahead.push(file)
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    if (this.#current !== undefined) closeSync(this.#current.fd)
+    for (const { fd } of this.#ahead.splice(0)) closeSync(fd)
+    this.#current = undefined
+  }
+
+  #read({ fd }: OpenFile): Buffer | undefined {
+    const left = fstatSync(fd).size - this.#offset
+    if (left < RECORD_HEAD) return undefined
+    const buffer = Buffer.allocUnsafe(Math.min(left, READ_BYTES))
+    const bytes = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, this.#offset))
+    let end = 0
+    while (end + RECORD_HEAD <= bytes.length && end + RECORD_HEAD + bytes.readUInt32BE(end + 12) <= bytes.length) end += RECORD_HEAD + bytes.readUInt32BE(end + 12)
+    this.#offset += end
+    return end === 0 ? undefined : bytes.subarray(0, end)
+  }
+
+  /** Oldest first. */
+  #paths(): readonly string[] {
+    const rotated = Array.from({ length: this.#source.filesMax - 1 }, (_, index) => `${this.#source.path}.${this.#source.filesMax - 1 - index}`)
+    return [...rotated, this.#source.path]
+  }
+}
+
+interface OpenFile { readonly fd: number; readonly inode: number }
+
+function openFile(path: string): OpenFile | undefined {
+  try {
+    const fd = openSync(path, 'r')
+    return { fd, inode: fstatSync(fd).ino }
+  } catch (error) {
+    // Rotated away just now.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function inodeOf(path: string): number | undefined { return statSync(path, { throwIfNoEntry: false })?.ino }

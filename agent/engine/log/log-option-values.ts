@@ -1,0 +1,2 @@
+/** HostConfig.LogConfig.Config: the `--log-opt`s of a container. */
+export type LogOptionValues = Readonly<Record<string, string>>
