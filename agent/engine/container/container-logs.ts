@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -7,7 +8,7 @@ import { ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import type { TaskGroup } from '../../../src/base/task-group.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { readJson, writeDurably } from '../durable-file.ts'
+import { writeDurably } from '../durable-file.ts'
 import { datagramSink } from '../log/datagram-sink.ts'
 import { formatJournalEntry } from '../log/journal-message.ts'
 import { formatAttributes } from '../log/log-attributes.ts'
@@ -59,7 +60,7 @@ export class ContainerLogs {
 
   /** Sends on what a container writes, until it ends. */
   follow(container: Container, launched: Launched): void {
-    this.#forward(container, async () => new LogWatch(await this.#options.kernel.processes.connect(launched.socketPath)))
+    this.#forward(container, () => this.#watch(launched))
   }
 
   /** Sends on what is left of a container that ended while no daemon ran. */
@@ -78,7 +79,7 @@ export class ContainerLogs {
     const plan = planLog(...planned(container.record))
     if (!plan.isReadable || plan.file === undefined) throw new ShoalError('invalid-argument', 'log-not-readable', 'configured logging driver does not support reading')
     const { launched } = container
-    const watch = options.follow === true && launched !== undefined ? new LogWatch(await this.#options.kernel.processes.connect(launched.socketPath)) : undefined
+    const watch = options.follow === true && launched !== undefined ? await this.#watch(launched) : undefined
     const stream = openLog({
       path: this.path(container), filesMax: plan.file.filesMax, tty: container.record.config.Tty === true, attributes: formatAttributes(plan.attributes),
       changed: watch === undefined ? undefined : signal => watch.changed(signal),
@@ -100,9 +101,10 @@ export class ContainerLogs {
     const positionPath = join(table.directory(container.id), 'log-position')
     const forwarder = new LogForwarder({
       container: container.id, files: { path: this.path(container), filesMax }, open: () => this.#open(remote), clock, logger,
-      load: () => readJson<LogPosition>(positionPath).catch(() => undefined),
+      load: () => readPosition(positionPath),
       save: async position => { if (table.find(container.id) === container) await writeDurably(positionPath, JSON.stringify(position), { sync: false }) },
     }, sink)
+    if (before === undefined) forwarder.open()
     const done = new Promise<void>(resolve => {
       tasks.run('log forwarding', async stop => {
         try {
@@ -118,6 +120,12 @@ export class ContainerLogs {
     this.#forwarding.set(container.id, { abort, done })
   }
 
+  /** Undefined when the monitor has just ended: its log is complete then. */
+  async #watch({ socketPath }: Launched): Promise<LogWatch | undefined> {
+    const connection = await this.#options.kernel.processes.connect(socketPath).catch(() => undefined)
+    return connection === undefined ? undefined : new LogWatch(connection)
+  }
+
   async #open(remote: RemoteLog): Promise<LogSink> {
     const { kernel, clock } = this.#options
     const pause = (delayMs: number): Promise<void> => clock.sleep(delayMs)
@@ -131,6 +139,15 @@ async function runForwarder(forwarder: LogForwarder, watch: LogWatch | undefined
     await forwarder.run(async wait => watch === undefined ? false : watch.changed(wait), listener => { watch?.onWrite(listener) }, signal)
   } finally {
     watch?.close()
+  }
+}
+
+/** Nothing sent yet, or a file that cannot be read: from the beginning. */
+function readPosition(path: string): LogPosition | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as LogPosition
+  } catch {
+    return undefined
   }
 }
 

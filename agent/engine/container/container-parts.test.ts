@@ -41,7 +41,6 @@ test('a memory limit allows as much swap again', () => {
 for (const [what, host, code] of [
   ['too little memory', { Memory: 1000 }, 'invalid-config'],
   ['more processors than there are', { NanoCpus: 3e9 }, 'invalid-config'],
-  ['an unknown log driver', { LogConfig: { Type: 'syslog' as const } }, 'unsupported-log-driver'],
   ['--rm with a restart policy', { AutoRemove: true, RestartPolicy: { Name: 'always' as const } }, 'invalid-config'],
   ['a user namespace', { UsernsMode: 'remap' }, 'unsupported-userns'],
 ] as const) {

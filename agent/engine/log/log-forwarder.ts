@@ -16,7 +16,7 @@ export interface LogForwarderOptions {
   readonly open: () => Promise<LogSink>
   readonly clock: Clock
   readonly logger: Logger
-  readonly load: () => Promise<LogPosition | undefined>
+  readonly load: () => LogPosition | undefined
   readonly save: (position: LogPosition) => Promise<void>
 }
 
@@ -28,6 +28,7 @@ export class LogForwarder {
   readonly #options: LogForwarderOptions
   readonly #splitter = new MessageSplitter()
   #sink: LogSink | undefined
+  #cursor: LogCursor | undefined
   #savedMs = 0
   #saved: LogPosition | undefined
 
@@ -37,10 +38,16 @@ export class LogForwarder {
     this.#sink = sink
   }
 
+  /** Opens the files now, so that they can be read after a removal. Else run() does. */
+  open(): LogCursor {
+    this.#saved = this.#options.load()
+    this.#cursor = new LogCursor(this.#options.files, this.#saved)
+    return this.#cursor
+  }
+
   /** `changed` as in LogWatch: true when there is more, false at the end. Resolves after the last line, or when the signal aborts. */
   async run(changed: (signal: AbortSignal) => Promise<boolean>, onWrite: (listener: () => void) => void, signal: AbortSignal): Promise<void> {
-    this.#saved = await this.#options.load()
-    const cursor = new LogCursor(this.#options.files, this.#saved)
+    const cursor = this.#cursor ?? this.open()
     onWrite(() => { cursor.keepUp() })
     try {
       do await this.#sendAll(cursor, signal)
