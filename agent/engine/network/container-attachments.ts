@@ -50,6 +50,7 @@ export class ContainerAttachments implements AsyncDisposable {
   }
 
   members(networkId: string): ReturnType<Sandboxes['members']> { return this.#parts.sandboxes.members(networkId) }
+  has(containerId: string): boolean { return this.#parts.sandboxes.get(containerId) !== undefined }
   endpoints(containerId: string): readonly EndpointRecord[] {
     return (this.#parts.sandboxes.get(containerId)?.endpoints ?? []).filter(endpoint => !endpoint.isHidden)
   }
@@ -118,6 +119,13 @@ export class ContainerAttachments implements AsyncDisposable {
     const left = await this.#parts.sandboxes.leave({ ...record, container }, endpoint, network, this.#networksOf(record))
     if (this.#replyPaths(record) !== undefined && this.#replyPaths(left) === undefined) await this.#replies.close(record.netnsPath)
     return await this.#changed(left, networkId)
+  }
+
+  /** Goes on with a disconnect that was cut off after its first step. */
+  async finishDisconnect(container: NetworkedContainer, networkId: string): Promise<ContainerSandbox> {
+    const record = this.#parts.sandboxes.get(container.id)
+    if (record === undefined) throw new ShoalError('failed-precondition', 'no-sandbox', `container ${container.name} has no network namespace of its own`)
+    return await this.#changed(await this.#parts.sandboxes.afterLeave({ ...record, container }, this.#networksOf(record)), networkId)
   }
 
   /** After a restart: what runs goes on, everything else of ours goes. Returns the containers that had an overlay and are gone. */

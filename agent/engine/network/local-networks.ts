@@ -4,7 +4,7 @@ import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Networks } from '../engine.ts'
 import { Mutex } from '../mutex.ts'
-import { AttachableEndpoints, modeNetwork } from './attachable-endpoints.ts'
+import { AttachableEndpoints, modeNetwork, networkRefs } from './attachable-endpoints.ts'
 import type { ContainerAttachments } from './container-attachments.ts'
 import type { ConnectableContainers, ContainerNetworks, ContainerSandbox, NetworkedContainer } from './container-networks.ts'
 import type { IngressGateway } from './ingress-gateway.ts'
@@ -103,14 +103,11 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     const network = this.#identity(this.#find(ref))
     const { container, isRunning } = await this.#findOrForget(network.id, containerRef, force)
     if (container.mode === 'host') throw new ShoalError('invalid-argument', 'host-network', 'container cannot be disconnected from host network or connected to host network')
-    const wanted = Object.fromEntries(Object.entries(container.endpoints).filter(([key]) => key !== network.name && key !== network.id && !(network.name === 'bridge' && key === 'default')))
+    const left = this.#without(container, network)
     const isMember = this.#parts.attachments.members(network.id).some(member => member.container.id === container.id)
-    const ofMode = container.hasLeftMode === true ? undefined : this.#lookup(modeNetwork(container))
-    const isOfMode = ofMode !== undefined && this.#identity(ofMode).id === network.id
-    if (!isMember && !isOfMode && Object.keys(wanted).length === Object.keys(container.endpoints).length) {
+    if (!isMember && left.hasLeftMode === (container.hasLeftMode === true) && Object.keys(left.endpoints).length === Object.keys(container.endpoints).length) {
       throw new ShoalError('permission-denied', 'not-connected', `container ${container.name} is not connected to network ${network.name}`)
     }
-    const left = { ...container, endpoints: wanted, hasLeftMode: container.hasLeftMode === true || isOfMode }
     const sandbox = isRunning && isMember ? await this.#changes.run(() => this.#parts.attachments.disconnect(left, network.id)) : undefined
     if (network.type === 'overlay') await this.#endpoints.release(container.id, network.id)
     await this.#parts.containers().endpointsChanged(container.id, left, sandbox)
@@ -186,6 +183,29 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
   async restore(running: readonly { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox }[]): Promise<void> {
     const gone = await this.#changes.run(() => this.#parts.attachments.restore(running.map(each => each.container)))
     for (const containerId of gone) await this.#endpoints.release(containerId)
+    for (const { container } of running) await this.#settle(container)
+  }
+
+  /** A connect or disconnect that was cut off: the container's own record tells whether it was on the network, and what is half there goes. */
+  async #settle(container: NetworkedContainer): Promise<void> {
+    const { attachments } = this.#parts
+    const wanted = networkRefs(container).flatMap(ref => { const found = this.#lookup(ref); return found?.kind === 'local' ? [this.#identity(found)] : [] })
+    const actual = attachments.endpoints(container.id).filter(endpoint => endpoint.driver !== 'overlay')
+    if (!attachments.has(container.id)) return
+    for (const { networkId } of actual.filter(endpoint => !wanted.some(network => network.id === endpoint.networkId))) {
+      await this.#parts.containers().endpointsChanged(container.id, container, await this.#changes.run(() => attachments.disconnect(container, networkId)))
+    }
+    for (const network of wanted.filter(each => !actual.some(endpoint => endpoint.networkId === each.id))) {
+      const left = this.#without(container, network)
+      await this.#parts.containers().endpointsChanged(container.id, left, await this.#changes.run(() => attachments.finishDisconnect(left, network.id)))
+    }
+  }
+
+  /** The container as it is after it left a network. */
+  #without(container: NetworkedContainer, network: { readonly id: string; readonly name: string }): NetworkedContainer {
+    const endpoints = Object.fromEntries(Object.entries(container.endpoints).filter(([key]) => key !== network.name && key !== network.id && !(network.name === 'bridge' && key === 'default')))
+    const ofMode = container.hasLeftMode === true ? undefined : this.#lookup(modeNetwork(container))
+    return { ...container, endpoints, hasLeftMode: container.hasLeftMode === true || (ofMode !== undefined && this.#identity(ofMode).id === network.id) }
   }
 
   /** Stops answering names and frees what the process holds; containers keep their networks. */

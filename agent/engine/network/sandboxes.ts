@@ -111,13 +111,24 @@ export class Sandboxes {
   async leave(record: SandboxRecord, endpoint: EndpointRecord, network: AttachableNetwork, networks: readonly AttachableNetwork[]): Promise<SandboxRecord> {
     this.#checkStays(record)
     const gone = record.ports.filter(port => port.containerIp === endpoint.address)
-    await this.#publisher.unpublish(gone)
-    await network.unplug(endpoint)
-    network.release(endpoint.address)
     const left = { ...record, endpoints: record.endpoints.filter(each => each.id !== endpoint.id), ports: record.ports.filter(port => !gone.includes(port)) }
+    // Written first: an interface that no record knows goes at the next start, but one that a record claims and is not there would never come back.
     this.#save(left)
-    this.#routeOut(left)
-    return left.ports.length > 0 ? left : await this.#publish(left, networks)
+    try {
+      await this.#publisher.unpublish(gone)
+      await network.unplug(endpoint)
+    } catch (error) {
+      this.#save(record)
+      throw error
+    }
+    network.release(endpoint.address)
+    return await this.afterLeave(left, networks)
+  }
+
+  /** What the networks that are left must take over from one that is gone: the way out, and the published ports. */
+  async afterLeave(record: SandboxRecord, networks: readonly AttachableNetwork[]): Promise<SandboxRecord> {
+    this.#routeOut(record)
+    return record.ports.length > 0 ? record : await this.#publish(record, networks)
   }
 
   /** Takes everything of a container down. Others may change meanwhile: it waits for the kernel, and holds the addresses until the links are gone. */
