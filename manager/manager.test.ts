@@ -5,6 +5,7 @@ import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP
 import type { AssignmentsMessage } from '../src/api/swarm/dispatcher.ts'
 import type { Service, Task } from '../src/api/swarm/objects.ts'
 import { hasCode } from '../src/base/errors.ts'
+import type { AppendLog } from '../src/base/storage.ts'
 import { streamOf, type RpcClient, type RpcDialer, type RpcIdentity } from '../src/base/rpc.ts'
 import { createCertificateRequest } from '../src/ca/certificate-request.ts'
 import { createJoinToken } from '../src/ca/join-token.ts'
@@ -14,7 +15,7 @@ import { FakeClock } from '../src/platform/clock/fake-clock.ts'
 import { SeededRandom } from '../src/platform/clock/seeded-random.ts'
 import { MemoryLogger } from '../src/platform/log/memory-logger.ts'
 import { MemoryNetwork } from '../src/platform/rpc/memory-rpc.ts'
-import { MemoryLog } from '../src/platform/storage/memory-log.ts'
+import { createMemoryLog } from '../src/platform/storage/memory-log.ts'
 import { MemoryStore } from '../src/platform/storage/memory-store.ts'
 import { Manager } from './manager.ts'
 
@@ -245,7 +246,7 @@ class World implements AsyncDisposable {
   readonly lines = new MemoryLogger()
   readonly #root = createRootCa({ nowMs: this.clock.nowMs(), random: new SeededRandom(7) })
   readonly #managers = new Map<string, Manager>()
-  readonly #disks = new Map<string, { readonly kv: MemoryStore; readonly log: MemoryLog }>()
+  readonly #disks = new Map<string, { readonly kv: MemoryStore; readonly log: AppendLog }>()
   readonly #stop = new AbortController()
 
   private constructor() {
@@ -333,8 +334,8 @@ class World implements AsyncDisposable {
     }
   }
 
-  #disk(name: string): { readonly kv: MemoryStore; readonly log: MemoryLog } {
-    const disk = this.#disks.get(name) ?? { kv: new MemoryStore(), log: new MemoryLog() }
+  #disk(name: string): { readonly kv: MemoryStore; readonly log: AppendLog } {
+    const disk = this.#disks.get(name) ?? { kv: new MemoryStore(), log: createMemoryLog() }
     this.#disks.set(name, disk)
     return disk
   }

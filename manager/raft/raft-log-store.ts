@@ -24,8 +24,9 @@ export interface LogBase extends LogIdentity {
 }
 
 /**
- * The raft log on an AppendLog, with all of it in memory for the core to read. Records: one base, then hard states and entries as they came;
- * an entry replaces what stood at its index and after. A hard state that only moves the commit index waits for the next record: it may be lost.
+ * The raft log on an AppendLog, with all of it in memory for the core to read. Records: bases, hard states and entries as they came. An entry
+ * replaces what stood at its index and after; the last base counts, and makes the entries up to its index void. A hard state that only moves
+ * the commit index waits for the next record: it may be lost.
  */
 export class RaftLogStore implements Storage {
   readonly #log: AppendLog
@@ -35,6 +36,8 @@ export class RaftLogStore implements Storage {
   #hardState: HardState = { term: 0, vote: 0, commit: 0 }
   #isHardStateSaved = true
   #entryBytes = 0
+  /** Where entries stand: each segment with the first index in it that still counts there, both rising. */
+  #places: { readonly segment: number; readonly index: number }[] = []
 
   private constructor(log: AppendLog, snapshotSource: () => Snapshot | undefined) {
     this.#log = log
@@ -48,7 +51,9 @@ export class RaftLogStore implements Storage {
    */
   static async open(log: AppendLog, snapshotSource: () => Snapshot | undefined): Promise<RaftLogStore> {
     const store = new RaftLogStore(log, snapshotSource)
-    for await (const record of log.records()) store.#load(record)
+    const loaded = new LoadedLog()
+    for await (const record of log.records()) loaded.add(record)
+    store.#take(loaded)
     return store
   }
 
@@ -82,6 +87,7 @@ export class RaftLogStore implements Storage {
     await this.#log.rewrite([encodeBase(base), encodeHardState(hardState)])
     this.#memory = memoryFrom(base)
     this.#entryBytes = 0
+    this.#places = []
     this.#base = base
     this.#hardState = hardState
     this.#isHardStateSaved = true
@@ -95,9 +101,9 @@ export class RaftLogStore implements Storage {
     }
     if (entries.length === 0 && !mustSync) return
     // The hard state comes last: a torn write must not leave a commit index over entries that these were to replace.
-    await this.#log.append([...entries.map(encodeEntry), ...(this.#isHardStateSaved ? [] : [encodeHardState(this.#hardState)])])
+    const segment = await this.#log.append([...entries.map(encodeEntry), ...(this.#isHardStateSaved ? [] : [encodeHardState(this.#hardState)])])
     this.#isHardStateSaved = true
-    this.#remember(entries)
+    this.#remember(entries, segment)
   }
 
   /** Writes a commit index that waits. For a clean stop. */
@@ -108,42 +114,79 @@ export class RaftLogStore implements Storage {
     const { base } = this
     if (base === undefined || index <= base.index) return
     const next: LogBase = { ...base, index, term: this.term(index), table }
-    const kept = index === this.lastIndex() ? [] : this.entries(index + 1, this.lastIndex() + 1, Infinity)
-    await this.#log.rewrite([encodeBase(next), encodeHardState(this.#hardState), ...kept.map(encodeEntry)])
+    const dropped = sizeOf(this.entries(this.firstIndex(), index + 1, Infinity))
+    const segment = await this.#log.append([encodeBase(next), encodeHardState(this.#hardState)])
     this.#memory.compact(index)
-    this.#entryBytes = sizeOf(kept)
+    this.#entryBytes -= dropped
     this.#base = next
     this.#isHardStateSaved = true
+    // The first entry that counts may stand in the last segment that begins at or before it.
+    const first = this.#places.findLastIndex(place => place.index <= index + 1)
+    this.#places = index === this.lastIndex() ? [] : this.#places.slice(Math.max(0, first))
+    await this.#log.drop(this.#places[0]?.segment ?? segment)
   }
 
   sizeBytes(): number { return this.#log.sizeBytes() }
 
-  #remember(entries: readonly Entry[]): void {
+  #remember(entries: readonly Entry[], segment: number): void {
     const [first] = entries
     if (first === undefined) return
+    this.#places = this.#places.filter(place => place.index < first.index)
+    if (this.#places.at(-1)?.segment !== segment) this.#places.push({ segment, index: first.index })
     if (first.index <= this.lastIndex() && first.index >= this.firstIndex()) this.#entryBytes -= sizeOf(this.entries(first.index, this.lastIndex() + 1, Infinity))
     this.#memory.append(entries)
     this.#entryBytes += sizeOf(entries)
   }
 
-  #load(record: Uint8Array): void {
+  /** What was there before this process counts as standing in the first segment: it is dropped with the first compaction past all of it. */
+  #take({ base, hardState, entries }: LoadedLog): void {
+    if (base === undefined) {
+      if (entries.length > 0) throw gap(entries[0], 0)
+      return
+    }
+    this.#base = base
+    this.#hardState = hardState
+    this.#memory = memoryFrom(base)
+    const [first] = entries
+    if (first === undefined) return
+    if (first.index !== base.index + 1) throw gap(first, base.index)
+    this.#remember(entries, 0)
+  }
+}
+
+/** The records of a log as they add up. */
+class LoadedLog {
+  base: LogBase | undefined
+  hardState: HardState = { term: 0, vote: 0, commit: 0 }
+  entries: Entry[] = []
+
+  add(record: Uint8Array): void {
     const reader = new ByteReader(record)
     const type = reader.byte()
-    if (type === RECORD_BASE) {
-      this.#base = decodeBase(reader)
-      this.#memory = memoryFrom(this.#base)
-    } else if (type === RECORD_HARD_STATE) {
-      this.#hardState = readHardState(reader)
-    } else if (type === RECORD_ENTRY) {
-      const entry = readEntry(reader)
-      if (this.#base === undefined || entry.index > this.lastIndex() + 1 || entry.index < this.firstIndex()) {
-        throw new ShoalError('internal', 'log-damaged', `the raft log has a gap: entry ${entry.index} follows ${this.lastIndex()}; remove this manager from the cluster and let it join again`)
-      }
-      this.#remember([entry])
-    } else {
-      throw malformed(`a log record has the unknown type ${type}`)
-    }
+    if (type === RECORD_BASE) this.#addBase(decodeBase(reader))
+    else if (type === RECORD_HARD_STATE) this.hardState = readHardState(reader)
+    else if (type === RECORD_ENTRY) this.#addEntry(readEntry(reader))
+    else throw malformed(`a log record has the unknown type ${type}`)
   }
+
+  #addBase(base: LogBase): void {
+    const [first] = this.entries
+    if (first !== undefined) this.entries = this.entries.slice(Math.max(0, base.index + 1 - first.index))
+    this.base = base
+  }
+
+  /** The first segment may begin anywhere: the base that tells from where on entries count comes behind them. */
+  #addEntry(entry: Entry): void {
+    const first = this.entries[0]?.index ?? entry.index
+    const at = entry.index - first
+    if (at > this.entries.length) throw gap(entry, first + this.entries.length - 1)
+    this.entries.length = Math.max(0, at)
+    this.entries.push(entry)
+  }
+}
+
+function gap(entry: Entry | undefined, after: number): ShoalError {
+  return new ShoalError('internal', 'log-damaged', `the raft log has a gap: entry ${entry?.index ?? 0} follows ${after}; remove this manager from the cluster and let it join again`)
 }
 
 function memoryFrom({ index, term, table }: LogBase): MemoryStorage {

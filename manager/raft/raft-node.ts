@@ -39,6 +39,9 @@ const LEADER_MESSAGES: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp'
 
 const BROKEN_MESSAGE = 'consensus found its state impossible, so this manager stopped before it could do harm; restart it, and if it stops again remove it and let it join anew'
 
+const LOG_MISSING_MESSAGE = 'this manager has state of its cluster but its raft log is empty: it would not know how it voted. If other managers are running, remove this one '
+  + '(shoal node demote, shoal node rm), delete its folder and let it join again; if it is the only one, restore the folder from a backup'
+
 /** What RaftNode works with. */
 export interface RaftNodeOptions {
   readonly clusterId: string
@@ -107,7 +110,10 @@ export class RaftNode implements AsyncDisposable {
     const { machine, nodeId, clusterId } = options
     await recoverInstalledSnapshot(raft.#logStore, machine)
     const { base } = raft.#logStore
-    if (base === undefined) return raft
+    if (base === undefined) {
+      if (machine.appliedIndex > 0) throw new ShoalError('internal', 'log-missing', LOG_MISSING_MESSAGE)
+      return raft
+    }
     if (base.nodeId !== nodeId || base.clusterId !== clusterId) {
       throw new ShoalError('failed-precondition', 'raft-wrong-cluster', `the raft log belongs to node ${base.nodeId} of cluster ${base.clusterId}, this is node ${nodeId} of ${clusterId}; leave the cluster and join again`)
     }

@@ -1,5 +1,5 @@
 /**
- * Durable state. KvStore: src/platform/storage/level-store.ts, twin memory-store.ts. AppendLog: file-log.ts, twin memory-log.ts.
+ * Durable state. KvStore: src/platform/storage/level-store.ts, twin memory-store.ts. AppendLog: threaded-log.ts, twin memory-log.ts.
  * Both twins pass test/conformance/kv-store.ts and append-log.ts.
  */
 
@@ -17,16 +17,18 @@ export type KvWrite =
   | { readonly kind: 'delete'; readonly key: string }
 
 /**
- * An append-only sequence of records. Each record is written whole or not at all; a damaged or missing record in the middle is
- * an error at open (`log-damaged`), only a torn tail that was never acknowledged is cut.
+ * An append-only sequence of records, kept in numbered segments so that old ones can be dropped. Each record is written whole or not at all; a
+ * damaged or missing record in the middle is an error at open (`log-damaged`), only a torn tail that was never acknowledged is cut.
  */
 export interface AppendLog extends AsyncDisposable {
-  /** Every record since the log was last rewritten, oldest first. */
+  /** Every record that was not dropped, oldest first. */
   records(): AsyncIterable<Uint8Array>
-  /** Appends in order; durable (flushed) when the promise resolves. Calls may overlap: they are grouped into one flush. */
-  append(records: readonly Uint8Array[]): Promise<void>
-  /** Replaces the whole contents atomically and durably: a crash leaves the old or the new. For compaction. */
-  rewrite(records: readonly Uint8Array[]): Promise<void>
-  /** Bytes on disk, for deciding on compaction. */
+  /** Appends in order; durable (flushed) when it resolves, with the number of the segment that all of them stand in. Calls may overlap: they are grouped into one flush. */
+  append(records: readonly Uint8Array[]): Promise<number>
+  /** Replaces the whole contents atomically and durably: a crash leaves the old or the new. Resolves with the segment. */
+  rewrite(records: readonly Uint8Array[]): Promise<number>
+  /** Forgets whole segments with lower numbers. They may be back after a crash, the newest of them first. */
+  drop(before: number): Promise<void>
+  /** Bytes of records on disk, for deciding on compaction. */
   sizeBytes(): number
 }

@@ -8,9 +8,11 @@ import { SystemClock } from '../platform/clock/system-clock.ts'
 import { PinoLogger } from '../platform/log/pino-logger.ts'
 import { GrpcDialer } from '../platform/rpc/grpc-dialer.ts'
 import { GrpcServer } from '../platform/rpc/grpc-server.ts'
-import { FileLog } from '../platform/storage/file-log.ts'
 import { LevelStore } from '../platform/storage/level-store.ts'
+import { SealedStore } from '../platform/storage/sealed-store.ts'
+import { ThreadedLog } from '../platform/storage/threaded-log.ts'
 import type { ManagerConfig } from './manager-config.ts'
+import { openManagerKeys } from './manager-keys.ts'
 import { WatchedCertificates } from './watched-certificates.ts'
 
 /** The process is started again by its daemon after any other end than this one. */
@@ -22,8 +24,9 @@ async function main(config: ManagerConfig): Promise<void> {
   const certificates = await WatchedCertificates.open(config.certificateFolder, logger)
   const credentials = certificates.source
   mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 })
-  const kv = await LevelStore.open(join(config.stateFolder, 'state'))
-  const log = await FileLog.open(join(config.stateFolder, 'raft.log'))
+  const keys = openManagerKeys(join(config.stateFolder, 'keys.json'), random)
+  const kv = new SealedStore(await LevelStore.open(join(config.stateFolder, 'state')), keys)
+  const log = await ThreadedLog.open(join(config.stateFolder, 'raft'), { owner: { clusterId: config.clusterId, nodeId: config.nodeId }, keys })
   const manager = await Manager.start({
     clock, random, logger, kv, log, dialer: new GrpcDialer({ credentials }), server: new GrpcServer({ credentials, logger }), localServer: new GrpcServer({ credentials, logger }),
     listenAddress: config.listenAddress, localAddress: `unix:${config.socketPath}`, advertiseAddress: config.advertiseAddress, nodeId: config.nodeId, clusterId: config.clusterId,

@@ -46,6 +46,23 @@ export function appendLogSuite(name: string, createPlace: () => Promise<LogPlace
     assert.deepEqual(await texts(log), [])
   })
 
+  withLog('what stands in dropped segments is gone, and all that came after it stays', async (log, place) => {
+    const segments: number[] = []
+    for (let i = 0; i < 40; i++) segments.push(await log.append([bytes(`${i} ${'x'.repeat(4000)}`)]))
+    assert.deepEqual(segments, [...segments].sort((a, b) => a - b))
+    const kept = segments[25] as number
+    assert.ok(kept > (segments[0] as number), 'the log has several segments')
+    const before = log.sizeBytes()
+    await log.drop(kept)
+    assert.ok(log.sizeBytes() < before)
+    const expected = Array.from({ length: 40 }, (_, i) => i).filter(i => (segments[i] as number) >= kept)
+    assert.deepEqual((await texts(log)).map(text => parseInt(text, 10)), expected)
+    await log.append([bytes('40')])
+    await log[Symbol.asyncDispose]()
+    await using again = await place.open()
+    assert.deepEqual((await texts(again)).map(text => parseInt(text, 10)), [...expected, 40])
+  })
+
   withLog('everything is there after reopening', async (log, place) => {
     await log.append([bytes('a')])
     await log.rewrite([bytes('b')])

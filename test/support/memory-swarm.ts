@@ -16,7 +16,7 @@ import { SeededRandom } from '../../src/platform/clock/seeded-random.ts'
 import { MemoryLogger } from '../../src/platform/log/memory-logger.ts'
 import { FaultyNetwork } from '../../src/platform/rpc/faulty-network.ts'
 import { MemoryNetwork } from '../../src/platform/rpc/memory-rpc.ts'
-import { MemoryLog } from '../../src/platform/storage/memory-log.ts'
+import { createMemoryLog } from '../../src/platform/storage/memory-log.ts'
 import { MemoryStore } from '../../src/platform/storage/memory-store.ts'
 
 const CLUSTER_ID = 'cluster1'
@@ -155,7 +155,7 @@ export class MemorySwarm implements AsyncDisposable {
     const nodeId = isFirst ? name : await this.#issue(this.#tokens.manager)
     const identity: RpcIdentity = { nodeId, role: 'manager', clusterId: CLUSTER_ID }
     const manager = await this.during(() => Manager.start({
-      clock: this.clock, random: new SeededRandom(this.#seed * 1_000 + name.charCodeAt(1)), logger: this.logger.with({ node: name }), kv: new MemoryStore(), log: new MemoryLog(),
+      clock: this.clock, random: new SeededRandom(this.#seed * 1_000 + name.charCodeAt(1)), logger: this.logger.with({ node: name }), kv: new MemoryStore(), log: createMemoryLog(),
       dialer: this.#dialer(identity, name), server: this.#network.createServer(), localServer: this.#network.createServer(),
       listenAddress: `${name}:${PORT}`, localAddress: `unix:/run/${name}`, advertiseAddress: `${name}:${PORT}`, nodeId, clusterId: CLUSTER_ID, pid: 1, onStop: () => {},
       ...isFirst ? { bootstrap: {

@@ -2,7 +2,11 @@ import type { Clock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { randomInt, type Random } from '../../base/random.ts'
 import type { AppendLog, KvStore, KvWrite } from '../../base/storage.ts'
+import { InlineLog } from './inline-log.ts'
+import { MEMORY_SEGMENT_BYTES } from './memory-log.ts'
 import { MemoryStore } from './memory-store.ts'
+import { SegmentLog } from './segment-log.ts'
+import { SimulatedLogDisk } from './simulated-log-disk.ts'
 
 /** How the disk behaves. All can be changed while it runs. */
 export interface DiskFaults {
@@ -14,18 +18,19 @@ export interface DiskFaults {
   failure: Error | undefined
 }
 
-interface PendingRecords { readonly records: readonly Uint8Array[]; readonly replaces: boolean }
+/** The most writes, syncs and name changes that one flush takes; the machine may stop at any of them. */
+const FLUSH_OPERATIONS_MAX = 12
 
 /**
- * One machine's disk in the simulator: an AppendLog and a KvStore that lose at crash() what was not flushed. Of unflushed writes a random
- * prefix survives, as on a real disk; a log record survives whole or not at all, since FileLog cuts torn ones.
+ * One machine's disk in the simulator: an AppendLog and a KvStore that lose at crash() what was not flushed. The log is the real one over simulated
+ * files: of its unflushed writes any sectors survive. Of the store's unflushed batches a random prefix does.
  */
 export class CrashDisk {
   readonly faults: DiskFaults = { flushMsMax: 0, losesSyncs: false, failure: undefined }
   readonly #clock: Clock
   readonly #random: Random
-  #stored: Uint8Array[] = []
-  #pending: PendingRecords[] = []
+  readonly #logDisk = new SimulatedLogDisk()
+  #log: InlineLog | undefined
   #kvData = new Map<string, Uint8Array>()
   #kvPending: (readonly KvWrite[])[] = []
   #kvLatest = new Map<string, Uint8Array>()
@@ -39,13 +44,15 @@ export class CrashDisk {
   /** The log as a process that starts now finds it. Handles from before the last crash() are dead: their calls never come back. */
   openLog(): AppendLog {
     const epoch = this.#epoch
-    return {
-      records: () => this.#records(),
-      append: records => this.#append(epoch, { records: records.map(record => Uint8Array.from(record)), replaces: false }),
-      rewrite: records => this.#append(epoch, { records: records.map(record => Uint8Array.from(record)), replaces: true }),
-      sizeBytes: () => this.#all().reduce((sum, record) => sum + 4 + record.length, 0),
-      [Symbol.asyncDispose]: async () => {},
-    }
+    const log = new InlineLog(() => openSegments(this.#logDisk), () => this.#logDelay(epoch))
+    this.#log = log
+    return log
+  }
+
+  /** What a process that starts now would find, without disturbing one that runs. */
+  copyOfLog(): AppendLog {
+    const copy = this.#logDisk.copy()
+    return new InlineLog(() => openSegments(copy))
   }
 
   /** As openLog, for the KvStore. */
@@ -63,36 +70,14 @@ export class CrashDisk {
   /** The machine stops at this instant. */
   crash(): void {
     this.#epoch += 1
-    const keptCount = randomInt(this.#random, this.#pending.length + 1)
-    for (const pending of this.#pending.slice(0, keptCount)) this.#store(pending, pending.records.length)
-    const torn = this.#pending[keptCount]
-    if (torn !== undefined && !torn.replaces) this.#store(torn, randomInt(this.#random, torn.records.length))
-    this.#pending = []
+    // It stops somewhere in a flush, if one is due.
+    this.#logDisk.operationsLeft = randomInt(this.#random, FLUSH_OPERATIONS_MAX)
+    this.#log?.interrupt()
+    this.#log = undefined
+    this.#logDisk.crash(this.#random)
     for (const writes of this.#kvPending.slice(0, randomInt(this.#random, this.#kvPending.length + 1))) applyWrites(this.#kvData, writes)
     this.#kvPending = []
     this.#kvLatest = new Map(this.#kvData)
-  }
-
-  #all(): readonly Uint8Array[] {
-    let all = this.#stored
-    for (const { records, replaces } of this.#pending) all = replaces ? [...records] : [...all, ...records]
-    return all
-  }
-
-  async *#records(): AsyncGenerator<Uint8Array, void, undefined> { yield* [...this.#all()] }
-
-  async #append(epoch: number, pending: PendingRecords): Promise<void> {
-    await this.#alive(epoch)
-    this.#pending.push(pending)
-    await this.#flushDelay(epoch)
-    if (this.faults.losesSyncs) return
-    // A flush makes everything durable that was written before it.
-    const flushed = this.#pending.indexOf(pending) + 1
-    for (const done of this.#pending.splice(0, flushed)) this.#store(done, done.records.length)
-  }
-
-  #store({ records, replaces }: PendingRecords, count: number): void {
-    this.#stored = replaces ? records.slice(0, count) : [...this.#stored, ...records.slice(0, count)]
   }
 
   async #batch(epoch: number, writes: readonly KvWrite[], durable: boolean): Promise<void> {
@@ -113,9 +98,21 @@ export class CrashDisk {
     }
   }
 
+  /** As a flush of the log begins, which then finds the disk as it is. */
+  async #logDelay(epoch: number): Promise<void> {
+    await this.#delay()
+    if (epoch !== this.#epoch) await new Promise<never>(() => {})
+    this.#logDisk.losesSyncs = this.faults.losesSyncs
+    this.#logDisk.failure = this.faults.failure
+  }
+
   async #flushDelay(epoch: number): Promise<void> {
-    if (this.faults.flushMsMax > 0) await this.#clock.sleep(this.#random.next() * this.faults.flushMsMax)
+    await this.#delay()
     await this.#alive(epoch)
+  }
+
+  async #delay(): Promise<void> {
+    if (this.faults.flushMsMax > 0) await this.#clock.sleep(this.#random.next() * this.faults.flushMsMax)
   }
 }
 
@@ -124,4 +121,8 @@ function applyWrites(data: Map<string, Uint8Array>, writes: readonly KvWrite[]):
     if (write.kind === 'put') data.set(write.key, Uint8Array.from(write.value))
     else data.delete(write.key)
   }
+}
+
+function openSegments(disk: SimulatedLogDisk): SegmentLog {
+  return SegmentLog.open(disk, { owner: { clusterId: '', nodeId: '' }, segmentBytes: MEMORY_SEGMENT_BYTES })
 }

@@ -1,32 +1,12 @@
-import { ShoalError } from '../../base/errors.ts'
 import type { AppendLog } from '../../base/storage.ts'
+import { InlineLog } from './inline-log.ts'
+import { SegmentLog } from './segment-log.ts'
+import { SimulatedLogDisk } from './simulated-log-disk.ts'
 
-/** AppendLog in memory. Share one `stored` between instances to let it survive a "restart". */
-export class MemoryLog implements AppendLog {
-  readonly #stored: Uint8Array[]
-  #isClosed = false
+/** Small, so that tests have several. */
+export const MEMORY_SEGMENT_BYTES = 16 * 1024
 
-  constructor(stored: Uint8Array[] = []) { this.#stored = stored }
-
-  async *records(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield* [...this.#stored]
-  }
-
-  async append(records: readonly Uint8Array[]): Promise<void> {
-    this.#checkOpen()
-    for (const record of records) this.#stored.push(Uint8Array.from(record))
-  }
-
-  async rewrite(records: readonly Uint8Array[]): Promise<void> {
-    this.#checkOpen()
-    this.#stored.splice(0, this.#stored.length, ...records.map(record => Uint8Array.from(record)))
-  }
-
-  sizeBytes(): number { return this.#stored.reduce((sum, record) => sum + 4 + record.length, 0) }
-
-  async [Symbol.asyncDispose](): Promise<void> { this.#isClosed = true }
-
-  #checkOpen(): void {
-    if (this.#isClosed) throw new ShoalError('unavailable', 'log-closed', 'the log is closed')
-  }
+/** AppendLog in memory. Share one `disk` between instances to let it survive a "restart". */
+export function createMemoryLog(disk = new SimulatedLogDisk()): AppendLog {
+  return new InlineLog(() => SegmentLog.open(disk, { owner: { clusterId: '', nodeId: '' }, segmentBytes: MEMORY_SEGMENT_BYTES }))
 }

@@ -8,21 +8,25 @@ import { kvStoreSuite } from '../../../test/conformance/kv-store.ts'
 import { FakeClock } from '../clock/fake-clock.ts'
 import { SeededRandom } from '../clock/seeded-random.ts'
 import { CrashDisk } from './crash-disk.ts'
-import { FileLog } from './file-log.ts'
 import { LevelStore } from './level-store.ts'
-import { MemoryLog } from './memory-log.ts'
+import { createMemoryLog } from './memory-log.ts'
 import { MemoryStore } from './memory-store.ts'
+import { SealedStore } from './sealed-store.ts'
+import { SimulatedLogDisk } from './simulated-log-disk.ts'
+import { ThreadedLog } from './threaded-log.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'shoal-storage-'))
 after(() => rm(root, { recursive: true }))
+const KEY = { id: 'c'.repeat(32), key: new Uint8Array(32).fill(7) }
 let places = 0
 const newPath = (): string => join(root, String(places++))
 
 kvStoreSuite('memory', async () => { const data = new Map<string, Uint8Array>(); return { open: async () => new MemoryStore(data) } })
 kvStoreSuite('level', async () => { const path = newPath(); return { open: () => LevelStore.open(path) } })
+kvStoreSuite('sealed', async () => { const data = new Map<string, Uint8Array>(); return { open: async () => new SealedStore(new MemoryStore(data), [KEY]) } })
 kvStoreSuite('crash disk', async () => { const disk = new CrashDisk(new FakeClock(), new SeededRandom(1)); return { open: async () => disk.openKv() } })
-appendLogSuite('memory', async () => { const stored: Uint8Array[] = []; return { open: async () => new MemoryLog(stored) } })
-appendLogSuite('file', async () => { const path = newPath(); return { open: () => FileLog.open(path) } })
+appendLogSuite('memory', async () => { const disk = new SimulatedLogDisk(); return { open: async () => createMemoryLog(disk) } })
+appendLogSuite('threaded', async () => { const path = newPath(); return { open: () => ThreadedLog.open(path, { owner: { clusterId: 'c', nodeId: 'n' }, segmentBytes: 64 * 1024 }) } })
 appendLogSuite('crash disk', async () => { const disk = new CrashDisk(new FakeClock(), new SeededRandom(1)); return { open: async () => disk.openLog() } })
 
 test('level: a second process is told that the directory is in use', async () => {
@@ -58,4 +62,15 @@ test('crash disk: a disk that lies about flushes loses what was acknowledged', a
   for (let i = 0; i < 20; i++) await disk.openLog().append([new Uint8Array(1)])
   disk.crash()
   assert.ok((await texts(disk.openLog())).length < 20)
+})
+
+test('sealed: the store below never sees a value, and a value is worth nothing under another key or without its seal\'s', async () => {
+  const data = new Map<string, Uint8Array>()
+  const store = new SealedStore(new MemoryStore(data), [KEY])
+  await store.batch([{ kind: 'put', key: 'a', value: new TextEncoder().encode('a secret') }])
+  const sealed = data.get('a') as Uint8Array
+  assert.equal(Buffer.from(sealed).includes('secret'), false)
+  data.set('b', sealed)
+  await assert.rejects(store.get('b'), { code: 'log-key-wrong' })
+  await assert.rejects(new SealedStore(new MemoryStore(data), [{ ...KEY, id: 'd'.repeat(32) }]).get('a'), { code: 'log-key-missing' })
 })

@@ -166,7 +166,7 @@ class ClusterSimulation {
     const views = this.#managers.flatMap(({ nodeId, inside }) => inside === undefined ? [] : [{ nodeId, view: inside.store.view() }])
     for (const { nodeId, view } of views) this.#invariants.checkAcknowledged(nodeId, view)
     this.#invariants.checkEqual(views)
-    this.#invariants.checkLogs(await Promise.all(this.#managers.map(async ({ nodeId, disk }) => ({ nodeId, log: await RaftLogStore.open(disk.openLog(), () => undefined) }))))
+    this.#invariants.checkLogs(await Promise.all(this.#managers.map(async ({ nodeId, disk }) => ({ nodeId, log: await RaftLogStore.open(disk.copyOfLog(), () => undefined) }))))
     this.#check()
   }
 

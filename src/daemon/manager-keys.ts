@@ -1,0 +1,25 @@
+import type { Random } from '../base/random.ts'
+import type { LogKey } from '../platform/storage/log-seal.ts'
+import { StateFile } from './state-file.ts'
+
+const KEY_BYTES = 32
+const KEY_ID_BYTES = 16
+
+/** keys.json of a manager, base64 and hex. */
+interface KeyFile { readonly format: 1; readonly keys: readonly { readonly id: string; readonly key: string }[] }
+
+/**
+ * The keys that this manager seals its raft log and its state with, the one to seal with first. Made at the first call, and kept beside the state,
+ * readable by root alone: they protect copies of the state (a backup, a disk image) that do not have them.
+ * @throws ShoalError `state-file-damaged` (internal)
+ */
+export function openManagerKeys(path: string, random: Random): readonly [LogKey, ...LogKey[]] {
+  const file = new StateFile<KeyFile>(path)
+  const [first, ...others] = file.read()?.keys ?? []
+  if (first !== undefined) return [decoded(first), ...others.map(decoded)]
+  const key: LogKey = { id: Buffer.from(random.bytes(KEY_ID_BYTES)).toString('hex'), key: random.bytes(KEY_BYTES) }
+  file.write({ format: 1, keys: [{ id: key.id, key: Buffer.from(key.key).toString('base64') }] })
+  return [key]
+}
+
+function decoded({ id, key }: KeyFile['keys'][number]): LogKey { return { id, key: new Uint8Array(Buffer.from(key, 'base64')) } }

@@ -1,0 +1,79 @@
+import { closeSync, fdatasyncSync, fstatSync, fsyncSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * The folder of a log: synchronous, for it is used in a thread of its own, or in a simulator. NodeLogDisk is the real one; test twin:
+ * SimulatedLogDisk. What is written is durable after sync() of the file; names are durable after syncNames().
+ */
+export interface LogDisk {
+  readonly path: string
+  names(): readonly string[]
+  /** An empty file for reading and writing; one of that name is emptied. */
+  create(name: string): LogFile
+  /** @throws when there is none */
+  open(name: string): LogFile
+  rename(from: string, to: string): void
+  remove(name: string): void
+  syncNames(): void
+}
+
+export interface LogFile {
+  size(): number
+  /** Up to `count` bytes; fewer at the end of the file. */
+  read(offset: number, count: number): Buffer
+  write(bytes: Uint8Array, offset: number): void
+  sync(): void
+  close(): void
+}
+
+/** A folder of the host, made when it is missing. */
+export class NodeLogDisk implements LogDisk {
+  readonly path: string
+
+  constructor(path: string) {
+    this.path = path
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  }
+
+  names(): readonly string[] { return readdirSync(this.path) }
+  create(name: string): LogFile { return new NodeLogFile(openSync(join(this.path, name), 'w+', 0o600)) }
+  open(name: string): LogFile { return new NodeLogFile(openSync(join(this.path, name), 'r+')) }
+  rename(from: string, to: string): void { renameSync(join(this.path, from), join(this.path, to)) }
+  remove(name: string): void { rmSync(join(this.path, name), { force: true }) }
+
+  /** See fsync(2): a name is durable when its folder is. */
+  syncNames(): void {
+    const folder = openSync(this.path, 'r')
+    try {
+      fsyncSync(folder)
+    } finally {
+      closeSync(folder)
+    }
+  }
+}
+
+class NodeLogFile implements LogFile {
+  readonly #fd: number
+
+  constructor(fd: number) { this.#fd = fd }
+
+  size(): number { return fstatSync(this.#fd).size }
+
+  read(offset: number, count: number): Buffer {
+    const buffer = Buffer.alloc(Math.max(0, Math.min(count, this.size() - offset)))
+    let done = 0
+    while (done < buffer.length) {
+      const read = readSync(this.#fd, buffer, done, buffer.length - done, offset + done)
+      if (read === 0) break
+      done += read
+    }
+    return buffer.subarray(0, done)
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    for (let done = 0; done < bytes.length;) done += writeSync(this.#fd, bytes, done, bytes.length - done, offset + done)
+  }
+
+  sync(): void { fdatasyncSync(this.#fd) }
+  close(): void { closeSync(this.#fd) }
+}

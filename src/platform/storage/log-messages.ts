@@ -1,0 +1,28 @@
+import type { ErrorKind } from '../../base/errors.ts'
+import type { LogKey } from './log-seal.ts'
+import type { ReadPosition, SegmentLogOptions } from './segment-log.ts'
+
+/** What a log's thread is started with. */
+export interface LogThreadData { readonly path: string; readonly options: SegmentLogOptions }
+
+/** A request to the log's thread; each is answered once, in order. */
+export type LogRequest = { readonly id: number } & (
+  | { readonly kind: 'append'; readonly records: readonly Uint8Array[] }
+  | { readonly kind: 'rewrite'; readonly records: readonly Uint8Array[] }
+  | { readonly kind: 'drop'; readonly before: number }
+  | { readonly kind: 'read'; readonly position: ReadPosition | undefined }
+  | { readonly kind: 'useKeys'; readonly keys: readonly LogKey[] }
+  | { readonly kind: 'close' }
+)
+
+export interface LogFailure { readonly errorKind: ErrorKind; readonly code: string; readonly message: string }
+
+/** id 0: the log was opened, or could not be. `segment`: where an append stands. `records` and `next`: a group that was read; none at the end. */
+export interface LogAnswer {
+  readonly id: number
+  readonly sizeBytes: number
+  readonly segment?: number
+  readonly records?: readonly Uint8Array[]
+  readonly next?: ReadPosition
+  readonly failure?: LogFailure
+}

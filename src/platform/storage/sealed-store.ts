@@ -1,0 +1,44 @@
+import { ShoalError } from '../../base/errors.ts'
+import type { KvStore, KvWrite } from '../../base/storage.ts'
+import { seal, unseal, type LogKey } from './log-seal.ts'
+import { KEY_ID_BYTES } from './segment-format.ts'
+
+/** A KvStore whose values are sealed, each for its key: the id of the sealing key, then what seal() makes. Keys stay readable. */
+export class SealedStore implements KvStore {
+  readonly #store: KvStore
+  readonly #keys: readonly [LogKey, ...LogKey[]]
+
+  /** @param keys values may be sealed with; new ones are sealed with the first. `store` is disposed with this */
+  constructor(store: KvStore, keys: readonly [LogKey, ...LogKey[]]) {
+    this.#store = store
+    this.#keys = keys
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    const value = await this.#store.get(key)
+    return value === undefined ? undefined : this.#unsealed(key, value)
+  }
+
+  async batch(writes: readonly KvWrite[], options?: { readonly durable?: boolean }): Promise<void> {
+    await this.#store.batch(writes.map(write => write.kind === 'delete' ? write : { ...write, value: this.#sealed(write.key, write.value) }), options)
+  }
+
+  async *range(from: string, to: string): AsyncGenerator<readonly [key: string, value: Uint8Array], void, undefined> {
+    for await (const [key, value] of this.#store.range(from, to)) yield [key, this.#unsealed(key, value)]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> { await this.#store[Symbol.asyncDispose]() }
+
+  #sealed(key: string, value: Uint8Array): Uint8Array {
+    const [current] = this.#keys
+    return Buffer.concat([Buffer.from(current.id, 'hex'), seal(current, value, key)])
+  }
+
+  #unsealed(key: string, value: Uint8Array): Uint8Array {
+    const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    const id = bytes.toString('hex', 0, KEY_ID_BYTES)
+    const sealing = this.#keys.find(each => each.id === id)
+    if (sealing === undefined) throw new ShoalError('failed-precondition', 'log-key-missing', `the state of this manager is sealed with the key ${id}, which it does not have: restore its key file from the backup that the state is of`)
+    return Uint8Array.from(unseal(sealing, bytes.subarray(KEY_ID_BYTES), key))
+  }
+}

@@ -1,0 +1,135 @@
+import { randomInt, type Random } from '../../base/random.ts'
+import type { LogDisk, LogFile } from './log-disk.ts'
+
+/** A disk writes sectors whole or not at all. */
+const SECTOR_BYTES = 512
+
+interface Write { readonly offset: number; readonly bytes: Uint8Array }
+/** A file apart from its name: what a crash leaves for certain, what a process sees, and what was written since the last sync. */
+interface Inode { durable: Buffer; seen: Buffer; pending: Write[] }
+type NameChange = { readonly kind: 'link'; readonly name: string; readonly inode: Inode } | { readonly kind: 'unlink'; readonly name: string }
+
+/** Thrown by the operation at which the machine stops. */
+export class SimulatedCrash extends Error {}
+
+/** LogDisk in memory, with the failures of real ones. */
+export class SimulatedLogDisk implements LogDisk {
+  readonly path = 'simulated'
+  /** Flushes report success and do nothing: the disk lies. */
+  losesSyncs = false
+  /** Every write fails with this (EIO, ENOSPC). */
+  failure: Error | undefined
+  /** The machine stops before this many further writes, syncs and name changes. */
+  operationsLeft = Infinity
+  #names = new Map<string, Inode>()
+  #durableNames = new Map<string, Inode>()
+  #pendingNames: NameChange[] = []
+
+  names(): readonly string[] { return [...this.#names.keys()] }
+
+  create(name: string): LogFile {
+    this.#operate()
+    const inode: Inode = { durable: Buffer.alloc(0), seen: Buffer.alloc(0), pending: [] }
+    this.#change({ kind: 'link', name, inode })
+    return this.#file(inode)
+  }
+
+  open(name: string): LogFile {
+    const inode = this.#names.get(name)
+    if (inode === undefined) throw new Error(`no file ${name}`)
+    return this.#file(inode)
+  }
+
+  rename(from: string, to: string): void {
+    this.#operate()
+    const inode = this.#names.get(from)
+    if (inode === undefined) throw new Error(`no file ${from}`)
+    this.#change({ kind: 'link', name: to, inode })
+    this.#change({ kind: 'unlink', name: from })
+  }
+
+  remove(name: string): void {
+    this.#operate()
+    this.#change({ kind: 'unlink', name })
+  }
+
+  syncNames(): void {
+    this.#operate()
+    if (this.losesSyncs) return
+    this.#durableNames = new Map(this.#names)
+    this.#pendingNames = []
+  }
+
+  /** The machine stops: of unflushed writes any sectors survive, of name changes a first part, as a journal keeps it. */
+  crash(random: Random): void {
+    this.operationsLeft = Infinity
+    for (const change of this.#pendingNames.slice(0, randomInt(random, this.#pendingNames.length + 1))) apply(this.#durableNames, change)
+    this.#pendingNames = []
+    this.#names = new Map(this.#durableNames)
+    for (const inode of this.#names.values()) {
+      for (const write of inode.pending) for (const sector of sectorsOf(write)) if (random.next() < 0.5) inode.durable = written(inode.durable, sector)
+      inode.pending = []
+      inode.seen = Buffer.from(inode.durable)
+    }
+  }
+
+  /** As a process sees it now, on a disk of its own. */
+  copy(): SimulatedLogDisk {
+    const copy = new SimulatedLogDisk()
+    for (const [name, { seen }] of this.#names) {
+      const inode: Inode = { durable: Buffer.from(seen), seen: Buffer.from(seen), pending: [] }
+      copy.#names.set(name, inode)
+      copy.#durableNames.set(name, inode)
+    }
+    return copy
+  }
+
+  #file(inode: Inode): LogFile {
+    return {
+      size: () => inode.seen.length,
+      read: (offset, count) => Buffer.from(inode.seen.subarray(offset, offset + count)),
+      write: (bytes, offset) => {
+        this.#operate()
+        const write = { offset, bytes: Uint8Array.from(bytes) }
+        inode.seen = written(inode.seen, write)
+        inode.pending.push(write)
+      },
+      sync: () => {
+        this.#operate()
+        if (this.losesSyncs) return
+        for (const write of inode.pending) inode.durable = written(inode.durable, write)
+        inode.pending = []
+      },
+      close: () => undefined,
+    }
+  }
+
+  #operate(): void {
+    if (this.operationsLeft-- <= 0) throw new SimulatedCrash('the machine stops here')
+    if (this.failure !== undefined) throw this.failure
+  }
+
+  #change(change: NameChange): void {
+    apply(this.#names, change)
+    this.#pendingNames.push(change)
+  }
+}
+
+function apply(names: Map<string, Inode>, change: NameChange): void {
+  if (change.kind === 'link') names.set(change.name, change.inode)
+  else names.delete(change.name)
+}
+
+function written(bytes: Buffer, { offset, bytes: more }: Write): Buffer {
+  const grown = offset + more.length > bytes.length ? Buffer.concat([bytes, Buffer.alloc(offset + more.length - bytes.length)]) : bytes
+  grown.set(more, offset)
+  return grown
+}
+
+function* sectorsOf({ offset, bytes }: Write): Iterable<Write> {
+  for (let at = 0; at < bytes.length;) {
+    const end = Math.min(bytes.length, at + SECTOR_BYTES - (offset + at) % SECTOR_BYTES)
+    yield { offset: offset + at, bytes: bytes.subarray(at, end) }
+    at = end
+  }
+}

@@ -1,0 +1,103 @@
+import { Worker } from 'node:worker_threads'
+import { messageOf, ShoalError } from '../../base/errors.ts'
+import type { AppendLog } from '../../base/storage.ts'
+import type { LogAnswer, LogRequest, LogThreadData } from './log-messages.ts'
+import type { LogKey } from './log-seal.ts'
+import type { ReadPosition, SegmentLogOptions } from './segment-log.ts'
+
+/** The thread holds little more than what is being written; a small heap keeps it from growing beside the process's own. */
+const THREAD_HEAP_MB = 64
+const THREAD_YOUNG_MB = 4
+
+interface Waiting { readonly resolve: (answer: LogAnswer) => void; readonly reject: (error: unknown) => void }
+type Body<T> = T extends LogRequest ? Omit<T, 'id'> : never
+
+/** AppendLog in a folder of segments (SegmentLog), in a thread of its own: a slow flush stops no timer of this process. */
+export class ThreadedLog implements AppendLog {
+  readonly #path: string
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, Waiting>()
+  #nextId = 1
+  #sizeBytes = 0
+  #failure: ShoalError | undefined
+
+  private constructor(path: string, worker: Worker) {
+    this.#path = path
+    this.#worker = worker
+    worker.on('message', (answer: LogAnswer) => this.#settle(answer))
+    worker.on('error', error => this.#fail(`its thread failed: ${messageOf(error)}`))
+    worker.on('exit', () => this.#fail('its thread has ended'))
+  }
+
+  /**
+   * Opens the log in the folder `path`, making both when they are missing.
+   * @throws what SegmentLog.open throws
+   */
+  static async open(path: string, options: SegmentLogOptions): Promise<ThreadedLog> {
+    const worker = new Worker(new URL('./log-thread.js', import.meta.url), {
+      workerData: { path, options } satisfies LogThreadData, resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB, maxYoungGenerationSizeMb: THREAD_YOUNG_MB },
+    })
+    const log = new ThreadedLog(path, worker)
+    try {
+      await log.#answerTo(0)
+      return log
+    } catch (error) {
+      await worker.terminate()
+      throw error
+    }
+  }
+
+  async *records(): AsyncGenerator<Uint8Array, void, undefined> {
+    let position: ReadPosition | undefined
+    for (;;) {
+      const { records, next } = await this.#ask({ kind: 'read', position })
+      if (records === undefined || next === undefined) return
+      yield* records
+      position = next
+    }
+  }
+
+  async append(records: readonly Uint8Array[]): Promise<number> { return (await this.#ask({ kind: 'append', records })).segment ?? 0 }
+  async rewrite(records: readonly Uint8Array[]): Promise<number> { return (await this.#ask({ kind: 'rewrite', records })).segment ?? 0 }
+  async drop(before: number): Promise<void> { await this.#ask({ kind: 'drop', before }) }
+  /** As SegmentLog.useKeys. */
+  async useKeys(keys: readonly LogKey[]): Promise<void> { await this.#ask({ kind: 'useKeys', keys }) }
+  sizeBytes(): number { return this.#sizeBytes }
+
+  /** What was asked before is finished. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#failure === undefined) {
+      const closed = this.#ask({ kind: 'close' })
+      this.#failure = new ShoalError('unavailable', 'log-closed', `the log ${this.#path} is closed`)
+      await closed
+    }
+    await this.#worker.terminate()
+  }
+
+  async #ask(body: Body<LogRequest>): Promise<LogAnswer> {
+    if (this.#failure !== undefined) throw this.#failure
+    const id = this.#nextId++
+    const answered = this.#answerTo(id)
+    this.#worker.postMessage({ id, ...body })
+    return answered
+  }
+
+  #answerTo(id: number): Promise<LogAnswer> {
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }))
+  }
+
+  #settle(answer: LogAnswer): void {
+    const waiting = this.#waiting.get(answer.id)
+    this.#waiting.delete(answer.id)
+    const { failure } = answer
+    if (failure !== undefined) return waiting?.reject(new ShoalError(failure.errorKind, failure.code, failure.message))
+    this.#sizeBytes = answer.sizeBytes
+    waiting?.resolve(answer)
+  }
+
+  #fail(reason: string): void {
+    this.#failure ??= new ShoalError('internal', 'log-write-failed', `the log ${this.#path} can not be written: ${reason}; restart the manager`)
+    for (const { reject } of this.#waiting.values()) reject(this.#failure)
+    this.#waiting.clear()
+  }
+}
