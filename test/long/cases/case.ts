@@ -11,6 +11,9 @@ export interface Comparison {
   readonly only?: RegExp
   /** Compare the lines of standard output in sorted order. */
   readonly sorted?: true
+  /** For scenarios of Shoal alone: what standard output and error together must match, and the exit status (0 unless told). */
+  readonly says?: RegExp
+  readonly exits?: number
   /** Prepares or cleans up: must succeed on both, output is not compared. */
   readonly quiet?: true
 }
@@ -28,6 +31,9 @@ export interface ApiStep {
   readonly body?: unknown
   /** Which part of a body is compared; the default is its shape. */
   readonly compare?: 'whole' | 'status'
+  /** For scenarios of Shoal alone: what the body must match, and the status (200 unless told). */
+  readonly says?: RegExp
+  readonly status?: number
   readonly until?: RegExp
 }
 
@@ -40,6 +46,8 @@ export interface Scenario {
   readonly steps: readonly (string | Step | ApiStep)[]
   /** The clients that can say it; both unless a flag is newer. */
   readonly client?: '28' | '20.10'
+  /** Only on Shoal, at the API's newest version: what dockerd 20.10 does not know yet. Each step then says what is expected (`says`), or is quiet. */
+  readonly newer?: true
   /** What it touches is seen by other scenarios (prune, system df): it runs when no other does. */
   readonly alone?: true
 }
@@ -57,3 +65,6 @@ export function words(line: string): string[] {
   const found = line.match(/(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+/g) ?? []
   return found.map(word => word.replace(/'([^']*)'|"((?:\\.|[^"\\])*)"|\\(.)/g, (_, single?: string, double?: string, escaped?: string) => single ?? double?.replace(/\\(["\\])/g, '$1') ?? escaped ?? ''))
 }
+
+/** A step that prepares. */
+export function quiet(line: string): Step { return { line, quiet: true } }

@@ -38,4 +38,11 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/The linux daemon does not support signal 18446744073709551615/, 'the linux daemon does not support signal -1'],
   [/The linux daemon does not/, 'the linux daemon does not'],
   [/Container (\S+ is not running)/, 'container $1'],
+  [/You cannot remove a paused container \S+\. Unpause and then stop the container before attempting removal or force remove/, 'cannot remove container "$ref": container is paused and must be unpaused first'],
+  [/Invalid filter '/, "invalid filter '"],
+  [/daemon: Pool overlaps with other one/, 'daemon: invalid pool request: Pool overlaps with other one'],
+  [/invalid restart policy '(\w+)'/, "invalid restart policy: unknown policy '$1'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"],
+  [/maximum retry count cannot be used with restart policy '\w+'/, "invalid restart policy: maximum retry count can only be used with 'on-failure'"],
+  [/: maximum retry count cannot be negative/, ": invalid restart policy: maximum retry count cannot be negative"],
+  [/Range of CPUs is/, 'range of CPUs is'],
 ]

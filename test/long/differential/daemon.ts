@@ -13,7 +13,7 @@ export interface Answer { readonly status: number; readonly stdout: string; read
 /** A command line in words. */
 export interface Command extends Comparison { readonly args: readonly string[] }
 /** Where a scenario runs: the CLI, the prefix `~` stands for, and the folder that is its working directory. */
-export interface Place { readonly program: string; readonly prefix: string; readonly folder: string }
+export interface Place { readonly program: string; readonly prefix: string; readonly folder: string; readonly newestApi?: true }
 
 /** A daemon behind a Unix socket, as the stock CLI and a plain HTTP client see it. */
 export class Daemon {
@@ -58,7 +58,8 @@ export class Daemon {
   }
 
   async #run(step: Command, place: Place): Promise<Answer> {
-    const env = { ...process.env, DOCKER_HOST: `unix://${this.#socketPath}`, DOCKER_API_VERSION: API_VERSION, DOCKER_CLI_HINTS: 'false', DOCKER_BUILDKIT: '0', DOCKER_CONFIG: `${place.folder}/.docker`, COLUMNS: '80', LINES: '24' }
+    const version = place.newestApi === true ? {} : { DOCKER_API_VERSION: API_VERSION }
+    const env = { ...process.env, ...version, DOCKER_HOST: `unix://${this.#socketPath}`, DOCKER_CLI_HINTS: 'false', DOCKER_BUILDKIT: '0', DOCKER_CONFIG: `${place.folder}/.docker`, COLUMNS: '80', LINES: '24' }
     const [program, programArgs] = step.tty === true ? ['script', ['-qefc', `stty cols 80 rows 24; exec ${[place.program, ...step.args].map(quote).join(' ')}`, '/dev/null']] : [place.program, step.args]
     return new Promise((resolve, reject) => {
       const child = spawn(program, [...programArgs], { env, cwd: place.folder, stdio: ['pipe', 'pipe', 'pipe'] })
@@ -80,14 +81,14 @@ export class Daemon {
 
   async #request(step: ApiStep, place: Place): Promise<Answer> {
     const [method = '', path = ''] = step.api.replaceAll('~', place.prefix).split(' ')
-    const { status, body } = await this.#call(method, path, step.body === undefined ? undefined : JSON.stringify(step.body).replaceAll('~', place.prefix))
+    const { status, body } = await this.#call(method, place.newestApi === true ? `/v1.50${path}` : path, step.body === undefined ? undefined : JSON.stringify(step.body).replaceAll('~', place.prefix))
     return { status, stdout: normalise(compared(status, body, step.compare).replaceAll(place.prefix, '~')), stderr: '' }
   }
 
   async #call(method: string, path: string, body?: string): Promise<{ readonly status: number; readonly body: string }> {
     return new Promise((resolve, reject) => {
       const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-      const request = http.request({ socketPath: this.#socketPath, method, path: `/v${API_VERSION}${path}`, headers, agent: false }, response => {
+      const request = http.request({ socketPath: this.#socketPath, method, path: path.startsWith('/v1.') ? path : `/v${API_VERSION}${path}`, headers, agent: false }, response => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject)
         response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }))

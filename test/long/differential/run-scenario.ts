@@ -7,21 +7,21 @@ import type { Answer, Command, Daemon, Place } from './daemon.ts'
 
 export interface Daemons { readonly theirs: Daemon; readonly ours: Daemon }
 /** What one step said on both daemons. */
-export interface Compared { readonly line: string; readonly step: Step | ApiStep; readonly theirs: Answer; readonly ours: Answer }
+export interface Compared { readonly line: string; readonly step: Step | ApiStep; readonly theirs?: Answer; readonly ours: Answer }
 
 /** Runs the steps in order, each on both daemons at once, and removes what the scenario made. */
 export async function runScenario(scenario: Scenario, daemons: Daemons, client: { readonly program: string; readonly prefix: string }): Promise<readonly Compared[]> {
   const folder = mkdtempSync(join(tmpdir(), 'differential-'))
-  const place = (name: 'theirs' | 'ours'): Place => ({ ...client, folder: join(folder, name) })
+  const place = (name: 'theirs' | 'ours'): Place => ({ ...client, folder: join(folder, name), ...(scenario.newer === true ? { newestApi: true } : {}) })
   try {
     writeFiles(scenario, [place('theirs').folder, place('ours').folder])
     const results: Compared[] = []
     for (const each of scenario.steps) {
       const step = typeof each === 'string' ? { line: each } : each
       const ask = (name: 'theirs' | 'ours'): Promise<Answer> => daemons[name].ask(commandOf(step, place(name)), place(name))
-      const [theirs, ours] = await Promise.all([ask('theirs'), ask('ours')])
+      const [theirs, ours] = scenario.newer === true ? [undefined, await ask('ours')] : await Promise.all([ask('theirs'), ask('ours')])
       const line = 'api' in step ? step.api : step.line
-      results.push({ line, step, theirs: reworded(theirs, line), ours })
+      results.push({ line, step, ours, ...(theirs === undefined ? {} : { theirs: reworded(theirs, line) }) })
     }
     return results
   } finally {
@@ -54,15 +54,23 @@ function reworded(answer: Answer, line: string): Answer {
 /** Why the answers to a step are not as they should be; undefined when they are. */
 export function fault(compared: Compared, difference: Difference | undefined): string | undefined {
   const { step, theirs, ours } = compared
-  if ('line' in step && step.quiet === true) return theirs.status === 0 && ours.status === 0 ? undefined : report(compared, 'must succeed on both')
+  if ('line' in step && step.quiet === true) return (theirs?.status ?? 0) === 0 && ours.status === 0 ? undefined : report(compared, 'must succeed')
+  if (theirs === undefined) return expected(compared)
   const same = theirs.status === ours.status && theirs.stdout === ours.stdout && theirs.stderr === ours.stderr
   if (difference === undefined) return same ? undefined : report(compared, 'differs')
   if (!same && difference.ours !== undefined && !difference.ours.test(`${ours.stdout}\n${ours.stderr}`)) return report(compared, `differs otherwise than listed (${difference.reason})`)
   return undefined
 }
 
+function expected(compared: Compared): string | undefined {
+  const { step, ours } = compared
+  const { says, exits } = 'line' in step ? step : { says: step.says, exits: step.status ?? 200 }
+  if (ours.status !== (exits ?? 0)) return report(compared, `exits with ${exits ?? 0}`)
+  return says === undefined || says.test(`${ours.stdout}\n${ours.stderr}`) ? undefined : report(compared, `says ${says}`)
+}
+
 function report({ line, theirs, ours }: Compared, what: string): string {
-  return `${what}: ${line}\n${show('dockerd', theirs)}\n${show('shoal', ours)}`
+  return `${what}: ${line}\n${theirs === undefined ? '' : `${show('dockerd', theirs)}\n`}${show('shoal', ours)}`
 }
 
 function show(name: string, { status, stdout, stderr }: Answer): string {
