@@ -1,0 +1,51 @@
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { Descriptor, Platform } from './manifest.ts'
+
+const ARCHITECTURES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
+  x86_64: ['amd64'], 'x86-64': ['amd64'], aarch64: ['arm64'], armhf: ['arm', 'v7'], armel: ['arm', 'v6'], i386: ['386'], i486: ['386'], i586: ['386'], i686: ['386'],
+}
+const NEWEST_ARM = 8
+
+/** "linux/arm64/v8", "linux" or "arm64". @throws `invalid-platform` (invalid-argument) */
+export function parsePlatform(text: string, own: Platform): Platform {
+  const parts = text.toLowerCase().split('/')
+  if (parts.length > 3 || parts.some(part => !/^[a-z0-9_.-]+$/.test(part))) throw new ShoalError('invalid-argument', 'invalid-platform', `"${text}" is an invalid OS/architecture: give os[/arch[/variant]], for example linux/amd64`)
+  const [first = '', second, variant] = parts
+  if (second !== undefined) return normalized({ os: first, architecture: second, ...(variant === undefined ? {} : { variant }) })
+  return ['linux', 'windows', 'darwin', 'freebsd'].includes(first) ? { ...own, os: first } : normalized({ os: own.os, architecture: first })
+}
+
+export function platformText({ os, architecture, variant }: Platform): string {
+  return [os, architecture, variant].filter(part => part !== undefined && part !== '').join('/')
+}
+
+/** The best of a list; the first of those that are equally good. Undefined when none will run. */
+export function choosePlatform(manifests: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
+  let best: { readonly manifest: Descriptor; readonly score: number } | undefined
+  for (const manifest of manifests) {
+    const score = manifest.platform === undefined ? -1 : fitness(normalized(manifest.platform), normalized(wanted))
+    if (score >= 0 && score > (best?.score ?? -1)) best = { manifest, score }
+  }
+  return best?.manifest
+}
+
+/** Whether an image for `actual` is what `wanted` asks for. */
+export function matchesPlatform(actual: Platform, wanted: Platform): boolean { return fitness(normalized(actual), normalized(wanted)) >= 0 }
+
+/** Newer is better: an ARM v7 runs what was built for v6. Negative: it does not run. */
+function fitness(actual: Platform, wanted: Platform): number {
+  if (actual.os !== wanted.os || actual.architecture !== wanted.architecture) return -1
+  if (actual.architecture !== 'arm') return (actual.variant ?? '') === (wanted.variant ?? '') ? 2 : (wanted.variant ?? '') === '' ? 1 : -1
+  const [has, may] = [armVersion(actual.variant), armVersion(wanted.variant)]
+  return has <= may ? has : -1
+}
+
+function armVersion(variant: string | undefined): number { return Number(/^v(\d+)$/.exec(variant ?? '')?.[1] ?? NEWEST_ARM - 1) }
+
+function normalized({ os, architecture, variant }: Platform): Platform {
+  const [known, knownVariant] = ARCHITECTURES[architecture] ?? [architecture]
+  // v8 is what arm64 is, v1 what amd64 is.
+  const own = variant ?? knownVariant ?? ''
+  const plain = (known === 'arm64' && (own === 'v8' || own === '8')) || (known === 'amd64' && own === 'v1') ? '' : own
+  return { os: os === 'macos' ? 'darwin' : os, architecture: known, ...(plain === '' ? {} : { variant: plain }) }
+}

@@ -1,0 +1,64 @@
+import { Channel } from '../../../src/base/channel.ts'
+
+export type ProgressLine = Readonly<Record<string, unknown>>
+
+/** A reader that falls behind loses figures, never lines that say what happened. Each line has some hundred bytes. */
+const LINES_MAX = 100_000
+/** dockerd tells of a running transfer as often. */
+const FIGURE_INTERVAL_MS = 100
+const BAR_WIDTH = 50
+const FIGURES_QUEUED_MAX = 64
+
+/** What a pull or push tells its client while it works, in Docker's lines. */
+export class Progress implements AsyncIterable<ProgressLine> {
+  readonly #channel: Channel<ProgressLine>
+  readonly #monotonicMs: () => number
+  readonly #lastMs = new Map<string, number>()
+
+  /** @param onGone called when the reader stops early */
+  constructor(monotonicMs: () => number, onGone?: () => void) {
+    this.#monotonicMs = monotonicMs
+    this.#channel = new Channel(LINES_MAX, onGone)
+  }
+
+  message(status: string, id?: string): void { this.#channel.push(id === undefined ? { status } : { status, id }) }
+  update(id: string, status: string): void { this.#channel.push({ status, progressDetail: {}, id }) }
+  aux(value: unknown): void { this.#channel.push({ progressDetail: {}, aux: value }) }
+
+  /** How far something is. Figures that come too fast are left out, but for the last. */
+  figure(id: string, status: string, current: number, total: number): void {
+    const nowMs = this.#monotonicMs()
+    const isDue = nowMs - (this.#lastMs.get(id) ?? -Infinity) >= FIGURE_INTERVAL_MS
+    if (current < total && (!isDue || this.#channel.length > FIGURES_QUEUED_MAX)) return
+    this.#lastMs.set(id, nowMs)
+    this.#channel.push({ status, progressDetail: { current, ...(total > 0 ? { total } : {}) }, progress: progressBar(current, total), id })
+  }
+
+  close(): void { this.#channel.close() }
+  fail(error: unknown): void { this.#channel.fail(error) }
+  [Symbol.asyncIterator](): AsyncIterator<ProgressLine> { return this.#channel[Symbol.asyncIterator]() }
+}
+
+/** "[=====>       ]  1.2MB/12MB" */
+export function progressBar(current: number, total: number): string {
+  if (current <= 0 && total <= 0) return ''
+  if (total <= 0) return humanBytes(current).padStart(8)
+  const filled = Math.min(BAR_WIDTH, Math.floor(Math.floor(current / total * 100) / 2))
+  const numbers = current > total ? humanBytes(current).padStart(8) : `${humanBytes(current).padStart(8)}/${humanBytes(total)}`
+  return `[${'='.repeat(filled)}>${' '.repeat(BAR_WIDTH - filled)}] ${numbers}`
+}
+
+/** Go's units.HumanSize: four significant digits, powers of 1000. */
+export function humanBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
+  let value = bytes
+  let at = 0
+  while (value >= 1000 && at < units.length - 1) {
+    value /= 1000
+    at++
+  }
+  return `${Number(value.toPrecision(4))}${units[at] ?? ''}`
+}
+
+/** The first twelve digits of a digest, by which a layer is called in progress lines. */
+export function shortDigest(digest: string): string { return digest.slice(7, 19) }
