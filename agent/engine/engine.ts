@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream'
 import type {
-  ContainerConfig, ContainerInspectResponse, ContainerSummary, ContainerWaitResponse, EndpointSettings, EventMessage, FilesystemChange, HostConfig, ImageInspect, ImageSummary, Network,
+  ContainerConfig, ContainerInspectResponse, ContainerSummary, ContainerWaitResponse, DistributionInspect, EndpointSettings, EventMessage, FilesystemChange, HostConfig, ImageInspect, ImageSummary, Network,
   NetworkCreateRequest, NetworkingConfig, Volume, VolumeCreateOptions,
 } from '../../src/api/engine/engine-json.ts'
 import type { AttachOptions, ExecConfig, LogOptions, WaitCondition } from '../../src/api/engine/engine-calls.ts'
@@ -110,6 +110,10 @@ export interface Images {
   // What follows may be missing: the API then answers 501 (D-029).
   pull?(request: { readonly reference: string; readonly platform?: string; readonly registryAuth?: string; readonly allTags: boolean }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>
   push?(request: { readonly name: string; readonly tag?: string; readonly registryAuth?: string }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>
+  /** What the registry has under a name: digest and platforms. @throws `image-not-found`, `registry-denied`, `registry-unreachable` */
+  distribution?(name: string, registryAuth: string | undefined, signal?: AbortSignal): Promise<DistributionInspect>
+  /** Checks credentials against their registry. @throws `login-denied` (unauthenticated) */
+  login?(credentials: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<{ readonly Status: string; readonly IdentityToken: string }>
   /** A new image from a container's file system and configuration. */
   commit?(request: {
     readonly container: string; readonly repository?: string; readonly tag?: string; readonly comment?: string; readonly author?: string; readonly pause: boolean

@@ -28,6 +28,11 @@ import type { ImageUse } from './image/image-json.ts'
 import { LocalImages } from './image/local-images.ts'
 import type { ConnectableContainers, ContainerNetworks } from './network/container-networks.ts'
 import { NoneNetworks } from './network/none-networks.ts'
+import { LayerDownloads } from './registry/layer-downloads.ts'
+import { NameLookup } from './registry/name-lookup.ts'
+import { Registries } from './registry/registries.ts'
+import { DEFAULT_REGISTRY_CONFIG, type RegistryConfig } from './registry/registry-config.ts'
+import { RegistryImages } from './registry/registry-images.ts'
 import { Launcher } from './runtime/launcher.ts'
 import { checkMonitor } from './runtime/monitor-version.ts'
 import { chooseRuntime, type OciRuntime } from './runtime/oci-runtime.ts'
@@ -56,6 +61,8 @@ export interface LocalEngineOptions {
   readonly runtimes?: readonly ('crun' | 'runc')[]
   /** For containers that name no log driver; json-file without options. */
   readonly defaultLog?: DefaultLog
+  /** How registries are reached, asked anew each time. Default: Docker Hub and others by TLS, loopback also without. */
+  readonly registries?: () => RegistryConfig
   /** "amd64", "arm64". Default: this machine's. */
   readonly architecture?: string
 }
@@ -72,7 +79,7 @@ export interface EngineNetworking { readonly containers: ContainerNetworks; read
 /** The engine of this host, and what its composition root needs of it besides. */
 export interface LocalEngine extends Engine {
   readonly containers: Required<Containers>
-  readonly images: Images & Required<Pick<Images, 'commit' | 'layersBytes'>>
+  readonly images: Images & Required<Pick<Images, 'commit' | 'layersBytes' | 'pull' | 'push' | 'distribution' | 'login'>>
   readonly runtime: OciRuntime
   readonly storageDriver: string
   readonly eventLog: EventLog
@@ -98,7 +105,9 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const snapshotter = options.snapshotter === 'copy' ? new CopySnapshotter(snapshotRoot) : new OverlaySnapshotter(snapshotRoot, kernel.mounts)
   const usersOf = (volume: string): readonly string[] => table.all().filter(container => container.record.mounts.some(mount => mount.Name === volume)).map(container => container.id)
   const volumes = new LocalVolumes({ root: join(dataRoot, 'volumes'), logger, mounts: kernel.mounts, events, clock, random, usersOf })
-  await Promise.all([images.open(), table.open(), volumes.open()])
+  const downloads = new LayerDownloads(join(dataRoot, 'layers', 'downloads'), clock)
+  await Promise.all([images.open().then(() => downloads.open()), table.open(), volumes.open()])
+  const registries = new Registries({ config: options.registries ?? (() => DEFAULT_REGISTRY_CONFIG), lookup: new NameLookup(), clock })
 
   const connectable = createConnectableContainers(table)
   const none = new NoneNetworks()
@@ -123,6 +132,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
     containers, execs, volumes, events, networks: networking.networks,
     images: new LocalImages({
       store: images, events, clock, architecture, graphDriver, usesOf: id => usesOf(table, id),
+      registry: new RegistryImages({ store: images, downloads, registries, events, clock, platform: { os: 'linux', architecture } }),
       committing: (request, work, name) => commitContainer({ table, files, lifecycle }, request, work, name),
     }),
     restore: () => restoreContainers({ table, logs, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, kernel, logger, execRoot: options.execRoot }),

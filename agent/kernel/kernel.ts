@@ -55,6 +55,14 @@ export interface DatagramSender {
 
 export interface RunResult { readonly code: number; readonly stdout: Buffer; readonly stderr: Buffer }
 
+export interface RunOptions {
+  readonly input?: AsyncIterable<Uint8Array>
+  readonly signal?: AbortSignal
+  readonly cwd?: string
+  /** Gets what the tool prints, as it does; `stdout` of the result is then empty. */
+  readonly onStdout?: (chunk: Uint8Array) => void
+}
+
 export interface KernelProcesses {
   /**
    * Copies a program, found as the shell would, into sealed memory, and gives the path to start it by while this process lives.
@@ -64,7 +72,7 @@ export interface KernelProcesses {
   /** Starts a process in a session of its own that outlives this one, with descriptor 3 connected to `control` and stderr in a file. @throws `spawn-failed` */
   spawnMonitor(argv: readonly string[], options: { readonly stderrPath: string; /** Hand over a client's connection too, as descriptor 4. */ readonly withClient?: boolean }): SpawnedMonitor
   /** Runs a tool to its end. For rare work only: forking a large process is slow. */
-  run(argv: readonly string[], options?: { readonly input?: AsyncIterable<Uint8Array>; readonly signal?: AbortSignal; readonly cwd?: string }): Promise<RunResult>
+  run(argv: readonly string[], options?: RunOptions): Promise<RunResult>
   /** Runs a tool as a filter: its standard output. The iteration fails with `tool-failed` when the tool does. */
   filter(argv: readonly string[], input: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>
   /** Connects to a Unix stream socket. @throws `connect-failed` */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createLocalEngine, type LocalEngine } from '../../agent/engine/local-engine.ts'
 import { createLocalNetworks } from '../../agent/engine/network/create-local-networks.ts'
+import { DEFAULT_REGISTRY_CONFIG, type RegistryConfig } from '../../agent/engine/registry/registry-config.ts'
 import { PlainAttachments } from '../../agent/exec/plain-attachments.ts'
 import type { Kernel } from '../../agent/kernel/kernel.ts'
 import { createLinuxKernel } from '../../agent/kernel/linux/linux-kernel.ts'
@@ -62,14 +63,14 @@ export class Daemon implements AsyncDisposable {
     const kernel = createLinuxKernel()
     const id = engineId(config.dataRoot, random)
     const attachments: PlainAttachments = new PlainAttachments({ clock, logger, containers: () => engine.containers })
-    const engine = this.#own(await createEngine(config, logger, { kernel, clock, random, attachments }))
+    const engine = this.#own(await createEngine(live, logger, { kernel, clock, random, attachments }))
     const swarm = this.#own(new SwarmNode({
       dataFolder: config.dataRoot, execFolder: config.execRoot, logLevel: config.logLevel, clock, random, logger,
       createAgent: async options => createNodeAgent({ engine, attachments, config: () => live.current, kv, clock, random, logger }, options),
     }))
     const swarmBackend = createSwarmBackend(swarm)
     const system = createSystemBackend({
-      config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: () => ['local'], containers: engine.containers, images: engine.images,
+      config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: () => ['local'], containers: engine.containers, images: engine.images, login: engine.images.login,
       clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, tlsInfoOf(swarm.rootPem))),
     })
     const server = this.#own(createApiServer({
@@ -97,12 +98,14 @@ async function claimDataRoot(dataRoot: string): Promise<LevelStore> {
   }
 }
 
-async function createEngine(config: DaemonConfig, logger: Logger, { kernel, clock, random, attachments }: { readonly kernel: Kernel; readonly clock: SystemClock; readonly random: CryptoRandom; readonly attachments: PlainAttachments }): Promise<LocalEngine> {
+async function createEngine(live: LiveConfig, logger: Logger, { kernel, clock, random, attachments }: { readonly kernel: Kernel; readonly clock: SystemClock; readonly random: CryptoRandom; readonly attachments: PlainAttachments }): Promise<LocalEngine> {
+  const config = live.current
   const networkKernel = createLinuxNetworkKernel()
   return createLocalEngine({
     dataRoot: config.dataRoot, execRoot: config.execRoot, cgroupParent: config.cgroupParent, kernel, clock, random, logger,
     monitorPath: fileURLToPath(new URL('../../../agent/monitor/shoal-monitor', import.meta.url)),
     defaultLog: { driver: config.logDriver, options: config.logOptions },
+    registries: () => registryConfig(live.current),
     ...(config.runtime === '' ? {} : { runtimes: [config.runtime as 'crun' | 'runc'] }),
     networks: async ({ events, connectable }) => {
       const networks = await createLocalNetworks({
@@ -114,6 +117,10 @@ async function createEngine(config: DaemonConfig, logger: Logger, { kernel, cloc
       return { containers: networks, networks }
     },
   })
+}
+
+function registryConfig({ registryMirrors, insecureRegistries, downloadsMax, uploadsMax, downloadAttemptsMax }: DaemonConfig): RegistryConfig {
+  return { ...DEFAULT_REGISTRY_CONFIG, mirrors: registryMirrors, insecure: insecureRegistries, downloadsMax, uploadsMax, attemptsMax: downloadAttemptsMax }
 }
 
 function parsePool(text: string): { readonly base: string; readonly size: number } {

@@ -29,6 +29,8 @@ export interface SystemBackendParts {
   readonly volumeDrivers: () => readonly string[]
   /** Of a cluster object, as GET /swarm shows it; for the Cluster part of info. */
   readonly clusterJson: (object: StoreObject) => NonNullable<SystemInfo['Swarm']>['Cluster']
+  /** Checks credentials against a registry. */
+  readonly login: SystemBackend['auth']
 }
 
 /** What this host knows of itself, for /info, /version and /_ping. */
@@ -40,6 +42,7 @@ export function createSystemBackend(parts: SystemBackendParts): SystemBackend {
     info: async () => systemInfo(parts, await runtimeVersion()),
     // Asked with every _ping: nothing here may wait for a manager.
     swarmInfo: async () => localSwarmInfo(parts.swarm),
+    auth: parts.login,
   }
 }
 

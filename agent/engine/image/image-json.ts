@@ -10,10 +10,10 @@ export interface ImageUse { readonly running: string | undefined; readonly stopp
 export const IMAGE_FILTERS: readonly string[] = ['before', 'dangling', 'label', 'reference', 'since', 'until']
 
 /** `docker image inspect`. */
-export function imageInspect(image: StoredImage, keys: readonly string[], graphDriver: ImageInspect['GraphDriver']): ImageInspect {
+export function imageInspect(image: StoredImage, keys: readonly string[], digests: readonly string[], graphDriver: ImageInspect['GraphDriver']): ImageInspect {
   const { file } = image
   return {
-    Id: image.id, RepoTags: keys.map(familiarKey), RepoDigests: [], Parent: '', Comment: file.comment ?? file.history?.at(-1)?.comment ?? '', Created: file.created ?? '0001-01-01T00:00:00Z',
+    Id: image.id, RepoTags: keys.map(familiarKey), RepoDigests: digests.map(familiarKey), Parent: '', Comment: file.comment ?? file.history?.at(-1)?.comment ?? '', Created: file.created ?? '0001-01-01T00:00:00Z',
     DockerVersion: file.docker_version ?? '', Author: file.author ?? '',
     Config: { Cmd: null, Entrypoint: null, Env: null, Volumes: null, Labels: null, OnBuild: null, User: '', WorkingDir: '', ...file.config },
     Architecture: file.architecture ?? '', ...(file.variant === undefined ? {} : { Variant: file.variant }), Os: file.os ?? 'linux', Size: image.sizeBytes, GraphDriver: graphDriver,
@@ -22,11 +22,16 @@ export function imageInspect(image: StoredImage, keys: readonly string[], graphD
 }
 
 /** One line of `docker images`. */
-export function imageSummary(image: StoredImage, keys: readonly string[], use: ImageUse): ImageSummary {
+export function imageSummary(image: StoredImage, keys: readonly string[], digests: readonly string[], use: ImageUse): ImageSummary {
   return {
-    Id: image.id, ParentId: '', RepoTags: keys.length === 0 ? ['<none>:<none>'] : keys.map(familiarKey), RepoDigests: keys.length === 0 ? ['<none>@<none>'] : [],
+    Id: image.id, ParentId: '', ...shownNames(keys, digests),
     Created: Math.floor(Date.parse(image.file.created ?? '1970-01-01T00:00:00Z') / 1000), Size: image.sizeBytes, SharedSize: -1, Labels: image.file.config?.Labels ?? null, Containers: use.count,
   }
+}
+
+function shownNames(keys: readonly string[], digests: readonly string[]): Pick<ImageSummary, 'RepoTags' | 'RepoDigests'> {
+  if (keys.length === 0 && digests.length === 0) return { RepoTags: ['<none>:<none>'], RepoDigests: ['<none>@<none>'] }
+  return { RepoTags: keys.map(familiarKey), RepoDigests: digests.map(familiarKey) }
 }
 
 /** `docker history`, newest first. `sizes` are those of the layers, bottom first. */
@@ -40,23 +45,43 @@ export function imageHistory(image: StoredImage, keys: readonly string[], sizes:
   return newest === undefined ? [] : [{ ...newest, Id: image.id, Tags: keys.length === 0 ? null : keys.map(familiarKey) }, ...older]
 }
 
-/** Whether `docker images --filter` shows it. */
-export function imageMatches(image: StoredImage, keys: readonly string[], filters: Filters, limits: { readonly beforeMs: number | undefined; readonly sinceMs: number | undefined; readonly nowMs: number }): boolean {
+export interface MatchLimits { readonly beforeMs: number | undefined; readonly sinceMs: number | undefined; readonly nowMs: number }
+
+/** Whether `docker images --filter` shows it; `names` are those that the filter "reference" leaves (namesMatching). */
+export function imageMatches(image: StoredImage, names: ImageNames, filters: Filters, limits: MatchLimits): boolean {
   const created = Date.parse(image.file.created ?? '1970-01-01T00:00:00Z')
-  const dangling = booleanFilter(filters, 'dangling')
   const until = filters['until']?.[0]
-  const references = filters['reference'] ?? []
-  return (dangling === undefined || dangling === (keys.length === 0))
-    && matchesLabels(filters['label'], image.file.config?.Labels)
+  return isDanglingAsAsked(names, booleanFilter(filters, 'dangling'))
+    && matchesLabels(filters['label'], image.file.config?.Labels) && !(filters['label!'] ?? []).some(label => matchesLabels([label], image.file.config?.Labels))
     && (limits.beforeMs === undefined || created < limits.beforeMs)
     && (limits.sinceMs === undefined || created > limits.sinceMs)
     && (until === undefined || created < untilMs(until, limits.nowMs))
-    && (references.length === 0 || references.some(pattern => keys.map(familiarKey).some(name => matchesReference(pattern, name))))
+    && (filters['reference'] === undefined || names.keys.length + names.digests.length > 0)
 }
 
-/** A pattern without a tag matches every tag; * stays within one part of the path. */
-function matchesReference(pattern: string, name: string): boolean {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*').replaceAll('?', '[^/]')
-  const repository = name.slice(0, name.lastIndexOf(':'))
-  return new RegExp(`^${source}$`).test(name) || new RegExp(`^${source}$`).test(repository)
+/** An image that only its digest names counts as dangling, but is shown among the others too: as dockerd has it. */
+function isDanglingAsAsked({ keys, digests }: ImageNames, asked: boolean | undefined): boolean {
+  if (asked === undefined) return true
+  return asked ? keys.length === 0 : keys.length + digests.length > 0
+}
+
+/** Stored keys with tags and with digests. */
+export interface ImageNames { readonly keys: readonly string[]; readonly digests: readonly string[] }
+
+/** Those that one of the patterns names; all without patterns. */
+export function namesMatching({ keys, digests }: ImageNames, patterns: readonly string[] | undefined): ImageNames {
+  if (patterns === undefined || patterns.length === 0) return { keys, digests }
+  const tests = patterns.map(patternTest)
+  const matches = (key: string): boolean => tests.some(test => test(familiarKey(key)))
+  return { keys: keys.filter(matches), digests: digests.filter(matches) }
+}
+
+/** Go's path.Match over the whole name or the repository alone: * and ? stay within one part of the path. @throws `invalid-filter` */
+function patternTest(pattern: string): (name: string) => boolean {
+  const source = pattern.replace(/\\(.)|(\[\^?(?:\\.|[^\]\\])+\])|[.+^${}()|[\]*?]/g, (character: string, escaped: string | undefined, set: string | undefined) => {
+    if (escaped !== undefined) return `\\${escaped}`
+    return set ?? ({ '*': '[^/]*', '?': '[^/]' }[character] ?? `\\${character}`)
+  })
+  const expression = new RegExp(`^${source}$`)
+  return name => expression.test(name) || expression.test(name.includes('@') ? name.slice(0, name.indexOf('@')) : name.slice(0, name.lastIndexOf(':')))
 }

@@ -19,14 +19,20 @@ export function parseReference(text: string): ImageReference {
   return { repository: `${host === 'index.docker.io' ? 'docker.io' : host}/${named}`, tag, digest }
 }
 
+/** "docker.io/library/busybox" to "docker.io" and "library/busybox". */
+export function splitRepository(repository: string): { readonly domain: string; readonly path: string } {
+  const slash = repository.indexOf('/')
+  return { domain: repository.slice(0, slash), path: repository.slice(slash + 1) }
+}
+
 /** "docker.io/library/busybox" to "busybox". */
 export function familiarRepository(repository: string): string {
   return repository.replace(/^docker\.io\/library\//, '').replace(/^docker\.io\//, '')
 }
 
-/** The stored key "repository:tag" for a name as typed; latest when there is no tag. */
+/** The stored key "repository:tag" or "repository@digest" for a name as typed; latest when there is neither. */
 export function referenceKey(reference: ImageReference): string {
-  return `${reference.repository}:${reference.tag ?? 'latest'}`
+  return reference.digest !== undefined ? `${reference.repository}@${reference.digest}` : `${reference.repository}:${reference.tag ?? 'latest'}`
 }
 
 /** A stored key as people see it. */

@@ -17,12 +17,19 @@ export interface StoredImage {
   readonly sizeBytes: number
 }
 
-/** Images and their names, in memory and on disk: a config's bytes under its digest, the names in one file. Layers are shared through LayerStore. */
+/**
+ * Images and their names, in memory and on disk: a config's bytes under its digest, the names in one file. A name is a key "repository:tag" or, for what
+ * came from or went to a registry, "repository@sha256:…" with the manifest's digest. Layers are shared through LayerStore.
+ */
 export class ImageStore {
   readonly layers: LayerStore
   readonly #root: string
   readonly #images = new Map<string, StoredImage>()
   readonly #naming = new Mutex()
+  /** Layers in use by pulls and loads that have not made their image yet. */
+  readonly #dropping = new Mutex()
+  readonly #pins = new Map<string, number>()
+  #isDamaged = false
   /** "docker.io/library/busybox:latest" -> id */
   #names: ReadonlyMap<string, string> = new Map()
 
@@ -42,6 +49,7 @@ export class ImageStore {
       if (!name.endsWith('.json')) continue
       const path = join(this.#configs, name)
       await readFile(path).then(bytes => this.#read(bytes)).then(image => { this.#images.set(image.id, image) }, (err: unknown) => {
+        this.#isDamaged = true
         this.#logger.error('an image\'s configuration is damaged, so the image is not there; remove the file and load the image again', { path, reason: messageOf(err) })
       })
     }
@@ -52,10 +60,13 @@ export class ImageStore {
   get #namesPath(): string { return join(this.#root, 'names.json') }
 
   all(): readonly StoredImage[] { return [...this.#images.values()] }
-  /** All stored keys, sorted. */
-  names(): readonly string[] { return [...this.#names.keys()].sort() }
-  /** Stored keys of an image, sorted. */
-  namesOf(id: string): readonly string[] { return [...this.#names].filter(([, target]) => target === id).map(([key]) => key).sort() }
+  /** All stored keys with a tag, sorted. */
+  names(): readonly string[] { return [...this.#names.keys()].filter(key => !key.includes('@')).sort() }
+  /** Stored keys of an image with a tag, sorted. */
+  namesOf(id: string): readonly string[] { return this.#keysOf(id).filter(key => !key.includes('@')) }
+  /** Stored keys of an image with a digest, sorted. */
+  digestsOf(id: string): readonly string[] { return this.#keysOf(id).filter(key => key.includes('@')) }
+  #keysOf(id: string): readonly string[] { return [...this.#names].filter(([, target]) => target === id).map(([key]) => key).sort() }
 
   /** By name, full id, or unique id prefix. */
   find(ref: string): StoredImage | undefined {
@@ -87,8 +98,10 @@ export class ImageStore {
   /** The configuration as it came, byte for byte. */
   configBytes(id: string): Promise<Buffer> { return readFile(join(this.#configs, `${id.slice(7)}.json`)) }
 
-  /** Points a name at an image; the image that had it before stays, maybe nameless. */
-  async name(key: string, id: string): Promise<void> { await this.#rename(names => new Map([...names, [key, id]])) }
+  /** Points names at an image, all or none; the image that had one before stays, maybe nameless. */
+  async name(key: string, id: string, ...more: readonly string[]): Promise<void> {
+    await this.#rename(names => new Map([...names, ...[key, ...more].map(each => [each, id] as const)]))
+  }
 
   async unname(key: string): Promise<void> { await this.#rename(names => new Map([...names].filter(([name]) => name !== key))) }
 
@@ -99,24 +112,46 @@ export class ImageStore {
     await this.#rename(names => new Map([...names].filter(([, target]) => target !== id)))
     this.#images.delete(id)
     await rm(join(this.#configs, `${id.slice(7)}.json`), { force: true })
-    const kept = new Set(this.all().flatMap(other => other.diffIds))
-    const orphans = [...new Set(image.diffIds)].filter(diffId => !kept.has(diffId))
-    for (const diffId of orphans) await this.layers.remove(diffId)
-    return orphans
+    return this.dropLayers(image.diffIds)
   }
 
-  /** Deletes these layers if no image has them: after a load that failed half way. */
-  async dropLayers(diffIds: readonly string[]): Promise<void> {
-    const kept = new Set(this.all().flatMap(image => image.diffIds))
-    for (const diffId of diffIds) if (!kept.has(diffId)) await this.layers.remove(diffId)
+  /** Deletes these layers if no image has them and nobody has pinned them. @returns those */
+  async dropLayers(diffIds: readonly string[]): Promise<readonly string[]> {
+    const dropped: string[] = []
+    for (const diffId of new Set(diffIds)) {
+      await this.#dropping.run(async () => {
+        if (this.#pins.has(diffId) || this.all().some(image => image.diffIds.includes(diffId))) return
+        await this.layers.remove(diffId)
+        dropped.push(diffId)
+      })
+    }
+    return dropped
+  }
+
+  /** Keeps layers from being deleted while an image is made of them. The function that is returned ends that, and deletes those that no image took. */
+  async pin(diffIds: readonly string[]): Promise<() => Promise<void>> {
+    const mine = [...new Set(diffIds)]
+    await this.#dropping.run(async () => { for (const diffId of mine) this.#pins.set(diffId, (this.#pins.get(diffId) ?? 0) + 1) })
+    return async () => {
+      for (const diffId of mine) {
+        const count = (this.#pins.get(diffId) ?? 0) - 1
+        if (count > 0) this.#pins.set(diffId, count)
+        else this.#pins.delete(diffId)
+      }
+      await this.dropLayers(mine)
+    }
+  }
+
+  /** Deletes the layers that a killed daemon left behind without an image. Not while an image cannot be read: they may be its own. */
+  async sweep(used: ReadonlySet<string>): Promise<void> {
+    if (!this.#isDamaged) await this.dropLayers((await this.layers.all()).filter(diffId => !used.has(diffId)))
   }
 
   #named(ref: string): StoredImage | undefined {
     let key: string
     try {
-      const reference = parseReference(ref)
-      if (reference.digest !== undefined && reference.tag === undefined) return this.#images.get(reference.digest)
-      key = referenceKey(reference)
+      // A digest says all: the tag beside it is for people.
+      key = referenceKey(parseReference(ref))
     } catch {
       return undefined
     }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream, existsSync } from 'node:fs'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
@@ -14,11 +14,30 @@ import { diskUsage } from '../snapshot/disk-usage.ts'
 import { malformedImage } from './malformed-image.ts'
 import { applyWhiteouts } from './whiteouts.ts'
 
-/** One unpacked layer. `blob` is the tar as it came, maybe compressed: kept, so that saving gives back the same digest. */
-export interface Layer { readonly diffId: string; readonly sizeBytes: number }
+/** One unpacked layer. Its tar is kept as it came, maybe compressed, so that saving gives back the same digest. */
+export interface Layer {
+  readonly diffId: string
+  readonly sizeBytes: number
+  /** Its compressed form as registries know it. */
+  readonly blob?: LayerBlob
+}
+export interface LayerBlob {
+  readonly digest: string
+  readonly sizeBytes: number
+  /** "domain/path" of repositories that have it; the newest last. */
+  readonly repositories: readonly string[]
+}
 
 /** Part of a digest that names a layer's directory: short, because all of an image's layers must fit into one mount option page. */
 const DIRECTORY_NAME_LENGTH = 32
+/** Repositories remembered for a layer: where a push may take it from. */
+const REPOSITORIES_MAX = 8
+/** More than any image that is known; the file system's inodes are everybody's. */
+export const LAYER_ENTRIES_MAX = 1_000_000
+/** A layer of any size may come as it is. One that unpacks to more than this must not have been made small by more than the ratio: honest files are not that empty. */
+export const LAYER_UNPACKED_BYTES_FREE = 8 * 1024 ** 3
+export const LAYER_RATIO_MAX = 100
+const NEWLINE = 0x0a
 
 /** Layers by the digest of their uncompressed tar: directories that are never changed once they are there. */
 export class LayerStore {
@@ -73,10 +92,49 @@ export class LayerStore {
     }
   }
 
+  /** Unpacks a blob that is a file already; the file stays the caller's. `onRead` hears how many of its bytes are unpacked. @throws `malformed-image`, also when the digest is another */
+  async addFile(path: string, expected: string, options: { readonly blob?: LayerBlob; readonly onRead?: (bytes: number) => void; readonly signal?: AbortSignal } = {}): Promise<Layer> {
+    const work = await this.temporaryDirectory()
+    try {
+      const blob = join(work, 'blob')
+      await link(path, blob)
+      const contents = join(work, 'contents')
+      await mkdir(contents, { mode: 0o755 })
+      const diffId = await this.#unpack(blob, contents, options)
+      if (diffId !== expected) throw malformedImage(`a layer has digest ${diffId}, not ${expected}`)
+      return await this.#keeping.run(async () => await this.get(diffId) ?? this.#keep(diffId, blob, contents, options.blob))
+    } finally {
+      await this.#removeTree(work)
+    }
+  }
+
+  /** Notes that a repository has this blob. */
+  async noteBlob(diffId: string, blob: Omit<LayerBlob, 'repositories'>, repository: string): Promise<void> {
+    await this.#keeping.run(async () => {
+      const layer = await this.get(diffId)
+      if (layer === undefined) return
+      const known = layer.blob?.digest === blob.digest ? layer.blob.repositories.filter(each => each !== repository) : []
+      await this.#write({ ...layer, blob: { ...blob, repositories: [...known, repository].slice(-REPOSITORIES_MAX) } })
+    })
+  }
+
+  /** Digests of all layers that are complete. */
+  async all(): Promise<readonly string[]> {
+    const names = (await readdir(this.#root)).filter(name => /^[0-9a-f]{32}\.json$/.test(name))
+    return (await Promise.all(names.map(async name => (await readJson<Layer>(join(this.#root, name)))?.diffId))).filter(diffId => diffId !== undefined)
+  }
+
   async remove(diffId: string): Promise<void> {
     await rm(`${this.directory(diffId)}.json`, { force: true })
     await rm(this.directory(diffId), { recursive: true, force: true })
     await rm(this.blobPath(diffId), { force: true })
+  }
+
+  /** How its tar is kept. */
+  async compression(diffId: string): Promise<'gzip' | 'other' | 'none'> {
+    const magic = await readMagic(this.blobPath(diffId))
+    if (magic.startsWith('1f8b')) return 'gzip'
+    return /^(fd377a58|425a68|28b52ffd)/.test(magic) ? 'other' : 'none'
   }
 
   /** The layer's tar, uncompressed. */
@@ -85,27 +143,41 @@ export class LayerStore {
   }
 
   /** The unpacked layer is complete when its json is there; that is written last. */
-  async #keep(diffId: string, blob: string, contents: string): Promise<Layer> {
-    const layer = { diffId, sizeBytes: await diskUsage(contents) }
+  async #keep(diffId: string, blob: string, contents: string, origin?: LayerBlob): Promise<Layer> {
+    const layer = { diffId, sizeBytes: await diskUsage(contents), ...(origin === undefined ? {} : { blob: origin }) }
     await rm(this.directory(diffId), { recursive: true, force: true })
     await rename(blob, this.blobPath(diffId))
     await rename(contents, this.directory(diffId))
-    await writeDurably(`${this.directory(diffId)}.json`, JSON.stringify(layer), { sync: true })
+    await this.#write(layer)
     return layer
   }
 
+  async #write(layer: Layer): Promise<void> { await writeDurably(`${this.directory(layer.diffId)}.json`, JSON.stringify(layer), { sync: true }) }
+
   /** GNU tar keeps to its directory: it refuses `..`, strips leading slashes and puts links that lead out in place only at the end. */
-  async #unpack(blob: string, contents: string): Promise<string> {
+  async #unpack(blob: string, contents: string, options: { readonly onRead?: (bytes: number) => void; readonly signal?: AbortSignal } = {}): Promise<string> {
     const hash = createHash('sha256')
-    const tar = this.#decompressed(blob)[Symbol.asyncIterator]()
+    const { size: packedBytes } = await stat(blob)
+    const bytesMax = Math.max(LAYER_UNPACKED_BYTES_FREE, packedBytes * LAYER_RATIO_MAX)
+    const tar = this.#decompressed(blob, options.onRead)[Symbol.asyncIterator]()
     let bytes = 0
+    let entries = 0
     let failure: unknown
+    const tooMany = new AbortController()
+    const stop = options.signal === undefined ? tooMany.signal : AbortSignal.any([options.signal, tooMany.signal])
+    // tar names each member that it makes, one to a line.
+    const count = (names: Uint8Array): void => {
+      for (let at = names.indexOf(NEWLINE); at >= 0; at = names.indexOf(NEWLINE, at + 1)) entries++
+      if (entries > LAYER_ENTRIES_MAX) tooMany.abort(malformedImage(`a layer has more than ${LAYER_ENTRIES_MAX} files`))
+    }
     // Reads by hand: tar stops at the end of the archive, but the digest is that of the whole file, which must be sound to its end.
     const hashed = async function* (): AsyncIterable<Uint8Array> {
       try {
         for (let next = await tar.next(); next.done !== true; next = await tar.next()) {
+          stop.throwIfAborted()
           hash.update(next.value)
           bytes += next.value.length
+          if (bytes > bytesMax) throw malformedImage(`a layer of ${packedBytes} bytes unpacks to more than ${bytesMax}`)
           yield next.value
         }
       } catch (error) {
@@ -116,24 +188,27 @@ export class LayerStore {
     }
     try {
       const { code, stderr } = await this.#kernel.processes.run([
-        'tar', '--extract', '--directory', contents, '--numeric-owner', '--same-owner', '--same-permissions', '--delay-directory-restore',
+        'tar', '--extract', '--verbose', '--directory', contents, '--numeric-owner', '--same-owner', '--same-permissions', '--delay-directory-restore',
         '--xattrs', '--xattrs-include=security.capability', '--xattrs-include=user.*',
-      ], { input: hashed() })
+      ], { input: hashed(), onStdout: count, signal: stop })
       for await (const _rest of hashed()) { /* hashed */ }
       if (failure !== undefined) throw failure
       if (bytes === 0) throw malformedImage('the archive is empty')
       if (code !== 0) throw malformedImage(complaint(stderr.toString()))
       await applyWhiteouts(contents, this.#kernel.mounts)
     } catch (error) {
-      throw hasCode(error, 'malformed-image') ? error : malformedImage(messageOf(error), error)
+      if (stop.aborted) throw stop.reason
+      const reason = failure ?? error
+      throw hasCode(reason, 'malformed-image') ? reason : malformedImage(messageOf(reason), reason)
     } finally {
       await tar.return?.()
     }
     return `sha256:${hash.digest('hex')}`
   }
 
-  async *#decompressed(path: string): AsyncIterable<Uint8Array> {
+  async *#decompressed(path: string, onRead?: (bytes: number) => void): AsyncIterable<Uint8Array> {
     const source = createReadStream(path, { highWaterMark: 1 << 18 })
+    if (onRead !== undefined) source.on('data', () => onRead(source.bytesRead))
     const magic = await readMagic(path)
     if (magic.startsWith('1f8b')) yield* source.pipe(createGunzip())
     else if (magic.startsWith('fd377a58')) yield* this.#kernel.processes.filter(['xz', '-dc'], source)

@@ -9,7 +9,7 @@ import { commitImage, type CommitRequest, type CommittedContainer } from './comm
 import { applyChanges } from './dockerfile-changes.ts'
 import { readImageArchive, type ArchivedImage } from './image-archive.ts'
 import { parseImageConfig } from './image-config.ts'
-import { imageHistory, imageInspect, imageMatches, imageSummary, IMAGE_FILTERS, type ImageUse } from './image-json.ts'
+import { imageHistory, imageInspect, imageMatches, imageSummary, IMAGE_FILTERS, namesMatching, type ImageUse } from './image-json.ts'
 import { familiarKey, parseReference, referenceKey, type ImageReference } from './image-reference.ts'
 import type { ImageStore, StoredImage } from './image-store.ts'
 import { malformedImage } from './malformed-image.ts'
@@ -29,7 +29,12 @@ export interface LocalImagesOptions {
   /** Hands a container over to be made an image of, paused meanwhile if asked; tells of it when that is done. @throws `no-such-container` */
   readonly committing: (request: CommitRequest, work: (source: CommittedContainer) => Promise<StoredImage>, name: string | undefined) => Promise<StoredImage>
   readonly graphDriver: (image: StoredImage) => ImageInspect['GraphDriver']
+  /** What needs a registry; half-done downloads are its own. */
+  readonly registry: RegistrySide
 }
+
+/** Structurally RegistryImages. */
+export type RegistrySide = Required<Pick<Images, 'pull' | 'push' | 'distribution' | 'login'>>
 
 /** The engine's images. */
 export class LocalImages implements Images {
@@ -40,7 +45,7 @@ export class LocalImages implements Images {
 
   async inspect(ref: string): Promise<ImageInspect> {
     const image = this.#store.get(ref)
-    return imageInspect(image, this.#store.namesOf(image.id), this.#options.graphDriver(image))
+    return imageInspect(image, this.#store.namesOf(image.id), this.#store.digestsOf(image.id), this.#options.graphDriver(image))
   }
 
   async list(options: { readonly all?: boolean; readonly filters?: Filters; readonly sharedSize?: boolean }): Promise<readonly ImageSummary[]> {
@@ -53,9 +58,9 @@ export class LocalImages implements Images {
     const limits = { beforeMs: bound('before'), sinceMs: bound('since'), nowMs: this.#options.clock.nowMs() }
     const shared = options.sharedSize === true ? await this.#sharedBytes() : undefined
     return this.#store.all()
-      .map(image => ({ image, names: this.#store.namesOf(image.id) }))
+      .map(image => ({ image, names: namesMatching({ keys: this.#store.namesOf(image.id), digests: this.#store.digestsOf(image.id) }, filters['reference']) }))
       .filter(({ image, names }) => imageMatches(image, names, filters, limits))
-      .map(({ image, names }) => ({ ...imageSummary(image, names, this.#options.usesOf(image.id)), SharedSize: shared?.get(image.id) ?? -1 }))
+      .map(({ image, names }) => ({ ...imageSummary(image, names.keys, names.digests, this.#options.usesOf(image.id)), SharedSize: shared?.get(image.id) ?? -1 }))
       .sort((a, b) => (b.Created ?? 0) - (a.Created ?? 0))
   }
 
@@ -66,6 +71,11 @@ export class LocalImages implements Images {
     const sizes = await Promise.all(image.diffIds.map(async diffId => (await this.#store.layers.get(diffId))?.sizeBytes ?? 0))
     return imageHistory(image, this.#store.namesOf(image.id), sizes)
   }
+
+  get pull(): RegistrySide['pull'] { return (request, signal) => this.#options.registry.pull(request, signal) }
+  get push(): RegistrySide['push'] { return (request, signal) => this.#options.registry.push(request, signal) }
+  get distribution(): RegistrySide['distribution'] { return (name, auth, signal) => this.#options.registry.distribution(name, auth, signal) }
+  get login(): RegistrySide['login'] { return (credentials, signal) => this.#options.registry.login(credentials, signal) }
 
   async import(tar: Readable, options: { readonly repository?: string; readonly tag?: string; readonly message?: string; readonly changes: readonly string[] }): Promise<{ readonly id: string }> {
     const key = options.repository === undefined || options.repository === '' ? undefined : keyOf(options.repository, options.tag)

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
 import { parseChallenge, type AuthChallenge } from './auth-challenge.ts'
 import type { NameLookup } from './name-lookup.ts'
-import type { RegistryCredentials } from './registry-config.ts'
+import type { RegistryConfig, RegistryCredentials } from './registry-config.ts'
 import type { RegistryEndpoint } from './registry-endpoints.ts'
 import { RegistryRefusal, refusalOf, unreachable } from './registry-error.ts'
 import type { RegistryTls } from './registry-tls.ts'
@@ -24,6 +24,7 @@ export interface SessionOptions {
   readonly credentials: RegistryCredentials
   readonly tls: RegistryTls
   readonly lookup: NameLookup
+  readonly proxies?: RegistryConfig['proxies']
   readonly monotonicMs: () => number
 }
 
@@ -48,11 +49,14 @@ export class RegistrySession implements AsyncDisposable {
   #challenge: AuthChallenge = { kind: 'none' }
 
   constructor(options: SessionOptions) {
-    const { endpoint, tls, lookup } = options
+    const { endpoint, tls, lookup, proxies = {} } = options
     this.#options = options
     const connect = { ca: [...tls.ca], cert: tls.cert, key: tls.key, rejectUnauthorized: !endpoint.isInsecure, timeout: CONNECT_TIMEOUT_MS, lookup: lookup.forSockets }
     const timeouts = { headersTimeout: SILENCE_TIMEOUT_MS, bodyTimeout: SILENCE_TIMEOUT_MS }
-    this.#dispatcher = new EnvHttpProxyAgent({ ...timeouts, connect, requestTls: connect })
+    this.#dispatcher = new EnvHttpProxyAgent({
+      ...timeouts, connect, requestTls: connect,
+      ...(proxies.http === undefined ? {} : { httpProxy: proxies.http }), ...(proxies.https === undefined ? {} : { httpsProxy: proxies.https }), ...(proxies.none === undefined ? {} : { noProxy: proxies.none }),
+    })
   }
 
   get url(): string { return this.#options.endpoint.url }

@@ -95,8 +95,8 @@ export class RepositoryClient {
 
   /** Sends bytes from `upload.offset` on. */
   async sendChunk(upload: Upload, bytes: () => Readable | Uint8Array, length: number, signal?: AbortSignal): Promise<Upload> {
-    const range = length === 0 ? {} : { 'content-range': `${upload.offset}-${upload.offset + length - 1}` }
-    const reply = await this.#call('PATCH', upload.location, { signal, body: bytes, headers: { 'content-type': 'application/octet-stream', 'content-length': String(length), ...range } })
+    const headers = { 'content-type': 'application/octet-stream', 'content-length': String(length), 'content-range': `${upload.offset}-${upload.offset + length - 1}` }
+    const reply = await this.#call('PATCH', upload.location, { signal, body: bytes, headers })
     await discard(reply)
     return uploadOf(reply)
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Readable, type Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ShoalError } from '../../../src/base/errors.ts'
-import type { DatagramSender, KernelProcesses, RunResult, SpawnedMonitor } from '../kernel.ts'
+import type { DatagramSender, KernelProcesses, RunOptions, RunResult, SpawnedMonitor } from '../kernel.ts'
 import { connectDatagram } from './datagram-sender.ts'
 import { errnoError, type Libc } from './libc.ts'
 
@@ -63,11 +63,11 @@ export class LinuxProcesses implements KernelProcesses {
     setTimeout(() => this.#reap(pid, Math.min(2 * delayMs, REAP_MAX_MS)), delayMs).unref()
   }
 
-  async run(argv: readonly string[], options: { readonly input?: AsyncIterable<Uint8Array>; readonly signal?: AbortSignal; readonly cwd?: string } = {}): Promise<RunResult> {
+  async run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     const [command = '', ...args] = argv
     const child = spawn(command, args, { stdio: 'pipe', env: { PATH: PATH.slice(5) }, cwd: options.cwd, signal: options.signal })
     const [code, stdout, stderr] = await Promise.all([
-      exitCode(child, command), collect(child.stdout), collect(child.stderr),
+      exitCode(child, command), collect(child.stdout, options.onStdout), collect(child.stderr),
       options.input === undefined ? child.stdin.end() : feed(options.input, child.stdin),
     ])
     return { code, stdout, stderr }
@@ -143,9 +143,12 @@ function exitCode(child: ReturnType<typeof spawn>, command: string): Promise<num
   })
 }
 
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+async function collect(stream: AsyncIterable<Uint8Array>, take?: (chunk: Uint8Array) => void): Promise<Buffer> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of stream) chunks.push(chunk)
+  for await (const chunk of stream) {
+    if (take === undefined) chunks.push(chunk)
+    else take(chunk)
+  }
   return Buffer.concat(chunks)
 }
 

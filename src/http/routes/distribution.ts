@@ -7,7 +7,7 @@ export interface DistributionBackend {
   /** The local image. @throws not-found */
   inspect(ref: string): Promise<ImageInspect>
   /** Asks the registry, when there is a client for one. */
-  distribution?(name: string, registryAuth: string | undefined): Promise<DistributionInspect>
+  distribution?(name: string, registryAuth: string | undefined, signal?: AbortSignal): Promise<DistributionInspect>
 }
 
 /**
@@ -17,7 +17,7 @@ export interface DistributionBackend {
 export function distributionRoutes(backend: DistributionBackend): readonly Route[] {
   return [route('GET', '/distribution/{name...}/json', async request => {
     const name = request.params.name ?? ''
-    if (backend.distribution !== undefined) return json(await backend.distribution(name, request.header('x-registry-auth')))
+    if (backend.distribution !== undefined) return json(await backend.distribution(name, request.header('x-registry-auth'), request.signal))
     const image = await localImage(backend, name)
     const digest = image?.RepoDigests?.map(each => each.split('@')[1]).find(each => each !== undefined && each !== '')
     if (image === undefined || digest === undefined) {

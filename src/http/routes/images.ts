@@ -60,7 +60,7 @@ export function imageRoutes(backend: ImagesBackend): readonly Route[] {
     route('POST', '/images/{name...}/push', request => {
       const push = supported(backend.push, 'pushing to a registry')
       const { params, query, signal } = request
-      return progress(push.call(backend, { name: params.name ?? '', ...given('tag', query.optional('tag')), ...given('registryAuth', request.header('x-registry-auth')) }, signal))
+      return begun(push.call(backend, { name: params.name ?? '', ...given('tag', query.optional('tag')), ...given('registryAuth', request.header('x-registry-auth')) }, signal))
     }),
     route('DELETE', '/images/{name...}', async ({ params, query }) => json(await backend.remove(params.name ?? '', { force: query.flag('force'), prune: !query.flag('noprune') }))),
     route('POST', '/commit', request => commit(backend, request)),
@@ -84,7 +84,9 @@ async function create(backend: ImagesBackend, request: ApiRequest): Promise<Repl
   const pull = supported(backend.pull, 'pulling from a registry', 'bring the image with "docker load" or "docker import"')
   const tag = query.text('tag')
   const reference = tag === '' ? image : `${image}${tag.includes(':') ? '@' : ':'}${tag}`
-  return progress(pull.call(backend, { reference, allTags: false, ...given('platform', query.optional('platform')), ...given('registryAuth', request.header('x-registry-auth')) }, signal))
+  // A name without anything behind it means all of its tags: the CLI adds "latest" itself.
+  const allTags = tag === '' && !/[:@][^/]*$/.test(image)
+  return begun(pull.call(backend, { reference, allTags, ...given('platform', query.optional('platform')), ...given('registryAuth', request.header('x-registry-auth')) }, signal))
 }
 
 async function commit(backend: ImagesBackend, request: ApiRequest): Promise<Reply> {
@@ -112,6 +114,19 @@ function tar(stream: Readable): Reply {
 
 function given<K extends string, V>(name: K, value: V | undefined): { readonly [P in K]?: V } {
   return value === undefined ? {} : { [name]: value } as { readonly [P in K]?: V }
+}
+
+/** Until the first line there is still a status to answer with. */
+async function begun(lines: Progress): Promise<Reply> {
+  const iterator = lines[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  return progress((async function* () {
+    try {
+      for (let next = first; next.done !== true; next = await iterator.next()) yield next.value
+    } finally {
+      await iterator.return?.()
+    }
+  })())
 }
 
 async function* once(value: unknown): AsyncIterable<unknown> { yield value }

@@ -13,7 +13,7 @@ export interface SystemBackend {
   /** The Swarm part of info, also behind the Swarm header of _ping. */
   swarmInfo(): Promise<NonNullable<SystemInfo['Swarm']>>
   /** Checks credentials against a registry. */
-  auth?(credentials: Readonly<Record<string, string>>): Promise<{ readonly Status: string; readonly IdentityToken: string }>
+  auth?(credentials: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<{ readonly Status: string; readonly IdentityToken: string }>
 }
 
 export function systemRoutes(backend: SystemBackend): readonly Route[] {
@@ -28,7 +28,7 @@ export function systemRoutes(backend: SystemBackend): readonly Route[] {
     route('GET', '/info', async ({ version }) => json(completeInfo(await backend.info(), await backend.swarmInfo(), version))),
     route('POST', '/auth', async request => {
       const auth = supported(backend.auth, 'logging in to a registry')
-      return json(await auth.call(backend, await request.json(AUTH_CONFIG)))
+      return json(await auth.call(backend, await request.json(AUTH_CONFIG), request.signal))
     }),
   ]
 }

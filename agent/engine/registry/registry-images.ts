@@ -1,0 +1,146 @@
+import type { DistributionInspect } from '../../../src/api/engine/engine-json.ts'
+import type { Clock } from '../../../src/base/clock.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+import type { Images } from '../engine.ts'
+import type { EventLog } from '../event-log.ts'
+import { familiarKey, familiarRepository, parseReference, referenceKey, type ImageReference } from '../image/image-reference.ts'
+import type { ImageStore } from '../image/image-store.ts'
+import { describeImage } from './describe-image.ts'
+import type { LayerDownloads } from './layer-downloads.ts'
+import type { Platform } from './manifest.ts'
+import { parsePlatform } from './platform-choice.ts'
+import { Progress, type ProgressLine } from './progress.ts'
+import { pullError } from './pull-error.ts'
+import { pullImage } from './pull-image.ts'
+import { pushImage } from './push-image.ts'
+import type { Registries } from './registries.ts'
+import { decodeRegistryAuth, type RegistryCredentials } from './registry-config.ts'
+import { HUB_DOMAIN } from './registry-endpoints.ts'
+import { clientError, RegistryRefusal } from './registry-error.ts'
+import { RepositoryClient } from './repository-client.ts'
+
+export interface RegistryImagesOptions {
+  readonly store: ImageStore
+  readonly downloads: LayerDownloads
+  readonly registries: Registries
+  readonly events: EventLog
+  readonly clock: Clock
+  readonly platform: Platform
+}
+
+type PullRequest = Parameters<NonNullable<Images['pull']>>[0]
+type PushRequest = Parameters<NonNullable<Images['push']>>[0]
+
+/** What the engine's images do with registries. */
+export class RegistryImages {
+  readonly #options: RegistryImagesOptions
+
+  constructor(options: RegistryImagesOptions) { this.#options = options }
+
+  /** Docker's progress lines. The pull ends when the signal aborts or the lines are no longer read. @throws `invalid-reference`, `image-not-found`, `registry-refused`, `registry-unreachable` and more, while it is read */
+  pull(request: PullRequest, signal?: AbortSignal): AsyncIterable<ProgressLine> {
+    const reference = parseReference(request.reference)
+    if (request.allTags && (reference.tag !== undefined || reference.digest !== undefined)) throw new ShoalError('invalid-argument', 'bad-parameter', "tag can't be used with --all-tags/-a")
+    const platform = request.platform === undefined || request.platform === '' ? undefined : parsePlatform(request.platform, this.#options.platform)
+    return this.#reporting(signal, async (progress, stop) => {
+      try {
+        await this.#pull(reference, { ...request, platform }, progress, stop)
+      } catch (error) {
+        stop.throwIfAborted()
+        throw pullError(error, reference)
+      }
+    })
+  }
+
+  /** As pull(). Without a tag all tags of the repository go. @throws `image-not-found`, `registry-refused`, `registry-unreachable` */
+  push(request: PushRequest, signal?: AbortSignal): AsyncIterable<ProgressLine> {
+    const reference = parseReference(request.tag === undefined || request.tag === '' ? request.name : `${request.name}:${request.tag}`)
+    if (reference.digest !== undefined) throw new ShoalError('invalid-argument', 'bad-parameter', 'cannot push a digest reference')
+    return this.#reporting(signal, async (progress, stop) => {
+      try {
+        await this.#push(reference, decodeRegistryAuth(request.registryAuth), progress, stop)
+      } catch (error) {
+        stop.throwIfAborted()
+        throw clientError(error)
+      }
+    })
+  }
+
+  /** GET /distribution/{name}/json. */
+  async distribution(name: string, registryAuth: string | undefined, signal?: AbortSignal): Promise<DistributionInspect> {
+    const reference = parseReference(name)
+    try {
+      return await this.#options.registries.atRepository(reference.repository, decodeRegistryAuth(registryAuth), { mirrors: true, signal }, async (session, path) =>
+        describeImage(new RepositoryClient(session, path), reference.digest ?? reference.tag ?? 'latest', signal))
+    } catch (error) {
+      throw distributionError(error)
+    }
+  }
+
+  /** Checks credentials: POST /auth. @throws `login-denied` (unauthenticated), `registry-unreachable` */
+  async login(credentials: RegistryCredentials, signal?: AbortSignal): Promise<{ readonly Status: string; readonly IdentityToken: string }> {
+    const address = (credentials.serveraddress ?? '').replace(/^https?:\/\//, '').replace(/\/.*$/, '')
+    const domain = address === '' || address === 'index.docker.io' ? HUB_DOMAIN : address
+    try {
+      const { identityToken } = await this.#options.registries.at(domain, credentials, { mirrors: false, signal }, async session => session.verify(signal))
+      return { Status: 'Login Succeeded', IdentityToken: identityToken }
+    } catch (error) {
+      if (error instanceof RegistryRefusal && (error.status === 401 || error.status === 403)) throw new ShoalError('unauthenticated', 'login-denied', error.message, { cause: error })
+      throw clientError(error)
+    }
+  }
+
+  /** Runs the work with a progress that its caller reads; whoever leaves ends it. */
+  #reporting(signal: AbortSignal | undefined, work: (progress: Progress, stop: AbortSignal) => Promise<void>): AsyncIterable<ProgressLine> {
+    const gone = new AbortController()
+    const stop = signal === undefined ? gone.signal : AbortSignal.any([signal, gone.signal])
+    const progress = new Progress(() => this.#options.clock.monotonicMs(), () => { gone.abort(new ShoalError('cancelled', 'client-gone', 'nobody waits for it any more')) })
+    work(progress, stop).then(() => { progress.close() }, (error: unknown) => { progress.fail(error) })
+    return progress
+  }
+
+  async #pull(reference: ImageReference, request: Omit<PullRequest, 'platform'> & { readonly platform: Platform | undefined }, progress: Progress, signal: AbortSignal): Promise<void> {
+    const { store, downloads, registries, platform, events } = this.#options
+    const { downloadsMax, attemptsMax } = registries.config
+    const isNew = await registries.atRepository(reference.repository, decodeRegistryAuth(request.registryAuth), { mirrors: true, signal }, async (session, path) => {
+      const client = new RepositoryClient(session, path)
+      const tags = request.allTags ? await client.tags(signal) : [reference.tag ?? 'latest']
+      let isAnyNew = false
+      for (const tag of tags) {
+        const isThisNew = await pullImage({ ...reference, tag }, { store, downloads, client, progress, platform: request.platform ?? platform, isPlatformAsked: request.platform !== undefined, downloadsMax, attemptsMax, signal })
+        isAnyNew ||= isThisNew
+      }
+      return isAnyNew
+    })
+    const shown = request.allTags ? familiarRepository(reference.repository) : familiarKey(referenceKey(reference))
+    progress.message(`Status: ${isNew ? 'Downloaded newer image' : 'Image is up to date'} for ${shown}`)
+    events.publish('image', 'pull', shown, { ...store.find(shown)?.file.config?.Labels, name: familiarRepository(reference.repository) })
+  }
+
+  async #push(reference: ImageReference, credentials: RegistryCredentials, progress: Progress, signal: AbortSignal): Promise<void> {
+    const { store, registries, clock, events } = this.#options
+    const { repository } = reference
+    const { uploadsMax, attemptsMax } = registries.config
+    progress.message(`The push refers to repository [${repository}]`)
+    const tags = store.names().filter(key => key.slice(0, key.lastIndexOf(':')) === repository).map(key => key.slice(key.lastIndexOf(':') + 1))
+    if (tags.length === 0) throw new ShoalError('not-found', 'image-not-found', `An image does not exist locally with the tag: ${familiarRepository(repository)}`)
+    if (reference.tag !== undefined && !tags.includes(reference.tag)) throw new ShoalError('not-found', 'image-not-found', `tag does not exist: ${familiarKey(referenceKey(reference))}`)
+    await registries.atRepository(repository, credentials, { mirrors: false, signal }, async (session, path) => {
+      const client = new RepositoryClient(session, path, 'pull,push')
+      for (const tag of reference.tag === undefined ? tags : [reference.tag]) {
+        const image = store.get(`${repository}:${tag}`)
+        await pushImage(image, tag, { store, client, progress, repository, uploadsMax, attemptsMax, clock, signal })
+      }
+    })
+    const shown = reference.tag === undefined ? familiarRepository(repository) : familiarKey(referenceKey(reference))
+    events.publish('image', 'push', shown, { name: familiarRepository(repository) })
+  }
+}
+
+function distributionError(error: unknown): unknown {
+  if (error instanceof RegistryRefusal && ['DENIED', 'UNAUTHORIZED', 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN'].includes(error.registryCode)) {
+    return error.status === 401 || error.registryCode === 'DENIED' ? new ShoalError('permission-denied', 'registry-denied', error.message, { cause: error }) : new ShoalError('not-found', 'image-not-found', error.message, { cause: error })
+  }
+  return clientError(error)
+}
+
