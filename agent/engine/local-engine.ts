@@ -132,10 +132,14 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
     containers, execs, volumes, events, networks: networking.networks,
     images: new LocalImages({
       store: images, events, clock, architecture, graphDriver, usesOf: id => usesOf(table, id),
-      registry: new RegistryImages({ store: images, downloads, registries, events, clock, platform: { os: 'linux', architecture } }),
+      pruneDownloads: () => downloads.prune(), registry: new RegistryImages({ store: images, downloads, registries, events, clock, platform: { os: 'linux', architecture } }),
       committing: (request, work, name) => commitContainer({ table, files, lifecycle }, request, work, name),
     }),
-    restore: () => restoreContainers({ table, logs, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, kernel, logger, execRoot: options.execRoot }),
+    restore: async () => {
+      await restoreContainers({ table, logs, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, kernel, logger, execRoot: options.execRoot })
+      // A container that cannot be read may need any layer.
+      if (table.damagedIds.size === 0) await images.sweep(new Set(table.all().flatMap(container => container.record.diffIds)))
+    },
     [Symbol.asyncDispose]: async () => {
       lifecycle.stopWatching()
       execs.stopWatching()

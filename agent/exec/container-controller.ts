@@ -18,7 +18,7 @@ import { templateContext } from './template.ts'
 const DRAIN_MS = 2_000
 const NEVER_STARTED = /^(0001-01-01T|$)/
 
-/** Fetches an image that is not on this node. Absent seam: no registry is reachable from here. */
+/** Fetches an image that is not on this node. Absent: images are only brought by hand. */
 export type PullImage = (request: { readonly image: string; readonly registryAuth: string }, signal: AbortSignal) => Promise<void>
 
 export interface ContainerSurroundings {

@@ -2,6 +2,7 @@ import { cpus, hostname, machine, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Agent } from '../../agent/agent.ts'
 import type { Engine } from '../../agent/engine/engine.ts'
+import { pullImage } from '../../agent/exec/pull-image.ts'
 import { EngineExecutor } from '../../agent/exec/engine-executor.ts'
 import { nodeDescription } from '../../agent/exec/node-description.ts'
 import type { PlainAttachments } from '../../agent/exec/plain-attachments.ts'
@@ -35,7 +36,7 @@ export interface NodeAgentParts {
 export async function createNodeAgent(parts: NodeAgentParts, options: NodeAgentOptions): Promise<NodeAgent> {
   const { engine, attachments, config, kv, clock, random, logger } = parts
   const executor = new EngineExecutor({
-    engine, attachments, clock, logger, files: new MemoryFiles(join(config().execRoot, 'task-files')), describe: async () => describe(config(), options),
+    engine, attachments, clock, logger, pullImage: (request, signal) => pullImage(engine.images, request, signal), files: new MemoryFiles(join(config().execRoot, 'task-files')), describe: async () => describe(config(), options),
   })
   const agent = new Agent({
     clock, random, logger, executor, kv, dialer: options.dialer, nodeId: options.state.nodeId, managers: options.state.managers.map(({ addr }) => addr),

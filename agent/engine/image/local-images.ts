@@ -29,7 +29,9 @@ export interface LocalImagesOptions {
   /** Hands a container over to be made an image of, paused meanwhile if asked; tells of it when that is done. @throws `no-such-container` */
   readonly committing: (request: CommitRequest, work: (source: CommittedContainer) => Promise<StoredImage>, name: string | undefined) => Promise<StoredImage>
   readonly graphDriver: (image: StoredImage) => ImageInspect['GraphDriver']
-  /** What needs a registry; half-done downloads are its own. */
+  /** Throws away downloads that nobody is waiting for. @returns bytes */
+  readonly pruneDownloads: () => Promise<number>
+  /** What needs a registry. */
   readonly registry: RegistrySide
 }
 
@@ -158,7 +160,7 @@ export class LocalImages implements Images {
     const until = filters['until']?.[0]
     const beforeMs = until === undefined ? Infinity : untilMs(until, this.#options.clock.nowMs())
     const deleted: Deleted[] = []
-    let bytes = 0
+    let bytes = await this.#options.pruneDownloads()
     for (const image of this.#store.all()) {
       const use = this.#options.usesOf(image.id)
       const named = this.#store.namesOf(image.id)

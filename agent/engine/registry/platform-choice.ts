@@ -5,19 +5,30 @@ const ARCHITECTURES: Readonly<Record<string, readonly [architecture: string, var
   x86_64: ['amd64'], 'x86-64': ['amd64'], aarch64: ['arm64'], armhf: ['arm', 'v7'], armel: ['arm', 'v6'], i386: ['386'], i486: ['386'], i586: ['386'], i686: ['386'],
 }
 const NEWEST_ARM = 8
+const SYSTEMS = ['linux', 'windows', 'darwin', 'freebsd', 'macos']
+/** What may stand alone for its architecture. */
+const KNOWN = ['386', 'amd64', 'arm', 'arm64', 'loong64', 'mips', 'mips64', 'mips64le', 'mipsle', 'ppc64', 'ppc64le', 'riscv64', 's390x', 'wasm']
 
 /** "linux/arm64/v8", "linux" or "arm64". @throws `invalid-platform` (invalid-argument) */
 export function parsePlatform(text: string, own: Platform): Platform {
   const parts = text.toLowerCase().split('/')
-  if (parts.length > 3 || parts.some(part => !/^[a-z0-9_.-]+$/.test(part))) throw new ShoalError('invalid-argument', 'invalid-platform', `"${text}" is an invalid OS/architecture: give os[/arch[/variant]], for example linux/amd64`)
+  if (parts.length > 3) throw invalid(`${JSON.stringify(text)}: cannot parse platform specifier`)
+  if (text.includes('*')) throw invalid(`${JSON.stringify(text)}: wildcards not yet supported`)
+  const bad = parts.find(part => !/^[a-z0-9_.-]+$/.test(part))
+  if (bad !== undefined) throw invalid(`${JSON.stringify(bad)} is an invalid component of ${JSON.stringify(text)}: platform specifier component must match "^[A-Za-z0-9_-]+$"`)
   const [first = '', second, variant] = parts
   if (second !== undefined) return normalized({ os: first, architecture: second, ...(variant === undefined ? {} : { variant }) })
-  return ['linux', 'windows', 'darwin', 'freebsd'].includes(first) ? { ...own, os: first } : normalized({ os: own.os, architecture: first })
+  if (SYSTEMS.includes(first)) return { ...own, os: first }
+  const alone = normalized({ os: own.os, architecture: first })
+  if (!KNOWN.includes(alone.architecture)) throw invalid(`${JSON.stringify(text)}: unknown operating system or architecture`)
+  return alone
 }
 
 export function platformText({ os, architecture, variant }: Platform): string {
   return [os, architecture, variant].filter(part => part !== undefined && part !== '').join('/')
 }
+
+function invalid(reason: string): ShoalError { return new ShoalError('invalid-argument', 'invalid-platform', `${reason}: invalid argument`) }
 
 /** The best of a list; the first of those that are equally good. Undefined when none will run. */
 export function choosePlatform(manifests: readonly Descriptor[], wanted: Platform): Descriptor | undefined {

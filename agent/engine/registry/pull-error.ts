@@ -1,9 +1,10 @@
 import { ShoalError } from '../../../src/base/errors.ts'
 import { familiarKey, familiarRepository, referenceKey, type ImageReference } from '../image/image-reference.ts'
-import { clientError, RegistryRefusal } from './registry-error.ts'
+import { clientError, CredentialsMissing, RegistryRefusal } from './registry-error.ts'
 
 /** Why a pull failed, in dockerd's words. `image-not-found` (not-found) for what is not there or not for us. */
 export function pullError(error: unknown, reference: ImageReference): unknown {
+  if (error instanceof CredentialsMissing) return new ShoalError('unknown', 'registry-refused', `Head "${error.url}": ${error.message}`, { cause: error })
   if (!(error instanceof RegistryRefusal)) return clientError(error)
   const name = familiarRepository(reference.repository)
   switch (error.registryCode) {

@@ -60,6 +60,8 @@ async function currentDigest(client: RepositoryClient, tag: string, signal: Abor
 async function fetchImage(top: FetchedManifest, reference: ImageReference, around: PullSurroundings): Promise<StoredImage> {
   const manifest = await imageManifest(parseManifest(top.bytes, top.mediaType), around)
   const { store, client, signal } = around
+  const known = store.find(manifest.config.digest)
+  if (known !== undefined) return known
   const bytes = await client.smallBlob(manifest.config.digest, CONFIG_BYTES_MAX, signal)
   const config = parseImageConfig(bytes)
   if (config.os !== undefined && config.os !== '' && config.os !== 'linux') throw new RegistryRefusal(200, 'OS', `image operating system ${JSON.stringify(config.os)} cannot be used on this platform`)
@@ -68,7 +70,7 @@ async function fetchImage(top: FetchedManifest, reference: ImageReference, aroun
   const unpin = await store.pin(diffIds)
   try {
     await fetchLayers(manifest.layers, config, reference.repository, around)
-    return store.find(manifest.config.digest) ?? await store.add(bytes)
+    return await store.add(bytes)
   } finally {
     await unpin()
   }

@@ -18,6 +18,17 @@ export class RegistryUnreachable extends Error {
   override readonly name = 'RegistryUnreachable'
 }
 
+/** It wants a name and a password, and we have none. */
+export class CredentialsMissing extends Error {
+  override readonly name = 'CredentialsMissing'
+  /** What was to be asked: dockerd tells it for a pull. */
+  readonly url: string
+  constructor(url: string) {
+    super('no basic auth credentials')
+    this.url = url
+  }
+}
+
 const QUOTED_BODY_MAX = 500
 
 /** @param challenge the header WWW-Authenticate */
@@ -81,6 +92,7 @@ function reasonOf(error: unknown, url: URL): string {
 /** As it is shown to a client of the API. */
 export function clientError(error: unknown): unknown {
   if (error instanceof RegistryUnreachable) return new ShoalError('unknown', 'registry-unreachable', error.message, { cause: error })
+  if (error instanceof CredentialsMissing) return new ShoalError('unknown', 'registry-refused', error.message, { cause: error })
   if (error instanceof RegistryRefusal) return new ShoalError('unknown', 'registry-refused', error.message, { cause: error })
   return error
 }

@@ -1,10 +1,11 @@
+import { STATUS_CODES } from 'node:http'
 import type { Readable } from 'node:stream'
 import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
 import { parseChallenge, type AuthChallenge } from './auth-challenge.ts'
 import type { NameLookup } from './name-lookup.ts'
 import type { RegistryConfig, RegistryCredentials } from './registry-config.ts'
 import type { RegistryEndpoint } from './registry-endpoints.ts'
-import { RegistryRefusal, refusalOf, unreachable } from './registry-error.ts'
+import { CredentialsMissing, RegistryRefusal, refusalOf, unreachable } from './registry-error.ts'
 import type { RegistryTls } from './registry-tls.ts'
 
 /** dockerd gives a registry as long for its first answer. */
@@ -78,7 +79,12 @@ export class RegistrySession implements AsyncDisposable {
       this.#tokens.set('', token)
       identityToken = refresh
     }
-    await discard(await this.call('GET', '/v2/', { signal }))
+    try {
+      await discard(await this.call('GET', '/v2/', { signal }))
+    } catch (error) {
+      if (!(error instanceof RegistryRefusal)) throw error
+      throw new RegistryRefusal(error.status, error.registryCode, `login attempt to ${this.url}/v2/ failed with status: ${error.status} ${STATUS_CODES[error.status] ?? ''}`)
+    }
     return { identityToken }
   }
 
@@ -107,7 +113,7 @@ export class RegistrySession implements AsyncDisposable {
       case 'none': return {}
       case 'bearer': return { authorization: `Bearer ${await this.#token(this.#challenge, call.scopes ?? [], call.signal)}` }
       case 'basic':
-        if (username === undefined) throw unreachable(call.scopes === undefined ? 'GET' : 'HEAD', url, new Error('no basic auth credentials'))
+        if (username === undefined) throw new CredentialsMissing(url)
         return { authorization: this.#basic() }
     }
   }
