@@ -30,7 +30,7 @@ export interface SystemBackendParts {
   /** Of a cluster object, as GET /swarm shows it; for the Cluster part of info. */
   readonly clusterJson: (object: StoreObject) => NonNullable<SystemInfo['Swarm']>['Cluster']
   /** Checks credentials against a registry. */
-  readonly login: SystemBackend['auth']
+  readonly login?: SystemBackend['auth']
 }
 
 /** What this host knows of itself, for /info, /version and /_ping. */
