@@ -27,6 +27,8 @@ export interface CreateContainerRequest {
   readonly config: ContainerConfig
   readonly hostConfig?: HostConfig
   readonly networkingConfig?: NetworkingConfig
+  /** "linux/arm64": the image must be for it. */
+  readonly platform?: string
 }
 
 /**

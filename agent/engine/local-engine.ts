@@ -15,6 +15,7 @@ import { ContainerCreator, type DefaultLog } from './container/container-creator
 import { isUp } from './container/container-record.ts'
 import { ContainerRunner } from './container/container-runner.ts'
 import { ContainerTable } from './container/container-table.ts'
+import { readHostFacts } from './container/host-facts.ts'
 import { HealthMonitor } from './container/health-monitor.ts'
 import { Lifecycle } from './container/lifecycle.ts'
 import { LocalContainers } from './container/local-containers.ts'
@@ -35,7 +36,7 @@ import { DEFAULT_REGISTRY_CONFIG, type RegistryConfig } from './registry/registr
 import { RegistryImages } from './registry/registry-images.ts'
 import { Launcher } from './runtime/launcher.ts'
 import { checkMonitor } from './runtime/monitor-version.ts'
-import { chooseRuntime, type OciRuntime } from './runtime/oci-runtime.ts'
+import { chooseRuntimes, type OciRuntime } from './runtime/oci-runtime.ts'
 import { CopySnapshotter } from './snapshot/copy-snapshotter.ts'
 import { OverlaySnapshotter } from './snapshot/overlay-snapshotter.ts'
 import { LocalVolumes } from './volume/local-volumes.ts'
@@ -80,7 +81,10 @@ export interface EngineNetworking { readonly containers: ContainerNetworks; read
 export interface LocalEngine extends Engine {
   readonly containers: Required<Containers>
   readonly images: Images & Required<Pick<Images, 'commit' | 'layersBytes' | 'pull' | 'push' | 'distribution' | 'login'>>
+  /** That of containers which name none. */
   readonly runtime: OciRuntime
+  /** What --runtime takes. */
+  readonly runtimeNames: readonly string[]
   readonly storageDriver: string
   readonly eventLog: EventLog
   readonly imageStore: ImageStore
@@ -94,9 +98,9 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const architecture = options.architecture ?? (process.arch === 'x64' ? 'amd64' : process.arch)
   await mkdir(dataRoot, { recursive: true, mode: 0o711 })
   await mkdir(options.execRoot, { recursive: true, mode: 0o711 })
-  const runtime = await chooseRuntime(kernel, options.runtimes)
+  const runtimes = await chooseRuntimes(kernel, options.runtimes)
   await checkMonitor(kernel, options.monitorPath)
-  const launcher = new Launcher({ kernel, runtime, monitorPath: options.monitorPath, execRoot: options.execRoot })
+  const launcher = new Launcher({ kernel, runtimes, monitorPath: options.monitorPath, execRoot: options.execRoot })
   const events = new EventLog(clock)
   const tasks = new TaskGroup(logger)
   const images = new ImageStore(join(dataRoot, 'images'), new LayerStore(join(dataRoot, 'layers'), kernel, random), logger)
@@ -120,7 +124,8 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const execs = new LocalExecs({ table, launcher, kernel, random, tasks, publish })
   const health = new HealthMonitor({ clock, publish, probe: (container, command, signal) => execs.run(container, command, signal) })
   const lifecycle = new Lifecycle({ runner, health, logs, table, volumes, snapshotter, kernel, events, clock, logger, tasks, onRemoved: container => execs.forget(container) })
-  const facts = { cpuCount: kernel.host.cpuCount, memoryBytes: kernel.host.memoryBytes, cgroupVersion: kernel.cgroups.version, capabilities: kernel.host.capabilities(), hasBlockWeight: kernel.cgroups.hasBlockWeight }
+  const runtimeNames = [runtimes.standard.name, ...[...runtimes.byName.keys()].filter(name => name !== runtimes.standard.name)]
+  const facts = readHostFacts(kernel, runtimeNames)
   const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname(), defaultLog: options.defaultLog ?? { driver: 'json-file', options: {} } })
   const files = new ContainerFiles({ table, volumes, snapshotter, kernel, layersOf: container => runner.layers(container) })
   const containers = new LocalContainers({ files, logs, table, images, snapshotter, launcher, networks: networking.containers, kernel, clock, lifecycle, creator, tasks })
@@ -128,7 +133,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
     Name: snapshotter.driver, Data: { LowerDir: image.diffIds.slice(0, -1).reverse().map(diffId => images.layers.directory(diffId)).join(':'), UpperDir: image.diffIds.length === 0 ? '' : images.layers.directory(image.diffIds.at(-1) ?? '') },
   })
   return {
-    runtime, storageDriver: snapshotter.driver, eventLog: events, imageStore: images,
+    runtime: runtimes.standard, runtimeNames, storageDriver: snapshotter.driver, eventLog: events, imageStore: images,
     containers, execs, volumes, events, networks: networking.networks,
     images: new LocalImages({
       store: images, events, clock, architecture, graphDriver, usesOf: id => usesOf(table, id),
@@ -149,6 +154,6 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
 }
 
 function usesOf(table: ContainerTable, imageId: string): ImageUse {
-  const users = table.all().filter(container => container.record.imageId === imageId)
+  const users = table.all().filter(({ record }) => record.imageId === imageId || record.mounts.some(mount => mount.image?.id === imageId))
   return { running: users.find(user => isUp(user.state))?.id, stopped: users.find(user => !isUp(user.state))?.id, count: users.length }
 }

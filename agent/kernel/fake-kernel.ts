@@ -21,7 +21,7 @@ export class FakeKernel implements Kernel {
   readonly cgroups = new FakeCgroups()
   readonly processes: FakeProcesses
   readonly host: KernelHost = {
-    capabilities: () => new Set(CAPABILITIES), hasSeccomp: true, cpuCount: 4, memoryBytes: 8 * 2 ** 30, release: '6.1.0', clockTicksPerSecond: 100, systemCpuNanos: () => 0,
+    capabilities: () => new Set(CAPABILITIES), hasSeccomp: true, hasAppArmor: false, cpuCount: 4, memoryBytes: 8 * 2 ** 30, release: '6.1.0', clockTicksPerSecond: 100, systemCpuNanos: () => 0,
   }
 
   constructor(options: FakeKernelOptions = {}) { this.processes = new FakeProcesses(options) }
@@ -35,6 +35,12 @@ export class FakeMounts implements KernelMounts {
   bind(source: string, target: string): void { this.#add(target, `bind:${source}`) }
   mount(source: string, target: string, type: string, options: string): void { this.#add(target, `${type}:${source}:${options}`) }
   async unmount(target: string): Promise<void> { this.table.delete(target) }
+  /** Mount points that share what is mounted in them; everything else is private. */
+  readonly shared = new Set<string>()
+  propagation(path: string): { readonly mountPoint: string; readonly isShared: boolean; readonly isSlave: boolean } {
+    const mountPoint = [...this.shared].find(point => path === point || path.startsWith(`${point}/`)) ?? '/'
+    return { mountPoint, isShared: this.shared.has(mountPoint), isSlave: false }
+  }
   under(prefix: string): readonly string[] { return [...this.table.keys()].filter(point => point === prefix || point.startsWith(`${prefix}/`)).sort((a, b) => b.length - a.length) }
   makeWhiteout(path: string): void { this.table.set(path, 'whiteout') }
   makeOpaque(directory: string): void { this.table.set(directory, 'opaque') }

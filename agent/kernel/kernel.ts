@@ -25,6 +25,8 @@ export interface KernelMounts {
   mount(source: string, target: string, type: string, options: string): void
   /** Detaches; not mounted is fine. Off the event loop: an overlay is synced first. @throws `unmount-failed` */
   unmount(target: string): Promise<void>
+  /** Whether what is mounted inside or beside the mount that holds `path` is seen in other namespaces. Undefined when the path is not there. */
+  propagation(path: string): MountPropagation | undefined
   /** Mount points at or below `prefix`, deepest first. */
   under(prefix: string): readonly string[]
   /** An overlay whiteout (device 0:0). */
@@ -38,6 +40,8 @@ export interface KernelMounts {
   /** mknod(2); `mode` with the type's bits. @throws `mknod-failed` */
   makeNode(path: string, mode: number, device: { readonly major: number; readonly minor: number }): void
 }
+
+export interface MountPropagation { readonly mountPoint: string; readonly isShared: boolean; readonly isSlave: boolean }
 
 export interface SpawnedMonitor {
   readonly pid: number
@@ -109,6 +113,8 @@ export interface KernelHost {
   /** This machine's bounding set, as CAP_… names. */
   capabilities(): ReadonlySet<string>
   readonly hasSeccomp: boolean
+  /** AppArmor is on: a process can be confined to a profile that is loaded. */
+  readonly hasAppArmor: boolean
   readonly cpuCount: number
   readonly memoryBytes: number
   /** "6.1.0" and so on. */

@@ -45,7 +45,7 @@ export const HOMES: readonly (readonly [specifier: RegExp, folders: readonly str
   [/^ws$/, ['src/http/server']],
   [/^find-my-way$/, ['src/http/server']],
   [/^commander$/, ['src/cli', 'src/daemon']],
-  [/^yaml$/, ['src/cli']],
+  [/^yaml$/, ['src/cli', 'agent/engine/runtime']],
   [/^cli-table3$/, ['src/cli/output']],
   [/^@peculiar\/(asn1-schema|asn1-x509|asn1-csr|utils\/pem)$/, ['src/ca']],
   [/^dns-packet$/, ['agent/engine/network']],

@@ -1,5 +1,5 @@
 import { mkdir, stat } from 'node:fs/promises'
-import type { ContainerConfig, HostConfig, Volume } from '../../../src/api/engine/engine-json.ts'
+import type { HostConfig, Volume } from '../../../src/api/engine/engine-json.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
@@ -10,15 +10,17 @@ import type { ContainerNetworks } from '../network/container-networks.ts'
 import type { Snapshotter } from '../snapshot/snapshotter.ts'
 import type { LocalVolumes } from '../volume/local-volumes.ts'
 import type { Container } from './container.ts'
-import { checkName, completeHostConfig, mergeConfig, validateCreate, type HostFacts } from './container-create.ts'
+import { checkName, completeHostConfig, mergeConfig, validateCreate } from './container-create.ts'
 import { mountRequests, type MountRequest } from './container-mounts.ts'
+import type { HostFacts } from './host-facts.ts'
+import { parseLink } from './link-environment.ts'
+import { checkPlatform } from './platform.ts'
 import { generateName } from './container-names.ts'
 import { NEW_STATE, type ContainerMount, type ContainerRecord } from './container-record.ts'
 import type { ContainerTable } from './container-table.ts'
 import { isoTime } from './container-runner.ts'
 import { checkLogOptions } from '../log/log-options.ts'
 import { networkedContainer } from './networked-container.ts'
-import { securityOptions } from './start-plan.ts'
 
 export interface CreatorOptions {
   readonly table: ContainerTable
@@ -42,15 +44,17 @@ export class ContainerCreator {
 
   constructor(options: CreatorOptions) { this.#options = options }
 
+  get facts(): HostFacts { return this.#options.facts }
+
   async create(request: CreateContainerRequest): Promise<{ readonly container: Container; readonly warnings: readonly string[] }> {
     const { table, images, facts, random } = this.#options
     const name = request.name === undefined || request.name === '' ? undefined : checkName(request.name)
     const image = images.get(request.config.Image ?? '')
-    const hostConfig = completeHostConfig(withDefaultLog(request.hostConfig ?? {}, this.#options.defaultLog), facts)
+    checkPlatform(request.platform ?? '', request.config.Image ?? '', image.file)
     const merged = mergeConfig(request.config, image.file.config ?? {})
-    const warnings = validateCreate(merged, hostConfig, facts)
+    const { host: checked, warnings } = validateCreate(merged, completeHostConfig(withDefaultLog(request.hostConfig ?? {}, this.#options.defaultLog), facts), facts)
+    const hostConfig = this.#withIds(checked)
     checkLogOptions(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {})
-    securityOptions(hostConfig.SecurityOpt ?? [])
     const id = createHexId(random)
     const config = { ...merged, Hostname: this.#hostname(merged.Hostname, hostConfig.NetworkMode, hostConfig.UTSMode, id) }
     const chosen = name ?? generateName(random, taken => table.hasName(taken))
@@ -72,8 +76,22 @@ export class ContainerCreator {
     }
   }
 
-  /** Whether a container could have been created like this. @returns warnings @throws ShoalError (invalid-argument) */
-  validate(config: ContainerConfig, host: HostConfig): readonly string[] { return validateCreate(config, host, this.#options.facts) }
+  /** What names another container names it by its id from now on, so that a new name for it changes nothing. */
+  #withIds(host: HostConfig): HostConfig {
+    const { table } = this.#options
+    const idOf = (mode: string | undefined, find: (ref: string) => Container | undefined): string | undefined => {
+      if (mode === undefined || !mode.startsWith('container:')) return mode
+      return `container:${find(mode.slice('container:'.length))?.id ?? mode.slice('container:'.length)}`
+    }
+    for (const link of host.Links ?? []) {
+      const { target } = parseLink(link)
+      if (table.find(target) === undefined) throw new ShoalError('invalid-argument', 'no-such-container', `could not get container for ${target}: No such container: ${target}`)
+    }
+    return {
+      ...host, ...(host.NetworkMode === undefined ? {} : { NetworkMode: idOf(host.NetworkMode, ref => table.find(ref)) ?? '' }),
+      ...(host.IpcMode === undefined ? {} : { IpcMode: idOf(host.IpcMode, ref => table.get(ref)) ?? '' }), ...(host.PidMode === undefined ? {} : { PidMode: idOf(host.PidMode, ref => table.get(ref)) ?? '' }),
+    }
+  }
 
   #hostname(asked: string | undefined, network: string | undefined, uts: string | undefined, id: string): string {
     if (asked !== undefined && asked !== '') return asked
@@ -94,17 +112,22 @@ export class ContainerCreator {
   }
 
   async #mount(request: MountRequest, containerId: string): Promise<ContainerMount> {
-    const RW = !request.readOnly
     switch (request.kind) {
       case 'tmpfs':
-        return { Type: 'tmpfs', Source: '', Destination: request.target, Mode: '', RW, Propagation: '', copyUp: false, anonymous: false, recursive: false, tmpfsOptions: request.options }
+        return { Type: 'tmpfs', Source: '', Destination: request.target, Mode: '', RW: !request.readOnly, Propagation: '', copyUp: false, anonymous: false, recursive: false, tmpfsOptions: request.options }
       case 'bind':
         await prepareSource(request.source, request.createSource)
-        return { Type: 'bind', Source: request.source, Destination: request.target, Mode: request.mode, RW, Propagation: request.propagation, copyUp: false, anonymous: false, recursive: request.recursive }
+        return { Type: 'bind', Source: request.source, Destination: request.target, Mode: request.mode, RW: !request.readOnly, Propagation: request.propagation, copyUp: false, anonymous: false, recursive: request.recursive,
+          ...(request.readOnlyReach === undefined ? {} : { readOnlyReach: request.readOnlyReach }) }
+      case 'image': {
+        const image = this.#options.images.get(request.image)
+        return { Type: 'image', Name: request.image, Source: request.image, Destination: request.target, Mode: '', RW: false, Propagation: '', copyUp: false, anonymous: false, recursive: true,
+          image: { id: image.id, diffIds: image.diffIds }, ...(request.subpath === undefined ? {} : { subpath: request.subpath }) }
+      }
       case 'volume': {
         const volume = await this.#volume(request, containerId)
         return {
-          Type: 'volume', Name: volume.Name, Source: volume.Mountpoint ?? '', Destination: request.target, Driver: 'local', Mode: request.mode, RW, Propagation: '',
+          Type: 'volume', Name: volume.Name, Source: volume.Mountpoint ?? '', Destination: request.target, Driver: 'local', Mode: request.mode, RW: !request.readOnly, Propagation: '',
           copyUp: !request.noCopy, anonymous: request.name === undefined, recursive: true, ...(request.subpath === undefined ? {} : { subpath: request.subpath }),
         }
       }

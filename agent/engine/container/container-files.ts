@@ -126,9 +126,9 @@ export class ContainerFiles {
       undo.push(borrowed)
       const mounts = [...this.#ownFiles(container)]
       for (const mount of container.record.mounts) {
-        if (mount.Type === 'tmpfs') continue
+        if (mount.Type === 'tmpfs' || mount.Type === 'image') continue
         // Before the first start nothing runs in it, and what volumes stand on may be missing.
-        if (container.state.status === 'created') await makeDirectoryInRoot(borrowed.root, join(mount.Destination, '..'), { uid: 0, gid: 0 })
+        if (container.state.status === 'created') await makeDirectoryInRoot(borrowed.root, join(mount.Destination, '..'))
         const source = mount.Type === 'volume' && mount.Name !== undefined ? await this.#volume(mount.Name, mount.subpath, undo) : mount.Source
         mounts.push({ destination: mount.Destination, source, writable: mount.RW })
       }

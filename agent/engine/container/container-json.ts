@@ -25,8 +25,14 @@ export function inspectContainer(record: ContainerRecord, facts: InspectFacts): 
     LogPath: hostConfig.LogConfig?.Type === 'none' ? '' : facts.logPath, Name: `/${record.name}`, RestartCount: record.restartCount, Driver: facts.driver, Platform: 'linux',
     MountLabel: '', ProcessLabel: '', AppArmorProfile: '', ExecIDs: facts.execIds.length === 0 ? null : facts.execIds,
     HostConfig: hostConfig, GraphDriver: { Name: facts.driver, Data: facts.graphData },
-    Mounts: record.mounts.map(mountPoint), Config: config, NetworkSettings: networkSettings(record),
+    Mounts: shownMounts(record).map(mountPoint), Config: config, NetworkSettings: networkSettings(record),
   }
+}
+
+/** Docker tells of --tmpfs in the host configuration alone. */
+function shownMounts({ mounts, hostConfig }: ContainerRecord): readonly ContainerMount[] {
+  const own = new Set(Object.keys(hostConfig.Tmpfs ?? {}).map(target => target.replace(/\/+$/, '')))
+  return mounts.filter(mount => mount.Type !== 'tmpfs' || !own.has(mount.Destination))
 }
 
 function mountPoint(mount: ContainerMount): MountPoint {
@@ -66,7 +72,7 @@ export function summarizeContainer(record: ContainerRecord, image: string, nowMs
     Id: record.id, Names: [`/${record.name}`], Image: image, ImageID: record.imageId, Command: commandOf(record).map(word => (word.includes(' ') ? `'${word}'` : word)).join(' '), Created: Math.floor(Date.parse(record.created) / 1000),
     Ports: portsOf(record), Labels: record.config.Labels ?? {}, State: state.status, Status: describeStatus(record, nowMs),
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode ?? 'default', ...(record.hostConfig.Annotations === undefined ? {} : { Annotations: record.hostConfig.Annotations }) },
-    NetworkSettings: { Networks: networkSettings(record).Networks ?? {} }, Mounts: record.mounts.map(mountPoint),
+    NetworkSettings: { Networks: networkSettings(record).Networks ?? {} }, Mounts: shownMounts(record).map(mountPoint),
   }
 }
 

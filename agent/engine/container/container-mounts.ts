@@ -5,13 +5,20 @@ import type { ContainerMount } from './container-record.ts'
 
 /** A mount as asked for, before volumes are looked up. */
 export type MountRequest =
-  | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly readOnly: boolean; readonly propagation: string; readonly createSource: boolean; readonly recursive: boolean; readonly mode: string }
+  | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly readOnly: boolean; readonly propagation: string; readonly createSource: boolean; readonly recursive: boolean; readonly mode: string
+    /** How far read-only reaches: into every mount below, if the kernel can (the default); only the mount itself; or into all, or it fails. */
+    readonly readOnlyReach?: 'only-itself' | 'all' }
+  | { readonly kind: 'image'; readonly image: string; readonly target: string; readonly subpath?: string }
   | { readonly kind: 'volume'; readonly name: string | undefined; readonly target: string; readonly readOnly: boolean; readonly noCopy: boolean; readonly mode: string
     readonly driver: string; readonly options: Readonly<Record<string, string>>; readonly labels: Readonly<Record<string, string>>; readonly subpath?: string }
   | { readonly kind: 'tmpfs'; readonly target: string; readonly readOnly: boolean; readonly options: readonly string[] }
 
 const PROPAGATION = /^r?(private|shared|slave)$/
 const IGNORED = /^(z|Z|cached|delegated|consistent|rw|ro|nocopy|volume-nocopy|copy)$/
+const TMPFS_FLAG = /^(defaults|ro|rw|suid|nosuid|dev|nodev|exec|noexec|sync|async|dirsync|remount|mand|nomand|atime|noatime|diratime|nodiratime|bind|rbind|unbindable|runbindable|r?private|r?shared|r?slave|relatime|norelatime|strictatime|nostrictatime)$/
+const TMPFS_DATA = /^(size|mode|uid|gid|nr_inodes|nr_blocks|mpol)=/
+/** Which options a type of mount takes. */
+const OWN_OPTIONS: Readonly<Record<string, string>> = { bind: 'BindOptions', volume: 'VolumeOptions', tmpfs: 'TmpfsOptions', image: 'ImageOptions' }
 
 /**
  * All mounts of a request: --volume, --mount, --tmpfs, and the image's volumes where nothing else stands.
@@ -43,14 +50,14 @@ export function parseBind(text: string, driver: string): MountRequest {
   const [source = '', target = '', mode = ''] = parts.length === 1 ? ['', parts[0], ''] : parts
   if (parts.length > 3 || target === '' || (parts.length > 1 && source === '')) throw invalid(`invalid volume specification: '${text}'`)
   if (!target.startsWith('/')) throw invalid(`invalid volume specification: '${text}': invalid mount config: mount path must be absolute`)
-  if (clean(target) === '/') throw invalid(`invalid volume specification: '${text}': destination can't be '/'`)
+  if (clean(target) === '/') throw invalid(`invalid volume specification: '${text}': invalid mount config for type "${source.startsWith('/') ? 'bind' : 'volume'}": invalid specification: destination can't be '/'`)
   const words = mode === '' ? [] : mode.split(',')
   const unknown = words.find(word => !IGNORED.test(word) && !PROPAGATION.test(word))
-  if (unknown !== undefined) throw invalid(`invalid volume specification: '${text}': invalid mode: ${unknown}`)
+  if (unknown !== undefined) throw invalid(`invalid mode: ${mode}`)
   const readOnly = words.includes('ro')
   if (!source.startsWith('/')) {
     if (source !== '' && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(source)) throw invalid(`create ${source}: ${JSON.stringify(source)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`)
-    return volume({ name: source === '' ? undefined : source, target: clean(target), driver, readOnly, noCopy: words.includes('nocopy'), mode })
+    return volume({ name: source === '' ? undefined : source, target: clean(target), driver, readOnly, noCopy: words.includes('nocopy'), mode: mode === '' && source !== '' ? 'z' : mode })
   }
   return { kind: 'bind', source: clean(source), target: clean(target), readOnly, propagation: words.find(word => PROPAGATION.test(word)) ?? 'rprivate', createSource: true, recursive: true, mode }
 }
@@ -60,45 +67,77 @@ function fromMount(mount: Mount): MountRequest {
   if (!target.startsWith('/') || target === '/') throw invalid(`invalid mount config for type "${mount.Type}": ${target === '' || target === '.' ? 'field Target must not be empty' : `mount path must be absolute and not /: ${target}`}`)
   const readOnly = mount.ReadOnly === true
   const source = mount.Source ?? ''
+  for (const [type, key] of Object.entries(OWN_OPTIONS)) {
+    const options = mount[key as keyof Mount]
+    if (type !== mount.Type && mount.Type !== undefined && mount.Type !== null && mount.Type in OWN_OPTIONS && options !== undefined && options !== null) throw invalid(`invalid mount config for type "${mount.Type}": field ${key} must not be specified`)
+  }
   switch (mount.Type) {
     case 'bind':
       if (!source.startsWith('/')) throw invalid(`invalid mount config for type "bind": ${source === '' ? 'field Source must not be empty' : `invalid mount path: '${source}' mount path must be absolute`}`)
-      return {
-        kind: 'bind', source: clean(source), target, readOnly, propagation: mount.BindOptions?.Propagation ?? 'rprivate',
-        createSource: mount.BindOptions?.CreateMountpoint === true, recursive: mount.BindOptions?.NonRecursive !== true, mode: '',
-      }
+      return bind(mount, { source: clean(source), target, readOnly })
     case 'volume':
+      if (source === '' && (mount.VolumeOptions?.Subpath ?? '') !== '') throw invalid('invalid mount config for type "volume": must not set Subpath when using anonymous volumes')
       return volume({
         name: source === '' ? undefined : source, target, readOnly, noCopy: mount.VolumeOptions?.NoCopy === true, driver: mount.VolumeOptions?.DriverConfig?.Name ?? '',
         options: mount.VolumeOptions?.DriverConfig?.Options ?? {}, labels: mount.VolumeOptions?.Labels ?? {},
         ...(mount.VolumeOptions?.Subpath === undefined || mount.VolumeOptions.Subpath === '' ? {} : { subpath: mount.VolumeOptions.Subpath }), mode: 'z',
       })
     case 'tmpfs': {
-      const { SizeBytes: size = 0, Mode: mode = 0 } = mount.TmpfsOptions ?? {}
-      return { kind: 'tmpfs', target, readOnly, options: [...(size > 0 ? [`size=${size}`] : []), ...(mode > 0 ? [`mode=${mode.toString(8)}`] : [])] }
+      if (source !== '') throw invalid('invalid mount config for type "tmpfs": field Source must not be specified')
+      const { SizeBytes: size = 0, Mode: mode = 0, Options: options } = mount.TmpfsOptions ?? {}
+      const words = (options ?? []).map(pair => pair.join('='))
+      for (const word of words) checkTmpfsOption(word)
+      return { kind: 'tmpfs', target, readOnly, options: [...words, ...(size > 0 ? [`size=${size}`] : []), ...(mode > 0 ? [`mode=${mode.toString(8)}`] : [])] }
     }
-    default: throw new ShoalError('invalid-argument', 'unsupported-mount', `mount type ${mount.Type ?? ''} is not supported; use bind, volume or tmpfs`)
+    case 'image': {
+      if (source === '') throw invalid('invalid mount config for type "image": field Source must not be empty')
+      const subpath = mount.ImageOptions?.Subpath ?? ''
+      return { kind: 'image', image: source, target, ...(subpath === '' ? {} : { subpath }) }
+    }
+    default:
+      if (mount.Type === 'cluster' || mount.Type === 'npipe') throw new ShoalError('invalid-argument', 'unsupported-mount', `mount type ${mount.Type} is not supported; use bind, volume, tmpfs or image`)
+      throw invalid(`invalid mount config for type "${mount.Type ?? ''}": mount type unknown`)
   }
 }
 
+function bind(mount: Mount, base: { readonly source: string; readonly target: string; readonly readOnly: boolean }): MountRequest {
+  const { Propagation: propagation, CreateMountpoint: create, NonRecursive: nonRecursive, ReadOnlyNonRecursive: shallow, ReadOnlyForceRecursive: deep } = mount.BindOptions ?? {}
+  const chosen = propagation === undefined || propagation === null ? 'rprivate' : propagation as string
+  const wrong = (reason: string): ShoalError => invalid(`invalid mount config for type "bind": ${reason}`)
+  if (chosen !== '' && !PROPAGATION.test(chosen)) throw wrong(`invalid propagation mode: ${chosen}`)
+  if ((shallow === true || deep === true) && !base.readOnly) throw wrong(`mount source is not read-only, so BindOptions.${deep === true ? 'ReadOnlyForceRecursive' : 'ReadOnlyNonRecursive'} must not be set`)
+  if (deep === true && (shallow === true || nonRecursive === true)) throw wrong('BindOptions.ReadOnlyForceRecursive contradicts a mount that is not recursive')
+  if (deep === true && chosen !== 'rprivate') throw wrong(`BindOptions.ReadOnlyForceRecursive requires propagation rprivate, not ${chosen}`)
+  const reach = deep === true ? { readOnlyReach: 'all' as const } : shallow === true ? { readOnlyReach: 'only-itself' as const } : {}
+  return { kind: 'bind', ...base, propagation: chosen === '' ? 'rprivate' : chosen, createSource: create === true, recursive: nonRecursive !== true, mode: '', ...reach }
+}
+
+function checkTmpfsOption(word: string): void {
+  if (!TMPFS_FLAG.test(word) && !TMPFS_DATA.test(word)) throw invalid(`invalid tmpfs option [${word.split('=').map(part => JSON.stringify(part)).join(' ')}]`)
+}
+
 function tmpfs(target: string, options: string): MountRequest {
-  if (!target.startsWith('/')) throw invalid(`invalid tmpfs target ${target}: it must be absolute`)
+  if (!target.startsWith('/')) throw invalid(`invalid mount path: '${target}' mount path must be absolute`)
+  if (clean(target) === '/') throw invalid("invalid specification: destination can't be '/'")
   const words = options.split(',').filter(word => word !== '')
+  for (const word of words) checkTmpfsOption(word)
   return { kind: 'tmpfs', target: clean(target), readOnly: words.includes('ro'), options: words.filter(word => word !== 'ro' && word !== 'rw') }
 }
 
 /** For the runtime. `source` of a volume is where it is mounted on the host now. */
 export function ociMount(mount: ContainerMount, source: string): OciMount {
-  const access = mount.RW ? 'rw' : 'ro'
-  if (mount.Type === 'tmpfs') return { destination: mount.Destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', ...tmpfsDefaults(mount.tmpfsOptions ?? []), access] }
+  if (mount.Type === 'tmpfs') return { destination: mount.Destination, type: 'tmpfs', source: 'tmpfs', options: [...tmpfsOptions(mount.tmpfsOptions ?? []), mount.RW ? 'rw' : 'ro'] }
   const propagation = mount.Propagation === '' ? 'rprivate' : mount.Propagation
-  return { destination: mount.Destination, type: 'bind', source, options: [mount.recursive ? 'rbind' : 'bind', access, propagation] }
+  // Read-only reaches into mounts below, unless they are to stay as they are or changes have to travel.
+  const deep = !mount.RW && mount.recursive && mount.readOnlyReach !== 'only-itself' && propagation === 'rprivate' ? ['rro'] : []
+  // Without a word about writing: with "rw" crun takes nosuid, nodev and noexec of the host's mount away (seen: 1.8.1).
+  return { destination: mount.Destination, type: 'bind', source, options: [mount.recursive ? 'rbind' : 'bind', ...(mount.RW ? [] : ['ro']), propagation, ...deep] }
 }
 
-/** noexec unless the user says otherwise, as --tmpfs does. */
-function tmpfsDefaults(options: readonly string[]): readonly string[] {
-  const own = options.filter(word => word !== 'exec' && word !== 'noexec' && word !== 'suid' && word !== 'dev')
-  return [options.includes('exec') ? 'exec' : 'noexec', ...own]
+/** No programs, devices or set-uid files unless the user says otherwise. */
+function tmpfsOptions(options: readonly string[]): readonly string[] {
+  const defaults = (['exec', 'suid', 'dev'] as const).filter(word => !options.includes(word)).map(word => `no${word}`)
+  return [...defaults, ...options.filter(word => word !== 'defaults' && !defaults.includes(word))]
 }
 
 /** A path without doubled slashes, dots and a slash at the end. */

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
-import { completeHostConfig, mergeConfig, mergeEnv, validateCreate, type HostFacts } from './container-create.ts'
+import { completeHostConfig, mergeConfig, mergeEnv, validateCreate } from './container-create.ts'
 import { describeStatus, humanDuration } from './container-json.ts'
 import { matchesFilters } from './container-filters.ts'
 import { mountRequests, parseBind } from './container-mounts.ts'
+import type { HostFacts } from './host-facts.ts'
 import { generateName } from './container-names.ts'
 import { NEW_STATE, type ContainerRecord } from './container-record.ts'
 import { healthPlan, STARTING, stepHealth } from './health.ts'
@@ -12,7 +13,7 @@ import { restartDelay, startsWithDaemon } from './restart-policy.ts'
 import { parseSignal } from './signals.ts'
 import { parseProcessTable } from './top.ts'
 
-const FACTS: HostFacts = { cpuCount: 2, memoryBytes: 2 ** 33, cgroupVersion: 1, capabilities: new Set(['CAP_CHOWN']), hasBlockWeight: true }
+const FACTS: HostFacts = { cpuCount: 2, memoryBytes: 2 ** 33, cgroupVersion: 1, capabilities: new Set(['CAP_CHOWN']), hasBlockWeight: true, hasSwapLimit: true, cpus: '0-1', memoryNodes: '0', runtimes: ['crun', 'runc'] }
 const NO_FACTS = { ancestors: undefined, beforeMs: undefined, sinceMs: undefined }
 
 function record(change: Partial<ContainerRecord> = {}): ContainerRecord {
@@ -48,7 +49,7 @@ for (const [what, host, code] of [
 }
 
 test('create warns of what the machine lacks', () => {
-  assert.equal(validateCreate({ Cmd: ['x'] }, { BlkioWeight: 500, CapDrop: ['ALL'] }, { ...FACTS, hasBlockWeight: false }).length, 1)
+  assert.equal(validateCreate({ Cmd: ['x'] }, { BlkioWeight: 500, CapDrop: ['ALL'] }, { ...FACTS, hasBlockWeight: false }).warnings.length, 1)
 })
 
 test('a bind needs an absolute target and known options', () => {

@@ -30,7 +30,7 @@ export interface ContainerRecord {
 
 /** A mount of the user's. `Source` is the host path, also for volumes. */
 export interface ContainerMount extends MountPoint {
-  readonly Type: 'bind' | 'volume' | 'tmpfs'
+  readonly Type: 'bind' | 'volume' | 'tmpfs' | 'image'
   readonly Source: string
   readonly Destination: string
   readonly RW: boolean
@@ -41,6 +41,9 @@ export interface ContainerMount extends MountPoint {
   readonly anonymous: boolean
   readonly recursive: boolean
   readonly subpath?: string
+  readonly readOnlyReach?: 'only-itself' | 'all'
+  /** image: what is mounted. */
+  readonly image?: { readonly id: string; readonly diffIds: readonly string[] }
   /** tmpfs: mount options. */
   readonly tmpfsOptions?: readonly string[]
 }

@@ -9,15 +9,17 @@ import type { ImageStore } from '../image/image-store.ts'
 import type { ContainerNetworks, ContainerSandbox } from '../network/container-networks.ts'
 import { RuntimeFailed, type Launched, type Launcher } from '../runtime/launcher.ts'
 import type { ExitStatus } from '../runtime/monitor-process.ts'
-import { buildSpec, type OciMount } from '../runtime/oci-spec.ts'
+import { buildSpec, type OciMount, type SpecInput } from '../runtime/oci-spec.ts'
 import { resolveInRoot } from '../runtime/path-in-root.ts'
 import type { Snapshotter } from '../snapshot/snapshotter.ts'
 import type { LocalVolumes } from '../volume/local-volumes.ts'
 import type { Container } from './container.ts'
 import { eventAttributes } from './container-events.ts'
 import { ociMount } from './container-mounts.ts'
-import { isUp, ZERO_TIME } from './container-record.ts'
 import type { ContainerLogs } from './container-logs.ts'
+import { HostMounts } from './host-mounts.ts'
+import { linkEnvironment, parseLink } from './link-environment.ts'
+import { isUp, ZERO_TIME, type ContainerMount, type ContainerRecord } from './container-record.ts'
 import type { ContainerTable } from './container-table.ts'
 import { networkedContainer } from './networked-container.ts'
 import { planStart } from './start-plan.ts'
@@ -44,8 +46,12 @@ export interface RunnerOptions {
 /** Brings one container up and takes it down. The caller holds the container's lock. */
 export class ContainerRunner {
   readonly #options: RunnerOptions
+  readonly #hostMounts: HostMounts
 
-  constructor(options: RunnerOptions) { this.#options = options }
+  constructor(options: RunnerOptions) {
+    this.#options = options
+    this.#hostMounts = new HostMounts(options.kernel.mounts, id => options.table.directory(id))
+  }
 
   get cgroupParent(): string { return this.#options.cgroupParent }
 
@@ -111,7 +117,7 @@ export class ContainerRunner {
     container.launched = undefined
     // Each waits for the kernel in its own way, and none needs another's end (D-257).
     const steps = await Promise.allSettled([
-      launcher.cleanUp(container.id, this.cgroupPath(container)), networks.detach(container.id), snapshotter.unmount(container.id),
+      launcher.cleanUp(container.id, this.cgroupPath(container)), networks.detach(container.id), snapshotter.unmount(container.id), this.#hostMounts.release(container.id),
       ...container.record.mounts.map(async mount => { if (mount.Type === 'volume' && mount.Name !== undefined) await volumes.release(mount.Name, container.id) }),
     ])
     for (const step of steps) if (step.status === 'rejected') throw step.reason
@@ -135,13 +141,13 @@ export class ContainerRunner {
     const mounts = [...await this.#userMounts(container, rootfs), ...this.#ownFiles(container, sandbox)]
     const input = await planStart(container.record, {
       kernel, rootfs, sandbox, mounts, cgroupPath: this.cgroupPath(container), architecture: this.#options.architecture, initPath: this.#options.monitorPath,
-      pidOf: ref => this.#runningPid(ref),
+      pidOf: ref => this.#runningPid(ref), shm: await this.#sharedMemory(record), linkEnv: this.#linkEnvironment(record),
     })
     const attachments = [...container.waitingAttachments]
     container.waitingAttachments.clear()
     try {
       return await launcher.launch({
-        id: container.id, spec: buildSpec(input), cgroupPath: input.cgroupPath, attachments,
+        id: container.id, runtime: record.hostConfig.Runtime ?? '', spec: buildSpec(input), cgroupPath: input.cgroupPath, attachments,
         tty: record.config.Tty === true, openStdin: record.config.OpenStdin === true, stdinOnce: record.config.StdinOnce === true,
         log,
       })
@@ -153,21 +159,65 @@ export class ContainerRunner {
 
   #runningPid(ref: string): number {
     const other = this.#options.table.get(ref)
-    if (!isUp(other.state)) throw new ShoalError('conflict', 'not-running', `cannot join the namespace of a container that is not running: ${ref}`)
+    if (!isUp(other.state)) throw new ShoalError('conflict', 'not-running', `container ${other.id} is not running`)
     return other.state.pid
   }
 
+  /** Where /dev/shm comes from. A private one is nobody else's to join. */
+  async #sharedMemory(record: ContainerRecord): Promise<SpecInput['shm']> {
+    const { IpcMode: mode = '', ShmSize: sizeBytes } = record.hostConfig
+    if (mode === 'none') return { kind: 'none' }
+    if (mode === 'host') return { kind: 'bind', source: '/dev/shm' }
+    if (mode === 'shareable') return { kind: 'bind', source: await this.#hostMounts.shareMemory(record.id, sizeBytes) }
+    if (!mode.startsWith('container:')) return { kind: 'own' }
+    return { kind: 'bind', source: this.#donatedMemory(mode.slice('container:'.length)) }
+  }
+
+  #donatedMemory(ref: string): string {
+    const donor = this.#options.table.get(ref)
+    const refuse = (code: string, reason: string): ShoalError => new ShoalError('conflict', code, `can't join IPC of container ${donor.id}: ${reason}`)
+    if (!isUp(donor.state)) throw refuse('not-running', `container ${donor.id} is not running`)
+    const mode = donor.record.hostConfig.IpcMode ?? ''
+    if (mode === 'host') return '/dev/shm'
+    if (mode.startsWith('container:')) return this.#donatedMemory(mode.slice('container:'.length))
+    if (mode !== 'shareable') throw refuse('not-shareable', 'non-shareable IPC (hint: use IpcMode:shareable for the donor container)')
+    return this.#hostMounts.sharedMemoryPath(donor.id)
+  }
+
+  /** @throws `not-running` (conflict) for a link to a container that is down */
+  #linkEnvironment(record: ContainerRecord): readonly string[] {
+    const links = (record.hostConfig.Links ?? []).map(parseLink).map(({ target, alias }) => ({ alias, target: this.#options.table.get(target) }))
+    const down = links.find(({ target }) => !isUp(target.state))
+    if (down !== undefined) throw new ShoalError('conflict', 'not-running', `Cannot link to a non running container: /${down.target.record.name} AS /${record.name}/${down.alias}`)
+    return ['default', 'bridge'].includes(record.hostConfig.NetworkMode ?? 'default') ? linkEnvironment(record, links.map(({ alias, target }) => ({ alias, target: target.record }))) : []
+  }
+
   async #userMounts(container: Container, rootfs: string): Promise<readonly OciMount[]> {
-    const { volumes } = this.#options
     const result: OciMount[] = []
-    for (const mount of container.record.mounts) {
-      if (mount.Type !== 'volume' || mount.Name === undefined) { result.push(ociMount(mount, mount.Source)); continue }
-      const data = await volumes.acquire(mount.Name, container.id)
-      if (mount.copyUp) await volumes.copyUp(mount.Name, await resolveInRoot(rootfs, mount.Destination))
-      const source = mount.subpath === undefined ? data : await resolveInRoot(data, mount.subpath)
-      result.push(ociMount(mount, source))
-    }
+    for (const [index, mount] of container.record.mounts.entries()) result.push(ociMount(mount, await this.#sourceOf(container, { mount, index, rootfs })))
     return result
+  }
+
+  async #sourceOf(container: Container, { mount, index, rootfs }: { readonly mount: ContainerMount; readonly index: number; readonly rootfs: string }): Promise<string> {
+    const { volumes, images } = this.#options
+    if (mount.Type === 'bind') this.#checkPropagation(mount)
+    if (mount.Type === 'image') {
+      const layers = (mount.image?.diffIds ?? []).map(diffId => images.layers.directory(diffId))
+      const files = await this.#hostMounts.image(container.id, index, layers)
+      return mount.subpath === undefined ? files : resolveInRoot(files, mount.subpath)
+    }
+    if (mount.Type !== 'volume' || mount.Name === undefined) return mount.Source
+    const data = await volumes.acquire(mount.Name, container.id)
+    if (mount.copyUp) await volumes.copyUp(mount.Name, await resolveInRoot(rootfs, mount.Destination))
+    return mount.subpath === undefined ? data : resolveInRoot(data, mount.subpath)
+  }
+
+  /** Mounts can travel only from and to a mount that takes part. */
+  #checkPropagation({ Source: source, Propagation: mode }: ContainerMount): void {
+    if (!/shared|slave/.test(mode)) return
+    const there = this.#options.kernel.mounts.propagation(source)
+    if (there === undefined || there.isShared || (mode.includes('slave') && there.isSlave)) return
+    throw new ShoalError('invalid-argument', 'not-a-shared-mount', `path ${source} is mounted on ${there.mountPoint} but it is not a shared${mode.includes('slave') ? ' or slave' : ''} mount`)
   }
 
   /** /etc/hosts, /etc/hostname and /etc/resolv.conf, unless the user mounts something there. */
@@ -176,10 +226,10 @@ export class ContainerRunner {
     mkdirSync(directory, { recursive: true })
     const files = { hosts: sandbox.hosts, hostname: `${container.record.config.Hostname ?? ''}\n`, 'resolv.conf': sandbox.resolvConf }
     const taken = new Set(container.record.mounts.map(mount => mount.Destination))
-    const access = container.record.hostConfig.ReadonlyRootfs === true ? 'ro' : 'rw'
+    const access = container.record.hostConfig.ReadonlyRootfs === true ? ['ro'] : []
     return Object.entries(files).filter(([name]) => !taken.has(`/etc/${name}`)).map(([name, text]) => {
       writeFileSync(join(directory, name), text, { mode: 0o644 })
-      return { destination: `/etc/${name}`, type: 'bind', source: join(directory, name), options: ['rbind', access, 'rprivate'] }
+      return { destination: `/etc/${name}`, type: 'bind', source: join(directory, name), options: ['rbind', ...access, 'rprivate'] }
     })
   }
 }

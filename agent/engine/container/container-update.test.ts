@@ -9,11 +9,14 @@ test('zero, "" and what is missing leave a limit as it is', () => {
   const before = { Memory: 64 * MB, MemorySwap: 128 * MB, CpuShares: 512, PidsLimit: 10, RestartPolicy: { Name: 'always' as const, MaximumRetryCount: 0 } }
   assert.deepEqual(updatedHostConfig('c', before, { Memory: 0, CpuShares: 0, CpusetCpus: '', PidsLimit: null, RestartPolicy: { Name: '', MaximumRetryCount: 0 } }), before)
   assert.deepEqual(updatedHostConfig('c', before, { Memory: 32 * MB, PidsLimit: -1 }), { ...before, Memory: 32 * MB, PidsLimit: null })
-  assert.deepEqual(updatedHostConfig('c', {}, { Memory: 32 * MB }), { Memory: 32 * MB, MemorySwap: 64 * MB })
+  assert.deepEqual(updatedHostConfig('c', {}, { Memory: 32 * MB, MemorySwap: 64 * MB }), { Memory: 32 * MB, MemorySwap: 64 * MB })
+  assert.deepEqual(updatedHostConfig('c', { MemorySwap: -1 }, { Memory: 32 * MB }), { Memory: 32 * MB, MemorySwap: -1 })
 })
 
 test('limits that contradict each other are refused', () => {
   assert.throws(() => updatedHostConfig('c', { Memory: 64 * MB, MemorySwap: 128 * MB }, { Memory: 256 * MB }), { code: 'invalid-update', message: /update the memoryswap at the same time/ })
+  assert.throws(() => updatedHostConfig('c', {}, { Memory: 32 * MB }), { code: 'invalid-update', message: /update the memoryswap at the same time/ })
+  assert.throws(() => updatedHostConfig('c', {}, { RestartPolicy: { Name: 'always', MaximumRetryCount: 3 } }), { code: 'invalid-config' })
   assert.throws(() => updatedHostConfig('c', { CpuQuota: 5 }, { NanoCpus: 5 }), { code: 'invalid-update' })
   assert.throws(() => updatedHostConfig('c', { NanoCpus: 5 }, { CpuPeriod: 5 }), { code: 'invalid-update' })
   assert.throws(() => updatedHostConfig('c', { AutoRemove: true }, { RestartPolicy: { Name: 'always' } }), { code: 'invalid-update', message: /AutoRemove/ })

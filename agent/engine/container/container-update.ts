@@ -1,5 +1,6 @@
 import type { HostConfig } from '../../../src/api/engine/engine-json.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
+import { checkRestartPolicy } from './check-host.ts'
 import type { CgroupController, Kernel } from '../../kernel/kernel.ts'
 
 const CPU_PERIOD_US = 100_000
@@ -21,18 +22,17 @@ export function updatedHostConfig(id: string, before: HostConfig, changes: Parti
   if ((changes.NanoCpus ?? 0) > 0 && (before.CpuPeriod ?? 0) > 0) throw invalid('Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set')
   if ((changes.CpuQuota ?? 0) > 0 && (before.NanoCpus ?? 0) > 0) throw invalid('Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set')
   if ((changes.CpuPeriod ?? 0) > 0 && (before.NanoCpus ?? 0) > 0) throw invalid('Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set')
-  if (memory > (before.MemorySwap ?? 0) && (before.MemorySwap ?? 0) > 0 && swap === 0) throw invalid('Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time')
+  if (memory > (before.MemorySwap ?? 0) && before.MemorySwap !== -1 && memory !== 0 && swap === 0) throw invalid('Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time')
   const set: Record<string, unknown> = {}
   for (const key of UPDATABLE) if (changes[key] !== undefined && changes[key] !== 0 && changes[key] !== '') set[key] = changes[key]
   if (changes.PidsLimit !== undefined && changes.PidsLimit !== null) set['PidsLimit'] = changes.PidsLimit > 0 ? changes.PidsLimit : null
   const policy = changes.RestartPolicy
+  if (policy !== undefined && policy !== null) checkRestartPolicy(policy)
   if (policy?.Name !== undefined && policy.Name !== '') {
     if (before.AutoRemove === true && policy.Name !== 'no') throw invalid('Restart policy cannot be updated because AutoRemove is enabled for the container')
     set['RestartPolicy'] = { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount ?? 0 }
   }
-  const after: HostConfig = { ...before, ...set }
-  // A container that had no limit gets as much swap as memory, as at its creation.
-  return memory > 0 && swap === 0 && (before.MemorySwap ?? 0) === 0 ? { ...after, MemorySwap: memory * 2 } : after
+  return { ...before, ...set }
 }
 
 /** What has to be written, in this order, so that a running container has its new limits. `before` is what its cgroup has now. */

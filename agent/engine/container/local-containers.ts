@@ -14,6 +14,7 @@ import { checkName, detachKeysOf } from './container-create.ts'
 import type { ContainerCreator } from './container-creator.ts'
 import { checkContainerFilters, matchesFilters } from './container-filters.ts'
 import { inspectContainer, summarizeContainer } from './container-json.ts'
+import { checkResources } from './check-resources.ts'
 import { applyLimits, updatedHostConfig } from './container-update.ts'
 import { isActive, isUp } from './container-record.ts'
 import type { RunnerOptions } from './container-runner.ts'
@@ -195,8 +196,8 @@ export class LocalContainers implements Containers {
     return container.lock.run(async () => {
       if (container.state.status === 'removing' || container.state.status === 'dead') throw new ShoalError('conflict', 'being-removed', `cannot update container ${ref}: it is marked for removal`)
       const before = container.record.hostConfig
-      const after = updatedHostConfig(container.id, before, changes)
-      const warnings = creator.validate(container.record.config, after)
+      const { host: checked, warnings } = checkResources(changes, creator.facts, true)
+      const after = updatedHostConfig(container.id, before, checked)
       if (isUp(container.state)) {
         await container.update({ updating: after })
         applyLimits(kernel, lifecycle.runner.cgroupPath(container), before, after)

@@ -128,7 +128,7 @@ export class LocalExecs implements Execs {
     const { container, config } = exec
     exec.state = 'running'
     try {
-      const process = await planExec(container.record, container.state.pid, kernel.host.capabilities(), config)
+      const process = await planExec(container.record, container.state.pid, kernel, config)
       const launched = await launcher.exec({
         containerId: container.id, execId: exec.id, process: size === undefined || size.height === 0 ? process : { ...process, consoleSize: size },
         tty: config.tty, openStdin: config.attachStdin && stream !== undefined, stdinOnce: true, attachments: stream === undefined ? [] : [stream],

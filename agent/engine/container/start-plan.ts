@@ -1,17 +1,14 @@
-import { lstatSync, readdirSync, statSync } from 'node:fs'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { ShoalError } from '../../../src/base/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { ContainerSandbox } from '../network/container-networks.ts'
 import { ConfinedRoot } from '../files/confined-root.ts'
 import { chooseCapabilities } from '../runtime/capabilities.ts'
-import type { OciDevice } from '../runtime/oci-resources.ts'
+import { deviceEdits } from '../runtime/cdi.ts'
+import { devicesOf, deviceWeightsOf, throttlesOf } from '../runtime/host-devices.ts'
 import type { OciMount, OciProcess, SpecInput } from '../runtime/oci-spec.ts'
 import { buildProcess } from '../runtime/oci-spec.ts'
 import { makeDirectoryInRoot, readInRoot } from '../runtime/path-in-root.ts'
-import { DEFAULT_SECCOMP_PROFILE } from '../runtime/seccomp-profile.ts'
-import { resolveCustomSeccomp, resolveSeccomp, type OciSeccomp } from '../runtime/seccomp.ts'
+import { seccompOf, securityOptions } from '../runtime/security-options.ts'
 import { lookUpUser, type LookedUpUser } from '../runtime/user-lookup.ts'
 import { mergeEnv } from './container-create.ts'
 import type { ContainerRecord } from './container-record.ts'
@@ -30,6 +27,9 @@ export interface StartContext {
   /** The user's and the engine's own mounts, sources looked up. */
   readonly mounts: readonly OciMount[]
   readonly initPath: string
+  readonly shm: SpecInput['shm']
+  /** Variables that come from linked containers. */
+  readonly linkEnv: readonly string[]
   /** Process of another container, for namespaces that are shared with it. */
   readonly pidOf: (ref: string) => number
 }
@@ -39,45 +39,50 @@ export async function planStart(record: ContainerRecord, context: StartContext):
   const { config, hostConfig } = record
   const user = await findUser(context.rootfs, config.User ?? '', hostConfig.GroupAdd ?? [])
   const cwd = config.WorkingDir === undefined || config.WorkingDir === '' ? '/' : config.WorkingDir
-  if (cwd !== '/') await makeDirectoryInRoot(context.rootfs, cwd, user)
+  if (cwd !== '/') await makeDirectoryInRoot(context.rootfs, cwd)
+  const edits = deviceEdits(hostConfig)
   const security = securityOptions(hostConfig.SecurityOpt ?? [])
   const { granted } = chooseCapabilities({ add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [], privileged: hostConfig.Privileged === true }, context.kernel.host.capabilities())
   const init = hostConfig.Init === true
   const command = [...config.Entrypoint ?? [], ...config.Cmd ?? []]
   return {
-    hostConfig, cwd, user, tty: config.Tty === true, rootfs: context.rootfs,
+    hostConfig, cwd, tty: config.Tty === true, rootfs: context.rootfs,
+    user: { ...user, additionalGids: [...new Set([...user.additionalGids ?? [], ...edits.additionalGids])] },
     args: init ? [INIT_PATH, '--', ...command] : command,
-    env: environment(record, user),
-    hostname: config.Hostname ?? '',
+    env: environment(record, user, [...context.linkEnv, ...edits.env]),
+    hostname: config.Hostname ?? '', domainname: config.Domainname ?? '',
     capabilities: granted,
-    seccomp: hostConfig.Privileged === true || !context.kernel.host.hasSeccomp ? undefined : seccomp(security.seccomp, granted, context.architecture),
-    noNewPrivileges: security.noNewPrivileges,
-    mounts: init ? [...context.mounts, { destination: INIT_PATH, type: 'bind', source: context.initPath, options: ['bind', 'ro'] }] : context.mounts,
+    seccomp: hostConfig.Privileged === true || !context.kernel.host.hasSeccomp ? undefined : seccompOf(security.seccomp, granted, context.architecture),
+    noNewPrivileges: security.noNewPrivileges, writableCgroups: security.writableCgroups,
+    appArmor: hostConfig.Privileged === true || !context.kernel.host.hasAppArmor ? '' : security.appArmor,
+    mounts: init ? [...context.mounts, ...edits.mounts, { destination: INIT_PATH, type: 'bind', source: context.initPath, options: ['bind', 'ro'] }] : [...context.mounts, ...edits.mounts],
     netnsPath: context.sandbox.netnsPath,
     pidNamespace: namespace(hostConfig.PidMode ?? '', 'pid', context.pidOf),
-    ipcNamespace: namespace(hostConfig.IpcMode ?? '', 'ipc', context.pidOf),
+    ipcNamespace: namespace(hostConfig.IpcMode ?? '', 'ipc', context.pidOf), shm: context.shm,
     utsNamespace: hostConfig.UTSMode === 'host' ? undefined : '',
     cgroupNamespace: hostConfig.CgroupnsMode === 'private',
     cgroupPath: context.cgroupPath,
     cgroupVersion: context.kernel.cgroups.version,
     hasBlockWeight: context.kernel.cgroups.hasBlockWeight,
-    devices: hostConfig.Privileged === true ? hostDevices() : (hostConfig.Devices ?? []).flatMap(device => devicesAt(device.PathOnHost ?? '', device.PathInContainer ?? device.PathOnHost ?? '', device.CgroupPermissions ?? 'rwm')),
+    devices: [...devicesOf(hostConfig), ...edits.devices],
+    throttles: throttlesOf(hostConfig), deviceWeights: deviceWeightsOf(hostConfig), hooks: edits.hooks,
     cpuCount: context.kernel.host.cpuCount,
     annotations: {},
   }
 }
 
 /** The process of an exec: the container's surroundings with its own command, user and terminal. */
-export async function planExec(record: ContainerRecord, pid: number, available: ReadonlySet<string>, exec: {
+export async function planExec(record: ContainerRecord, pid: number, kernel: Kernel, exec: {
   readonly cmd: readonly string[]; readonly env: readonly string[]; readonly tty: boolean; readonly privileged: boolean; readonly user?: string; readonly workingDir?: string
 }): Promise<OciProcess> {
   const { config, hostConfig } = record
   const user = await findUserOf(pid, exec.user === undefined || exec.user === '' ? config.User ?? '' : exec.user, hostConfig.GroupAdd ?? [])
-  const { granted } = chooseCapabilities({ add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [], privileged: hostConfig.Privileged === true || exec.privileged }, available)
+  const { granted } = chooseCapabilities({ add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [], privileged: hostConfig.Privileged === true || exec.privileged }, kernel.host.capabilities())
   const cwd = [exec.workingDir, config.WorkingDir].find(path => path !== undefined && path !== '') ?? '/'
   const terminal = exec.tty ? ['TERM=xterm'] : []
+  const security = securityOptions(hostConfig.SecurityOpt ?? [])
   return buildProcess({
-    hostConfig: { ...hostConfig, ConsoleSize: [0, 0] }, args: exec.cmd, cwd, user, tty: exec.tty, capabilities: granted, noNewPrivileges: securityOptions(hostConfig.SecurityOpt ?? []).noNewPrivileges,
+    hostConfig: { ...hostConfig, ConsoleSize: [0, 0] }, args: exec.cmd, cwd, user, tty: exec.tty, capabilities: granted, noNewPrivileges: security.noNewPrivileges, appArmor: kernel.host.hasAppArmor && hostConfig.Privileged !== true && !exec.privileged ? security.appArmor : '',
     env: withHome(mergeEnv([PATH_DEFAULT, `HOSTNAME=${config.Hostname ?? ''}`], terminal, config.Env ?? [], exec.env), user),
   })
 }
@@ -94,9 +99,10 @@ async function findUserOf(pid: number, user: string, groups: readonly string[]):
   return lookUpUser(user, groups, { passwd, group })
 }
 
-function environment(record: ContainerRecord, user: LookedUpUser): readonly string[] {
+/** `given`: by devices and linked containers; the container's own variables win. */
+function environment(record: ContainerRecord, user: LookedUpUser, given: readonly string[]): readonly string[] {
   const { config } = record
-  return withHome(mergeEnv([PATH_DEFAULT, `HOSTNAME=${config.Hostname ?? ''}`, ...(config.Tty === true ? ['TERM=xterm'] : [])], config.Env ?? []), user)
+  return withHome(mergeEnv([PATH_DEFAULT, `HOSTNAME=${config.Hostname ?? ''}`, ...(config.Tty === true ? ['TERM=xterm'] : [])], given, config.Env ?? []), user)
 }
 
 function withHome(env: readonly string[], user: LookedUpUser): readonly string[] {
@@ -108,60 +114,6 @@ function namespace(mode: string, kind: string, pidOf: (ref: string) => number): 
   if (mode === 'host') return undefined
   if (!mode.startsWith('container:')) return ''
   return `/proc/${pidOf(mode.slice('container:'.length))}/ns/${kind}`
-}
-
-interface SecurityOptions { readonly seccomp: string; readonly noNewPrivileges: boolean }
-
-/** @throws `invalid-security-option` (invalid-argument) */
-export function securityOptions(options: readonly string[]): SecurityOptions {
-  let result: SecurityOptions = { seccomp: '', noNewPrivileges: false }
-  for (const option of options) {
-    const [, key = '', value = ''] = /^([^=:]+)(?:[=:]([\s\S]*))?$/.exec(option) ?? []
-    if (key === 'no-new-privileges') result = { ...result, noNewPrivileges: value !== 'false' }
-    else if (key === 'seccomp') result = { ...result, seccomp: value }
-    // No AppArmor or SELinux policy is applied by this engine, so turning them off is what happens anyway.
-    else if (!((key === 'apparmor' || key === 'label') && /^(unconfined|disable)$/.test(value)) && key !== 'systempaths') {
-      throw new ShoalError('invalid-argument', 'invalid-security-option', `invalid --security-opt: "${option}"; use seccomp=…, no-new-privileges, apparmor=unconfined or label=disable`)
-    }
-  }
-  return result
-}
-
-function seccomp(profile: string, capabilities: readonly string[], architecture: string): OciSeccomp | undefined {
-  if (profile === 'unconfined') return undefined
-  if (profile === '' || profile === 'builtin' || profile === 'default') return resolveSeccomp(DEFAULT_SECCOMP_PROFILE, capabilities, architecture)
-  try {
-    return resolveCustomSeccomp(profile, capabilities, architecture)
-  } catch (cause) {
-    throw new ShoalError('invalid-argument', 'invalid-security-option', 'the seccomp profile is not JSON', { cause })
-  }
-}
-
-function devicesAt(hostPath: string, path: string, access: string): readonly OciDevice[] {
-  let stat
-  try {
-    stat = statSync(hostPath)
-  } catch (cause) {
-    throw new ShoalError('invalid-argument', 'no-such-device', `error gathering device information while adding custom device "${hostPath}": no such file or directory`, { cause })
-  }
-  if (stat.isDirectory()) return readdirSync(hostPath).flatMap(name => devicesAt(join(hostPath, name), join(path, name), access))
-  if (!stat.isCharacterDevice() && !stat.isBlockDevice()) throw new ShoalError('invalid-argument', 'no-such-device', `error gathering device information while adding custom device "${hostPath}": not a device node`)
-  return [{ path, type: stat.isBlockDevice() ? 'b' : 'c', ...deviceNumbers(stat.rdev), fileMode: stat.mode & 0o777, uid: stat.uid, gid: stat.gid, access }]
-}
-
-/** All of /dev but what the runtime makes itself. */
-function hostDevices(directory = '/dev'): readonly OciDevice[] {
-  const own = /^\/dev\/(pts|shm|fd|mqueue|\.lxc|\.lxd-mounts|\.udev|console|ptmx|stdin|stdout|stderr)(\/|$)/
-  return readdirSync(directory).map(name => join(directory, name)).filter(path => !own.test(path)).flatMap(path => {
-    const stat = lstatSync(path)
-    if (stat.isDirectory()) return hostDevices(path)
-    return stat.isCharacterDevice() || stat.isBlockDevice() ? devicesAt(path, path, 'rwm') : []
-  })
-}
-
-/** dev_t of Linux: 12 bits of the minor number are split around the major. */
-function deviceNumbers(rdev: number): { readonly major: number; readonly minor: number } {
-  return { major: (rdev >> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >> 12) & 0xfff00) }
 }
 
 /** Reads a small text file of the host; "" when it is not there. */

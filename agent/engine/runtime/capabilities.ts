@@ -14,8 +14,8 @@ export interface CapabilityRequest { readonly add: readonly string[]; readonly d
  * @throws `invalid-capability` (invalid-argument)
  */
 export function chooseCapabilities(request: CapabilityRequest, available: ReadonlySet<string>): { readonly granted: readonly string[]; readonly missing: readonly string[] } {
-  const add = request.add.map(normalize)
-  const drop = request.drop.map(normalize)
+  const add = request.add.map(name => normalize(name, 'CapAdd'))
+  const drop = request.drop.map(name => normalize(name, 'CapDrop'))
   const wanted = request.privileged ? CAPABILITIES : choose(add, drop)
   // Privileged means "everything there is": what the machine lacks is not worth a warning then.
   const missing = request.privileged ? [] : wanted.filter(name => !available.has(name))
@@ -29,10 +29,10 @@ function choose(add: readonly string[], drop: readonly string[]): readonly strin
   return [...kept, ...add.filter(name => name !== 'ALL' && !kept.includes(name))]
 }
 
-function normalize(name: string): string {
+function normalize(name: string, list: string): string {
   const upper = name.toUpperCase()
   if (upper === 'ALL') return upper
   const full = upper.startsWith('CAP_') ? upper : `CAP_${upper}`
   if (CAPABILITIES.includes(full)) return full
-  throw new ShoalError('invalid-argument', 'invalid-capability', `unknown capability ${name}; see capabilities(7) for the names`)
+  throw new ShoalError('invalid-argument', 'invalid-capability', `invalid ${list}: unknown capability: "${full}"`)
 }

@@ -7,7 +7,7 @@ import { makeDirectory } from '../durable-file.ts'
 import type { AttachStream } from './attach-stream.ts'
 import { exitStatusOf, MonitorProcess, parseState, type ExitStatus, type MonitorState } from './monitor-process.ts'
 import { serializeSpec, type OciProcess, type OciSpec } from './oci-spec.ts'
-import type { OciRuntime } from './oci-runtime.ts'
+import type { OciRuntime, OciRuntimes } from './oci-runtime.ts'
 import { runtimeFailure } from './runtime-error.ts'
 
 export interface StdioOptions {
@@ -22,6 +22,8 @@ export interface LogTarget { readonly path: string; readonly bytesMax: number; r
 
 export interface LaunchOptions extends StdioOptions {
   readonly id: string
+  /** A name of OciRuntimes; any other: the standard one. */
+  readonly runtime: string
   readonly spec: OciSpec
   readonly cgroupPath: string
   readonly log: LogTarget | undefined
@@ -40,7 +42,7 @@ export type Adopted = { readonly kind: 'running'; readonly launched: Launched } 
 
 export interface LauncherOptions {
   readonly kernel: Kernel
-  readonly runtime: OciRuntime
+  readonly runtimes: OciRuntimes
   readonly monitorPath: string
   readonly execRoot: string
 }
@@ -56,7 +58,7 @@ const LOST_CODE = 137
  */
 export class Launcher {
   readonly #kernel: Kernel
-  readonly #runtime: OciRuntime
+  readonly #runtimes: OciRuntimes
   readonly #monitorPath: string
   readonly #execRoot: string
   /** Compiled filters by the hash of the rules. */
@@ -65,24 +67,29 @@ export class Launcher {
   constructor(options: LauncherOptions) {
     if (options.execRoot.length > EXEC_ROOT_MAX) throw new ShoalError('invalid-argument', 'exec-root-too-long', `the run-time directory ${options.execRoot} is longer than ${EXEC_ROOT_MAX} characters, too long for Unix sockets in it`)
     this.#kernel = options.kernel
-    this.#runtime = options.runtime
+    this.#runtimes = options.runtimes
     this.#monitorPath = options.monitorPath
     this.#execRoot = options.execRoot
   }
 
   directory(id: string): string { return join(this.#execRoot, 'c', id.slice(0, ID_LENGTH)) }
-  get #runtimeRoot(): string { return join(this.#execRoot, this.#runtime.name) }
+  #stateRoot(runtime: OciRuntime): string { return join(this.#execRoot, runtime.name) }
+  /** Which runtime made a container: the one that has its state. */
+  #runtimeOf(id: string): OciRuntime {
+    return [...this.#runtimes.byName.values()].find(runtime => existsSync(join(this.#stateRoot(runtime), id))) ?? this.#runtimes.standard
+  }
 
   /** @throws `runtime-failed` with the runtime's reason; `exitCode` of the cause is the container's */
   async launch(options: LaunchOptions): Promise<Launched> {
     const directory = this.directory(options.id)
     rmSync(directory, { recursive: true, force: true })
     await makeDirectory(directory, 0o700)
-    const { spec, remember } = this.#withCachedFilter(options.spec, options.id)
+    const runtime = this.#runtimes.byName.get(options.runtime) ?? this.#runtimes.standard
+    const { spec, remember } = this.#withCachedFilter(runtime, options.spec, options.id)
     writeFileSync(join(directory, 'config.json'), serializeSpec(spec))
     const { log } = options
     const oom = this.#kernel.cgroups.filePath(options.cgroupPath, 'memory', this.#kernel.cgroups.version === 1 ? 'memory.oom_control' : 'memory.events')
-    const launched = await this.#spawn(directory, options, [
+    const launched = await this.#spawn(runtime, directory, options, [
       ...(log === undefined ? [] : ['-l', log.path, '-m', String(log.bytesMax), '-n', String(log.filesMax)]), '-o', oom,
     ], ['run', '--detach', '--bundle', '.', ...(options.tty ? ['--console-socket', 'console'] : []), '--pid-file', 'pid', options.id], options.spec.process.args[0] ?? '')
     remember()
@@ -95,7 +102,7 @@ export class Launcher {
     await makeDirectory(directory, 0o700)
     writeFileSync(join(directory, 'process.json'), serializeSpec(options.process))
     const args = ['exec', '--detach', '--process', 'process.json', ...(options.tty ? ['--console-socket', 'console'] : []), '--pid-file', 'pid', options.containerId]
-    return this.#spawn(directory, options, [], args, options.process.args[0] ?? '')
+    return this.#spawn(this.#runtimeOf(options.containerId), directory, options, [], args, options.process.args[0] ?? '')
   }
 
   /** Forgets an exec's files. */
@@ -119,10 +126,11 @@ export class Launcher {
 
   /** Takes down what is left of a container in the kernel, whatever state it is in. Its folder stays: the exit that is in there may not be recorded yet. Idempotent. */
   async cleanUp(id: string, cgroupPath: string): Promise<void> {
-    const state = join(this.#runtimeRoot, id)
+    const runtime = this.#runtimeOf(id)
+    const state = join(this.#stateRoot(runtime), id)
     // The ordinary case: everything in it died with its first process, so removing the empty cgroup is all that the runtime's own delete would do.
     if (existsSync(state) && (this.#kernel.cgroups.pids(cgroupPath).length > 0 || !await this.#kernel.cgroups.remove(cgroupPath))) {
-      const { stderr, code } = await this.#kernel.processes.run([this.#runtime.path, '--root', this.#runtimeRoot, 'delete', '--force', id])
+      const { stderr, code } = await this.#kernel.processes.run([runtime.path, '--root', this.#stateRoot(runtime), 'delete', '--force', id])
       if (code !== 0 && existsSync(state)) throw new ShoalError('internal', 'cleanup-failed', `cannot clean up container ${id}: ${stderr.toString().trim()}`)
     }
     rmSync(state, { recursive: true, force: true })
@@ -133,21 +141,21 @@ export class Launcher {
 
   /** The same for a folder whose container is not known any more; the runtime's own folder tells its full id. */
   async cleanUpStray(directoryName: string, cgroupParent: string): Promise<void> {
-    const states = existsSync(this.#runtimeRoot) ? readdirSync(this.#runtimeRoot) : []
+    const states = [...this.#runtimes.byName.values()].map(runtime => this.#stateRoot(runtime)).filter(existsSync).flatMap(root => readdirSync(root))
     const id = states.find(state => state.startsWith(directoryName)) ?? directoryName
     await this.cleanUp(id, join(cgroupParent, id))
     this.forget(id)
   }
 
-  async #spawn(directory: string, stdio: StdioOptions, monitorArgs: readonly string[], runtimeArgs: readonly string[], command: string): Promise<Launched> {
+  async #spawn(runtime: OciRuntime, directory: string, stdio: StdioOptions, monitorArgs: readonly string[], runtimeArgs: readonly string[], command: string): Promise<Launched> {
     // One client, the ordinary case, comes along; more of them connect before the word to go.
     const [only] = stdio.attachments.length === 1 ? stdio.attachments : []
     const waits = stdio.attachments.length > 1
-    const hidden = this.#runtime.hiddenMount
+    const hidden = runtime.hiddenMount
     const { control, client } = this.#kernel.processes.spawnMonitor([
       this.#monitorPath, '-d', directory, ...monitorArgs,
       ...(stdio.tty ? ['-t'] : []), ...(stdio.openStdin ? ['-i'] : []), ...(stdio.stdinOnce ? ['-1'] : []), ...(waits ? ['-w'] : []), ...(only === undefined ? [] : ['-a']), ...(hidden === undefined ? [] : ['-u', hidden]),
-      '--', this.#runtime.path, '--root', this.#runtimeRoot, '--log', join(directory, 'runtime.log'), '--log-format', 'json', ...runtimeArgs,
+      '--', runtime.path, '--root', this.#stateRoot(runtime), '--log', join(directory, 'runtime.log'), '--log-format', 'json', ...runtimeArgs,
     ], { stderrPath: join(directory, 'monitor.err'), withClient: only !== undefined })
     if (client !== undefined) only?.connect(client)
     const monitor = new MonitorProcess(control)
@@ -198,16 +206,16 @@ export class Launcher {
   }
 
   /** crun spends half of its time compiling the filter (D-213). What it compiled once is handed back from then on. */
-  #withCachedFilter(spec: OciSpec, id: string): { readonly spec: OciSpec; remember(): void } {
+  #withCachedFilter(runtime: OciRuntime, spec: OciSpec, id: string): { readonly spec: OciSpec; remember(): void } {
     const rules = spec.linux['seccomp']
-    if (!this.#runtime.cachesSeccomp || rules === undefined) return { spec, remember: () => undefined }
+    if (!runtime.cachesSeccomp || rules === undefined) return { spec, remember: () => undefined }
     const key = createHash('sha256').update(JSON.stringify(rules)).digest('hex')
     const filter = this.#filters.get(key)
     if (filter !== undefined) {
       return { spec: { ...spec, annotations: { ...spec.annotations, 'run.oci.seccomp_bpf_data': filter } }, remember: () => undefined }
     }
     return { spec, remember: () => {
-      const path = join(this.#runtimeRoot, id, 'seccomp.bpf')
+      const path = join(this.#stateRoot(runtime), id, 'seccomp.bpf')
       if (existsSync(path)) this.#filters.set(key, readFileSync(path).toString('base64'))
     } }
   }

@@ -1,4 +1,5 @@
 import type { HostConfig } from '../../../src/api/engine/engine-json.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
 
 /** A device node as a container shall see it. */
 export interface OciDevice {
@@ -13,15 +14,17 @@ export interface OciDevice {
   readonly access: string
 }
 
+export interface OciThrottle { readonly major: number; readonly minor: number; readonly rate: number }
+
 export type OciResources = Readonly<Record<string, unknown>>
 
 interface DeviceRule { readonly allow: boolean; readonly type?: string; readonly major?: number; readonly minor?: number; readonly access: string }
 
-/** What every container may use: null, zero, full, random, urandom, tty, console, ptmx and its own terminals; and making nodes of any kind. */
+/** What every container may use: null, zero, full, random, urandom, tty, console, ptmx, its own terminals and (as with runc) net/tun; and making nodes of any kind. */
 const DEVICE_RULES: readonly DeviceRule[] = [
   { allow: true, type: 'c', access: 'm' },
   { allow: true, type: 'b', access: 'm' },
-  ...([[1, 3], [1, 8], [1, 7], [5, 0], [1, 5], [1, 9], [5, 1], [5, 2]] as const).map(([major, minor]) => ({ allow: true, type: 'c', major, minor, access: 'rwm' })),
+  ...([[1, 3], [1, 8], [1, 7], [5, 0], [1, 5], [1, 9], [5, 1], [5, 2], [10, 200]] as const).map(([major, minor]) => ({ allow: true, type: 'c', major, minor, access: 'rwm' })),
   { allow: true, type: 'c', major: 136, access: 'rwm' },
 ]
 const CPU_PERIOD_US = 100_000
@@ -31,7 +34,8 @@ export function buildDevices(devices: readonly OciDevice[]): readonly Readonly<R
 }
 
 /** cgroup limits and device rules. */
-export function buildResources(input: { readonly hostConfig: HostConfig; readonly devices: readonly OciDevice[]; readonly cgroupVersion: 1 | 2; readonly hasBlockWeight: boolean }): OciResources {
+export function buildResources(input: { readonly hostConfig: HostConfig; readonly devices: readonly OciDevice[]; readonly cgroupVersion: 1 | 2; readonly hasBlockWeight: boolean; readonly throttles: Readonly<Record<string, readonly OciThrottle[]>>
+  readonly deviceWeights: readonly { readonly major: number; readonly minor: number; readonly weight: number }[] }): OciResources {
   const { hostConfig: host } = input
   return drop({
     devices: deviceRules(host, input.devices),
@@ -40,6 +44,7 @@ export function buildResources(input: { readonly hostConfig: HostConfig; readonl
       reservation: positive(host.MemoryReservation),
       swap: swapLimit(host),
       swappiness: input.cgroupVersion === 1 && host.MemorySwappiness !== undefined && host.MemorySwappiness !== null && host.MemorySwappiness >= 0 ? host.MemorySwappiness : undefined,
+      kernelTCP: input.cgroupVersion === 1 ? positive(host.KernelMemoryTCP) : undefined,
       disableOOMKiller: input.cgroupVersion === 1 && host.OomKillDisable === true ? true : undefined,
     }),
     cpu: drop({
@@ -51,7 +56,10 @@ export function buildResources(input: { readonly hostConfig: HostConfig; readonl
       mems: text(host.CpusetMems),
     }),
     pids: host.PidsLimit === undefined || host.PidsLimit === null || host.PidsLimit <= 0 ? undefined : { limit: host.PidsLimit },
-    blockIO: drop({ weight: input.hasBlockWeight ? positive(host.BlkioWeight) : undefined }),
+    blockIO: drop({
+      ...(input.hasBlockWeight ? { weight: positive(host.BlkioWeight), ...(input.deviceWeights.length === 0 ? {} : { weightDevice: input.deviceWeights }) } : {}),
+      ...input.throttles,
+    }),
   }) ?? {}
 }
 
@@ -72,10 +80,10 @@ function deviceRules(host: HostConfig, devices: readonly OciDevice[]): readonly 
   return [{ allow: false, access: 'rwm' }, ...DEVICE_RULES, ...asked, ...(host.DeviceCgroupRules ?? []).map(parseRule)]
 }
 
-/** "c 42:* rmw" */
-function parseRule(rule: string): DeviceRule {
-  const [type = 'a', numbers = '*:*', access = 'rwm'] = rule.trim().split(/\s+/)
-  const [major = '*', minor = '*'] = numbers.split(':')
+/** "c 42:* rmw" @throws `invalid-config` (invalid-argument) */
+export function parseRule(rule: string): DeviceRule {
+  const [, type = '', major = '', minor = '', access = ''] = /^([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})$/.exec(rule) ?? []
+  if (type === '') throw new ShoalError('invalid-argument', 'invalid-config', `invalid device cgroup rule format: '${rule}'`)
   return { allow: true, type, access, ...(major === '*' ? {} : { major: Number(major) }), ...(minor === '*' ? {} : { minor: Number(minor) }) }
 }
 

@@ -12,16 +12,26 @@ export interface OciRuntime {
   readonly cachesSeccomp: boolean
 }
 
+/** Runtimes of this machine: that of containers which name none, and every one that a container can name. */
+export interface OciRuntimes { readonly standard: OciRuntime; readonly byName: ReadonlyMap<string, OciRuntime> }
+
+/** dockerd's own name for runc. */
+const ALIASES: Readonly<Record<string, string>> = { 'io.containerd.runc.v2': 'runc' }
+
 /**
- * crun where it is installed and works, else runc.
+ * The standard one is the first of `preferred` that is installed and works: crun, else runc.
  * @throws `no-oci-runtime` (failed-precondition)
  */
-export async function chooseRuntime(kernel: Kernel, preferred: readonly ('crun' | 'runc')[] = ['crun', 'runc']): Promise<OciRuntime> {
-  for (const name of preferred) {
+export async function chooseRuntimes(kernel: Kernel, preferred: readonly ('crun' | 'runc')[] = ['crun', 'runc']): Promise<OciRuntimes> {
+  const byName = new Map<string, OciRuntime>()
+  for (const name of new Set([...preferred, 'crun', 'runc'] as const)) {
     if (!await works(kernel, name)) continue
-    return { name, path: kernel.processes.sealProgram(name), hiddenMount: name === 'crun' ? kernel.cgroups.hybridMount : undefined, cachesSeccomp: name === 'crun' }
+    byName.set(name, { name, path: kernel.processes.sealProgram(name), hiddenMount: name === 'crun' ? kernel.cgroups.hybridMount : undefined, cachesSeccomp: name === 'crun' })
   }
-  throw new ShoalError('failed-precondition', 'no-oci-runtime', `none of ${preferred.join(', ')} is installed; install the package crun`)
+  const standard = preferred.map(name => byName.get(name)).find(runtime => runtime !== undefined)
+  if (standard === undefined) throw new ShoalError('failed-precondition', 'no-oci-runtime', `none of ${preferred.join(', ')} is installed; install the package crun`)
+  for (const [alias, name] of Object.entries(ALIASES)) byName.set(alias, byName.get(name) ?? standard)
+  return { standard, byName }
 }
 
 async function works(kernel: Kernel, name: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { HostConfig } from '../../../src/api/engine/engine-json.ts'
 import type { OciSeccomp } from './seccomp.ts'
-import { buildDevices, buildResources, type OciDevice, type OciResources } from './oci-resources.ts'
+import type { OciHook } from './cdi.ts'
+import { buildDevices, buildResources, type OciDevice, type OciResources, type OciThrottle } from './oci-resources.ts'
 
 /** The parts of the OCI runtime specification that are used. */
 export interface OciSpec {
@@ -10,6 +11,7 @@ export interface OciSpec {
   readonly hostname?: string
   readonly mounts: readonly OciMount[]
   readonly annotations?: Readonly<Record<string, string>>
+  readonly hooks?: Readonly<Record<string, readonly OciHook[]>>
   readonly linux: Readonly<Record<string, unknown>>
 }
 
@@ -40,15 +42,21 @@ export interface SpecInput {
   readonly tty: boolean
   readonly rootfs: string
   readonly hostname: string
+  readonly domainname: string
   readonly capabilities: readonly string[]
   readonly seccomp: OciSeccomp | undefined
   readonly noNewPrivileges: boolean
+  /** A profile loaded in the kernel; "" for none. */
+  readonly appArmor: string
+  readonly writableCgroups: boolean
   /** Binds, volumes and tmpfs of the user, and the engine's own (/etc/hosts, …). */
   readonly mounts: readonly OciMount[]
   readonly netnsPath: string | undefined
   /** "" for a namespace of its own, a path to join one; undefined for the host's. */
   readonly pidNamespace: string | undefined
   readonly ipcNamespace: string | undefined
+  /** /dev/shm: made for the container alone, a directory of the host, or none at all. */
+  readonly shm: { readonly kind: 'own' } | { readonly kind: 'bind'; readonly source: string } | { readonly kind: 'none' }
   readonly utsNamespace: string | undefined
   readonly cgroupNamespace: boolean
   readonly cgroupPath: string
@@ -56,15 +64,20 @@ export interface SpecInput {
   readonly hasBlockWeight: boolean
   /** For privileged containers: every device of the host. For others: those asked for. */
   readonly devices: readonly OciDevice[]
+  readonly throttles: Readonly<Record<string, readonly OciThrottle[]>>
+  readonly deviceWeights: readonly { readonly major: number; readonly minor: number; readonly weight: number }[]
+  readonly hooks: Readonly<Record<string, readonly OciHook[]>>
   readonly cpuCount: number
   readonly annotations: Readonly<Record<string, string>>
 }
 
-const MASKED_PATHS: readonly string[] = [
+/** Hidden from containers unless told otherwise. */
+export const MASKED_PATHS: readonly string[] = [
   '/proc/asound', '/proc/acpi', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/timer_list', '/proc/timer_stats',
   '/proc/sched_debug', '/proc/scsi', '/sys/firmware', '/sys/devices/virtual/powercap',
 ]
-const READONLY_PATHS: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+/** Not writable in containers unless told otherwise. */
+export const READONLY_PATHS: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
 const SHM_BYTES_DEFAULT = 67_108_864
 
 export function buildSpec(input: SpecInput): OciSpec {
@@ -77,10 +90,12 @@ export function buildSpec(input: SpecInput): OciSpec {
     ...(input.utsNamespace === undefined ? {} : { hostname: input.hostname }),
     mounts: buildMounts(input, privileged),
     annotations: { ...input.annotations, ...hostConfig.Annotations },
+    ...(Object.keys(input.hooks).length === 0 ? {} : { hooks: input.hooks }),
     linux: {
       cgroupsPath: input.cgroupPath,
       namespaces: buildNamespaces(input),
-      sysctl: hostConfig.Sysctls ?? {},
+      // Older runtimes know no domain name but as a kernel setting.
+      sysctl: { ...hostConfig.Sysctls, ...(input.domainname === '' || input.utsNamespace === undefined ? {} : { 'kernel.domainname': input.domainname }) },
       devices: buildDevices(input.devices),
       resources: buildResources(input) satisfies OciResources,
       rootfsPropagation: propagation(input.mounts),
@@ -90,7 +105,7 @@ export function buildSpec(input: SpecInput): OciSpec {
   }
 }
 
-export function buildProcess(input: Pick<SpecInput, 'hostConfig' | 'args' | 'env' | 'cwd' | 'user' | 'tty' | 'capabilities' | 'noNewPrivileges'>): OciProcess {
+export function buildProcess(input: Pick<SpecInput, 'hostConfig' | 'args' | 'env' | 'cwd' | 'user' | 'tty' | 'capabilities' | 'noNewPrivileges' | 'appArmor'>): OciProcess {
   const { hostConfig } = input
   const [height = 0, width = 0] = hostConfig.ConsoleSize ?? []
   const rlimits = (hostConfig.Ulimits ?? []).map(limit => ({
@@ -103,6 +118,7 @@ export function buildProcess(input: Pick<SpecInput, 'hostConfig' | 'args' | 'env
     capabilities: capabilitySets(input.capabilities, input.user.uid),
     ...(rlimits.length === 0 ? {} : { rlimits }),
     noNewPrivileges: input.noNewPrivileges,
+    ...(input.appArmor === '' ? {} : { apparmorProfile: input.appArmor }),
     ...(hostConfig.OomScoreAdj === undefined || hostConfig.OomScoreAdj === 0 ? {} : { oomScoreAdj: hostConfig.OomScoreAdj }),
   }
 }
@@ -136,21 +152,21 @@ function buildNamespaces(input: SpecInput): readonly { readonly type: string; re
 function buildMounts(input: SpecInput, privileged: boolean): readonly OciMount[] {
   const { hostConfig } = input
   const writable = privileged ? 'rw' : 'ro'
-  const hostIpc = input.ipcNamespace === undefined
   const base: OciMount[] = [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
     { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'] },
     sysMount(input, writable),
-    { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [writable, 'nosuid', 'noexec', 'nodev', 'relatime'] },
+    { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [input.writableCgroups ? 'rw' : writable, 'nosuid', 'noexec', 'nodev', 'relatime'] },
     // A message queue file system belongs to an IPC namespace: mounted anew it is the host's when that is the container's.
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
   ]
-  const shm: OciMount = hostIpc ? rbind('/dev/shm', '/dev/shm')
-    : { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${hostConfig.ShmSize !== undefined && hostConfig.ShmSize > 0 ? hostConfig.ShmSize : SHM_BYTES_DEFAULT}`] }
+  const size = hostConfig.ShmSize !== undefined && hostConfig.ShmSize > 0 ? hostConfig.ShmSize : SHM_BYTES_DEFAULT
+  const shm = input.shm.kind === 'none' ? [] : [input.shm.kind === 'bind' ? rbind(input.shm.source, '/dev/shm')
+    : { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${size}`] }]
   const overridden = new Set(input.mounts.map(mount => mount.destination))
   const users = [...input.mounts].sort((a, b) => depth(a.destination) - depth(b.destination))
-  return [...[...base, shm].filter(mount => !overridden.has(mount.destination)), ...users]
+  return [...[...base, ...shm].filter(mount => !overridden.has(mount.destination)), ...users]
 }
 
 /** sysfs shows the network namespace it was mounted in, so without one of its own a container gets the host's by bind. */
@@ -159,12 +175,12 @@ function sysMount(input: SpecInput, writable: string): OciMount {
   return { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', writable] }
 }
 
-function rbind(source: string, destination: string): OciMount { return { destination, type: 'bind', source, options: ['rbind', 'nosuid', 'noexec', 'nodev'] } }
+function rbind(source: string, destination: string): OciMount { return { destination, type: 'bind', source, options: ['rbind', 'rprivate'] } }
 
 function depth(path: string): number { return path === '/' ? 0 : path.split('/').length }
 
 function propagation(mounts: readonly OciMount[]): string {
   const options = new Set(mounts.flatMap(mount => mount.options))
-  if (options.has('shared') || options.has('rshared')) return 'rshared'
+  if (options.has('shared') || options.has('rshared')) return 'shared'
   return options.has('slave') || options.has('rslave') ? 'rslave' : 'rprivate'
 }

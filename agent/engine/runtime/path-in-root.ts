@@ -1,4 +1,4 @@
-import { lstat, mkdir, readlink, readFile, chown } from 'node:fs/promises'
+import { lstat, mkdir, readlink, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ShoalError } from '../../../src/base/errors.ts'
 
@@ -42,11 +42,11 @@ export async function readInRoot(root: string, path: string): Promise<string> {
   }
 }
 
-/** Makes a directory and its parents; what was made belongs to this user. */
-export async function makeDirectoryInRoot(root: string, path: string, owner: { readonly uid: number; readonly gid: number }): Promise<void> {
+/** Makes a directory and its parents, root's. @throws `bad-working-directory` (invalid-argument) */
+export async function makeDirectoryInRoot(root: string, path: string): Promise<void> {
   const target = await resolveInRoot(root, path)
-  const made = await mkdir(target, { recursive: true, mode: 0o755 }).catch((error: unknown) => {
-    throw new ShoalError('invalid-argument', 'bad-working-directory', `cannot make ${path} in the container: it is, or goes through, a file`, { cause: error })
+  await mkdir(target, { recursive: true, mode: 0o755 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error
+    throw new ShoalError('invalid-argument', 'bad-working-directory', `Cannot mkdir: ${path} is not a directory`, { cause: error })
   })
-  if (made !== undefined && owner.uid !== 0) await chown(target, owner.uid, owner.gid)
 }

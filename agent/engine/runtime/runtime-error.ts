@@ -1,11 +1,17 @@
 import { ShoalError } from '../../../src/base/errors.ts'
 
-const PREFIXES = { create: 'failed to create task for container: OCI runtime create failed', exec: 'OCI runtime exec failed: exec failed' } as const
+/** Scripts look for dockerd's words (20.10), whichever runtime is called. */
+const PREFIXES = { create: 'failed to create shim task: OCI runtime create failed: runc create failed', exec: 'OCI runtime exec failed: exec failed' } as const
 
 /** What a runtime's log says of a failure, in the words that the stock CLI looks for when it chooses its exit status; and the container's exit code. */
 export function runtimeFailure(log: string, command: string, what: 'create' | 'exec' = 'create'): { readonly error: ShoalError; readonly exitCode: number } {
   const text = lastError(log)
   const failure = (reason: string): ShoalError => new ShoalError('invalid-argument', 'runtime-failed', `${PREFIXES[what]}: unable to start container process: ${reason}`, { cause: new Error(text) })
+  // What crun says of an empty word and of a directory.
+  if (/^open executable: /.test(text) && command === '') return { exitCode: 127, error: failure('exec: "": executable file not found in $PATH: unknown') }
+  if (/^open executable: /.test(text)) return { exitCode: 126, error: failure(`exec: "${command}": permission denied: unknown`) }
+  const [, setting, space = ''] = /^the sysctl `(.*)` requires a new (network|IPC) namespace/.exec(text) ?? []
+  if (setting !== undefined) return { exitCode: 128, error: new ShoalError('invalid-argument', 'runtime-failed', `${PREFIXES[what]}: sysctl "${setting}" ${space === 'network' ? 'not allowed in host network namespace' : 'is not allowed in the hosts ipc namespace'}: unknown`) }
   if (/executable file .*not found|in \$PATH|exec(utable)?:? .*no such file|exec:? .*no such file/i.test(text)) {
     const detail = /\$PATH/.test(text) && !command.includes('/') ? 'executable file not found in $PATH' : `stat ${command}: no such file or directory`
     return { exitCode: 127, error: failure(`exec: "${command}": ${detail}: unknown`) }

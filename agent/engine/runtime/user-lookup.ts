@@ -12,23 +12,24 @@ export interface LookedUpUser extends OciUser { readonly home: string }
 export function lookUpUser(user: string, extraGroups: readonly string[], files: AccountFiles): LookedUpUser {
   const accounts = rows(files.passwd)
   const groups = rows(files.group)
-  const [name = '', groupName] = user === '' ? ['0'] : user.split(':')
+  const [asked = '', groupName] = user.split(':')
+  const name = asked === '' ? '0' : asked
   const account = accounts.find(row => row[0] === name) ?? accounts.find(row => row[2] === name)
-  const uid = account === undefined ? numeric(name, 'user', 'passwd') : Number(account[2])
+  const uid = account === undefined ? numeric(name, 'unable to find user', 'passwd') : Number(account[2])
   const gid = groupName === undefined || groupName === '' ? Number(account?.[3] ?? 0) : groupId(groupName, groups)
   const own = groupName === undefined && account !== undefined ? groups.filter(row => (row[3] ?? '').split(',').includes(account[0] ?? '')).map(row => Number(row[2])) : []
-  const additional = [...new Set([gid, ...own, ...extraGroups.map(group => groupId(group, groups))])]
+  const additional = [...new Set([gid, ...own, ...extraGroups.map(group => groupId(group, groups, 'Unable'))])]
   return { uid, gid, additionalGids: additional, home: account?.[5] !== undefined && account[5] !== '' ? account[5] : '/' }
 }
 
-function groupId(name: string, groups: readonly (readonly string[])[]): number {
+function groupId(name: string, groups: readonly (readonly string[])[], unable = 'unable'): number {
   const row = groups.find(group => group[0] === name)
-  return row === undefined ? numeric(name, 'group', 'group') : Number(row[2])
+  return row === undefined ? numeric(name, `${unable} to find group`, 'group') : Number(row[2])
 }
 
-function numeric(name: string, what: string, file: string): number {
+function numeric(name: string, failure: string, file: string): number {
   if (/^\d{1,10}$/.test(name) && Number(name) <= 0x7fffffff) return Number(name)
-  throw new ShoalError('invalid-argument', 'unknown-user', `unable to find ${what} ${name}: no matching entries in ${file} file`)
+  throw new ShoalError('invalid-argument', 'unknown-user', `${failure} ${name}: no matching entries in ${file} file`)
 }
 
 function rows(text: string): readonly (readonly string[])[] {

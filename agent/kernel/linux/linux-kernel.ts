@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { capabilityNames } from '../capabilities.ts'
 import type { Kernel, KernelHost } from '../kernel.ts'
@@ -20,6 +20,7 @@ function createHost(): KernelHost {
   return {
     capabilities: () => capabilityNames(/^CapBnd:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'),
     hasSeccomp: /^Seccomp:/m.test(readFileSync('/proc/self/status', 'utf8')),
+    hasAppArmor: existsSync('/sys/module/apparmor/parameters/enabled') && readFileSync('/sys/module/apparmor/parameters/enabled', 'utf8').startsWith('Y'),
     cpuCount: cpus().length,
     memoryBytes: totalmem(),
     release: release(),

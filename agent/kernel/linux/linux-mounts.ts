@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
 import { ShoalError } from '../../../src/base/errors.ts'
-import type { KernelMounts, OverlayMount } from '../kernel.ts'
+import type { KernelMounts, MountPropagation, OverlayMount } from '../kernel.ts'
 import { errnoError, errnoName, type Libc } from './libc.ts'
 
 const MS_BIND = 0x1000
@@ -43,6 +43,22 @@ export class LinuxMounts implements KernelMounts {
   async unmount(target: string): Promise<void> {
     if (await this.#libc.umount2Async(target, MNT_DETACH) === 0) return
     if (this.under(target).includes(target)) throw new ShoalError('internal', 'unmount-failed', `cannot unmount ${target}`)
+  }
+
+  propagation(path: string): MountPropagation | undefined {
+    let real: string
+    try {
+      real = realpathSync(path)
+    } catch {
+      return undefined
+    }
+    // Of mounts over one another the last one counts.
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map(line => line.split(' ')).filter(fields => fields.length > 6)
+      .map(fields => ({ point: unescape(fields[4] ?? ''), marks: fields.slice(6, fields.indexOf('-')) }))
+      .filter(({ point }) => point === '/' || real === point || real.startsWith(`${point}/`))
+    const best = mounts.reduce<(typeof mounts)[number] | undefined>((found, mount) => (found === undefined || mount.point.length >= found.point.length ? mount : found), undefined)
+    if (best === undefined) return undefined
+    return { mountPoint: best.point, isShared: best.marks.some(mark => mark.startsWith('shared:')), isSlave: best.marks.some(mark => mark.startsWith('master:')) }
   }
 
   under(prefix: string): readonly string[] {

@@ -1,0 +1,45 @@
+import type { ContainerConfig, HostConfig } from '../../../src/api/engine/engine-json.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+
+const MOUNT_MODE = /^(ro|rw|z|Z|nocopy|cached|delegated|consistent|r?private|r?shared|r?slave)$/
+
+/**
+ * Namespaces of a container: their modes are known, and what is asked for besides does not contradict them.
+ * @throws `invalid-config`, `unsupported-userns` (invalid-argument)
+ */
+export function checkModes(config: ContainerConfig, host: HostConfig): void {
+  for (const [name, mode] of [['PID', host.PidMode ?? ''], ['UTS', host.UTSMode ?? '']] as const) {
+    if (mode !== '' && mode !== 'host' && mode !== 'private' && !(name === 'PID' && /^container:.+/.test(mode))) throw invalid(`invalid ${name} mode: ${mode}`)
+  }
+  if (!/^(|private|shareable|host|none|container:.+)$/.test(host.IpcMode ?? '')) throw invalid(`Invalid IPC mode: ${host.IpcMode}`)
+  if (!/^(|private|host)$/.test(host.CgroupnsMode ?? '')) throw invalid(`invalid cgroup namespace mode: ${host.CgroupnsMode}`)
+  if ((host.UsernsMode ?? '') !== '' && host.UsernsMode !== 'host') throw new ShoalError('invalid-argument', 'unsupported-userns', 'user namespaces are not supported; leave --userns out')
+  if ((host.Isolation ?? '') !== '' && host.Isolation !== 'default') throw invalid(`Invalid isolation: "${host.Isolation}" - linux only supports 'default'`)
+  if ((host.Cgroup ?? '') !== '') throw invalid(`invalid cgroup: ${host.Cgroup}; joining another container's cgroup is not supported, use --cgroup-parent`)
+  for (const from of host.VolumesFrom ?? []) {
+    const mode = from.split(':').slice(1).join(':')
+    if (mode !== '' && mode.split(',').some(word => !MOUNT_MODE.test(word))) throw invalid(`invalid mode: ${mode}`)
+  }
+  checkNetworkMode(config, host)
+}
+
+/** Whoever shares a network namespace has its names, addresses and ports too. */
+function checkNetworkMode(config: ContainerConfig, host: HostConfig): void {
+  const mode = host.NetworkMode ?? ''
+  const shares = mode.startsWith('container:')
+  const conflicts: readonly (readonly [boolean, string])[] = [
+    [host.UTSMode === 'host' && (config.Hostname ?? '') !== '', 'conflicting options: hostname and the UTS mode'],
+    [shares && (config.Hostname ?? '') !== '', 'conflicting options: hostname and the network mode'],
+    [shares && (host.Links ?? []).length > 0, "conflicting options: container type network can't be used with links. This would result in undefined behavior"],
+    [mode === 'host' && (host.Links ?? []).length > 0, "conflicting options: host type networking can't be used with links. This would result in undefined behavior"],
+    [shares && (host.Dns ?? []).length > 0, 'conflicting options: dns and the network mode'],
+    [shares && (host.ExtraHosts ?? []).length > 0, 'conflicting options: custom host-to-IP mapping and the network mode'],
+    [(shares || mode === 'host') && (config.MacAddress ?? '') !== '', 'conflicting options: mac-address and the network mode'],
+    [shares && (Object.keys(host.PortBindings ?? {}).length > 0 || host.PublishAllPorts === true), 'conflicting options: port publishing and the container type network mode'],
+    [shares && Object.keys(config.ExposedPorts ?? {}).length > 0, 'conflicting options: port exposing and the container type network mode'],
+  ]
+  const conflict = conflicts.find(([holds]) => holds)
+  if (conflict !== undefined) throw invalid(conflict[1])
+}
+
+function invalid(message: string): ShoalError { return new ShoalError('invalid-argument', 'invalid-config', message) }
