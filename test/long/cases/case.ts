@@ -48,6 +48,8 @@ export interface Scenario {
   readonly client?: '28' | '20.10'
   /** Only on Shoal, at the API's newest version: what dockerd 20.10 does not know yet. Each step then says what is expected (`says`), or is quiet. */
   readonly newer?: true
+  /** It is there to be refused: its command lines prove no flag. */
+  readonly refusals?: true
   /** What it touches is seen by other scenarios (prune, system df): it runs when no other does. */
   readonly alone?: true
 }

@@ -46,3 +46,8 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/: maximum retry count cannot be negative/, ": invalid restart policy: maximum retry count cannot be negative"],
   [/Range of CPUs is/, 'range of CPUs is'],
 ]
+
+/** Fields of dockerd 20.10's answers that newer ones no longer have. */
+export const RETIRED: readonly RegExp[] = [
+  /KernelMemory/, /^\.ContainerConfig\./, /^\.Container: /, /NondistributableArtifacts/, /^\.Runtimes\./, /Commit\.Expected/,
+]

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { words, type ApiStep, type Difference, type Scenario, type Step } from '../cases/case.ts'
-import { REWORDED } from '../cases/differences.ts'
+import { RETIRED, REWORDED } from '../cases/differences.ts'
 import type { Answer, Command, Daemon, Place } from './daemon.ts'
 
 export interface Daemons { readonly theirs: Daemon; readonly ours: Daemon }
@@ -56,10 +56,18 @@ export function fault(compared: Compared, difference: Difference | undefined): s
   const { step, theirs, ours } = compared
   if ('line' in step && step.quiet === true) return (theirs?.status ?? 0) === 0 && ours.status === 0 ? undefined : report(compared, 'must succeed')
   if (theirs === undefined) return expected(compared)
-  const same = theirs.status === ours.status && theirs.stdout === ours.stdout && theirs.stderr === ours.stderr
+  const same = theirs.status === ours.status && theirs.stderr === ours.stderr && (isShape(step, ours) ? missing(theirs, ours).length === 0 : theirs.stdout === ours.stdout)
   if (difference === undefined) return same ? undefined : report(compared, 'differs')
   if (!same && difference.ours !== undefined && !difference.ours.test(`${ours.stdout}\n${ours.stderr}`)) return report(compared, `differs otherwise than listed (${difference.reason})`)
   return undefined
+}
+
+function isShape(step: Step | ApiStep, ours: Answer): boolean { return 'api' in step && step.compare === undefined && ours.status < 300 }
+
+/** The fields that Shoal's answer lacks. It may have more: clients ignore what they do not know. */
+function missing(theirs: Answer, ours: Answer): readonly string[] {
+  const has = new Set(ours.stdout.split('\n'))
+  return theirs.stdout.split('\n').filter(field => field !== '' && !has.has(field) && !RETIRED.some(retired => retired.test(field)))
 }
 
 function expected(compared: Compared): string | undefined {
@@ -69,7 +77,8 @@ function expected(compared: Compared): string | undefined {
   return says === undefined || says.test(`${ours.stdout}\n${ours.stderr}`) ? undefined : report(compared, `says ${says}`)
 }
 
-function report({ line, theirs, ours }: Compared, what: string): string {
+function report({ line, step, theirs, ours }: Compared, what: string): string {
+  if (theirs !== undefined && isShape(step, ours) && theirs.status === ours.status) return `${what}: ${line}\n  shoal lacks\n    ${missing(theirs, ours).join('\n    ')}`
   return `${what}: ${line}\n${theirs === undefined ? '' : `${show('dockerd', theirs)}\n`}${show('shoal', ours)}`
 }
 
