@@ -12,6 +12,7 @@ export class FakeNetworkKernel implements NetworkKernel {
   readonly nftRuns: { readonly netns: NetnsPath; readonly commands: string }[] = []
   readonly linkOperations: { readonly netns: NetnsPath; readonly operation: LinkOperation }[] = []
   readonly sysctls = new Map<string, string>()
+  hasIpv6 = true
   /** Modules that are neither there nor to be loaded. */
   readonly missingModules = new Set<string>()
   readonly openSockets = new Map<number, string>()
@@ -33,6 +34,7 @@ export class FakeNetworkKernel implements NetworkKernel {
     list: (directory: string): readonly string[] =>
       [...this.#namespaces.keys()].flatMap(path => path?.startsWith(`${directory}/`) === true ? [path.slice(directory.length + 1)] : []),
     writeSysctl: (netns: NetnsPath, key: string, value: string): void => { this.sysctls.set(`${netns ?? ''}:${key}`, value) },
+    forwardIpv6: (netns: NetnsPath): void => { this.sysctls.set(`${netns ?? ''}:ipv6/conf/all/forwarding`, '1') },
   }
 
   readonly links = {
@@ -59,7 +61,7 @@ export class FakeNetworkKernel implements NetworkKernel {
   }
 
   readonly sockets = {
-    bind: (netns: NetnsPath, protocol: 'tcp' | 'udp', address: string, port: number): BoundSocket => {
+    bind: (netns: NetnsPath, protocol: 'tcp' | 'udp' | 'sctp', address: string, port: number): BoundSocket => {
       const fd = this.#nextFd++
       const key = `${netns ?? ''} ${protocol} ${address} ${port === 0 ? fd : port}`
       if ([...this.openSockets.values()].includes(key)) throw new ShoalError('conflict', 'address-in-use', `${address}:${port}/${protocol}: address already in use`)
@@ -67,6 +69,7 @@ export class FakeNetworkKernel implements NetworkKernel {
       return { fd, port: port === 0 ? fd : port }
     },
     listen: (): void => {},
+    forward: (): void => {},
     close: (fd: number): void => { this.openSockets.delete(fd) },
   }
 
@@ -94,6 +97,10 @@ export class FakeNetworkKernel implements NetworkKernel {
       case 'add-veth':
         this.#add(netns, operation.name, 'veth', { ...operation, peerAt: { netns: operation.peer.netns ?? netns, name: operation.peer.name } })
         return this.#add(operation.peer.netns ?? netns, operation.peer.name, 'veth', { ...operation.peer, peerAt: { netns, name: operation.name } })
+      case 'add-macvlan':
+      case 'add-ipvlan': { this.#link(netns, operation.parent); return this.#add(operation.into, operation.name, operation.kind.slice(4), operation) }
+      case 'add-vlan':
+      case 'add-dummy': return this.#add(netns, operation.name, operation.kind.slice(4), {})
       case 'set-link': return this.#set(netns, operation)
       case 'add-address': { this.#link(netns, operation.link).addresses.add(operation.cidr); return }
       case 'delete-address': { this.#in(netns).get(operation.link)?.addresses.delete(operation.cidr); return }

@@ -16,4 +16,6 @@ export interface Netns {
   list(directory: string): readonly string[]
   /** Writes /proc/sys/net/<key> in the namespace, e.g. "ipv4/ip_forward". @throws `sysctl-failed` */
   writeSysctl(netns: NetnsPath, key: string, value: string): void
+  /** Lets the namespace forward IPv6. Links that learn their routes from routers go on doing so, which the kernel would end. @throws `sysctl-failed` */
+  forwardIpv6(netns: NetnsPath): void
 }

@@ -13,4 +13,6 @@ export interface NetworkKernel {
   readonly conntrack: Conntrack
   readonly sockets: NetnsSockets
   readonly modules: Modules
+  /** This kernel knows IPv6. */
+  readonly hasIpv6: boolean
 }

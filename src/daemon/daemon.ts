@@ -111,7 +111,7 @@ async function createEngine(live: LiveConfig, logger: Logger, { kernel, clock, r
       const networks = await createLocalNetworks({
         kernel: networkKernel, execRoot: config.execRoot, dataRoot: config.dataRoot, clock, random, logger, containers: connectable, overlayAttachments: attachments,
         onEvent: event => events.publish('network', event.Action ?? '', event.Actor?.ID ?? '', event.Actor?.Attributes ?? {}),
-        ...(config.bip === '' ? {} : { bip: config.bip }), ...(config.dns.length === 0 ? {} : { dnsUpstreams: config.dns }),
+        ...(config.bip === '' ? {} : { defaultBridge: { bip: config.bip } }), ...(config.dns.length === 0 ? {} : { dnsUpstreams: config.dns }),
         ...(config.defaultAddressPools.length === 0 ? {} : { addressPools: config.defaultAddressPools.map(parsePool) }),
       })
       return { containers: networks, networks }

@@ -1,24 +1,29 @@
+import type { Allocation, WantedAddresses } from './network-pools.ts'
 import type { EndpointRecord } from './network-records.ts'
 
-/** What containers can be plugged into: a bridge or an overlay.  */
+/** What containers can be plugged into. */
 export interface AttachableNetwork {
   readonly id: string
   readonly name: string
-  readonly driver: 'bridge' | 'overlay'
+  readonly driver: 'bridge' | 'overlay' | 'macvlan' | 'ipvlan'
   readonly isInternal: boolean
-  /** Length of the subnet's prefix. */
-  readonly prefix: number
-  /** The address that leads outside; empty when none does. */
-  readonly gateway: string
+  /** It leads outside by itself. */
+  readonly hasWayOut: boolean
   /** Host address of published ports that name none. */
   readonly defaultHostIp: string
-  /** Takes an address. @throws `address-in-use`, `address-outside-subnet`, `no-free-address`, `overlay-address-missing` */
-  allocate(wanted: string): string
-  /** Marks the address of an endpoint that was there before a restart as taken. */
-  claim(address: string): void
-  release(address: string): void
-  /** Puts the interface into `netns`, up and with its address; routes are the caller's business. */
+  /** Names of interfaces in containers begin with this. */
+  readonly linkPrefix: string
+  /** Endpoints send through the interface without a gateway. */
+  readonly isDirect: boolean
+  /** Its containers are reached at their own addresses: ports are opened rather than published. */
+  isRouted(family: 4 | 6): boolean
+  /** Takes addresses. @throws `address-in-use`, `address-outside-subnet`, `no-free-address`, `overlay-address-missing` */
+  allocate(wanted: WantedAddresses): Allocation
+  /** Marks the addresses of an endpoint that was there before a restart as taken. */
+  claim(taken: { readonly address: string; readonly address6?: string }): void
+  release(taken: { readonly address: string; readonly address6?: string }): void
+  /** Puts the interface into `netns`, up and with its addresses; routes are the caller's business. */
   plug(netns: string, endpoint: EndpointRecord): void
   /** Takes the interface away. Gone: nothing happens. */
-  unplug(endpoint: EndpointRecord): Promise<void>
+  unplug(netns: string, endpoint: EndpointRecord): Promise<void>
 }

@@ -1,16 +1,20 @@
+import { familyOf } from '../../../src/base/ip-address.ts'
+import type { LinkOperation } from '../../kernel/links.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
-import { AddressPool } from './ipam.ts'
+import { bringEndpointUp } from './endpoint-links.ts'
 import { macOf } from './ipv4.ts'
+import { NetworkPools, type Allocation, type WantedAddresses } from './network-pools.ts'
 import type { BridgeSettings, EndpointRecord, NetworkRecord } from './network-records.ts'
 
-/** One bridge in the daemon's namespace and the addresses of its subnet. */
+/** One bridge in the daemon's namespace and the addresses of its subnets. */
 export class BridgeNetwork implements AttachableNetwork {
   readonly id: string
   readonly name: string
   readonly driver = 'bridge'
+  readonly isDirect = false
   readonly settings: BridgeSettings
-  readonly #addresses: AddressPool
+  readonly #pools: NetworkPools
   readonly #kernel: NetworkKernel
 
   constructor(kernel: NetworkKernel, record: NetworkRecord & { readonly bridge: BridgeSettings }) {
@@ -18,28 +22,39 @@ export class BridgeNetwork implements AttachableNetwork {
     this.id = record.id
     this.name = record.name
     this.settings = record.bridge
-    this.#addresses = new AddressPool(this.settings.subnet, { range: this.settings.range, reserved: [this.settings.gateway, ...this.settings.auxiliary] })
+    const { subnet, ipv6 } = this.settings
+    this.#pools = new NetworkPools([...(subnet === '' ? [] : [this.settings]), ...(ipv6 === undefined ? [] : [ipv6])])
   }
 
+  /** Of its IPv4 subnet. */
   get prefix(): number { return Number(this.settings.subnet.split('/')[1]) }
-  get isInternal(): boolean { return this.settings.internal }
   get gateway(): string { return this.isInternal ? '' : this.settings.gateway }
+  get isInternal(): boolean { return this.settings.internal }
+  get hasWayOut(): boolean { return !this.isInternal }
   get defaultHostIp(): string { return this.settings.hostIp }
-  allocate(wanted: string): string { return this.#addresses.allocate(wanted) }
-  claim(address: string): void { this.#addresses.claim(address) }
-  release(address: string): void { this.#addresses.release(address) }
+  get linkPrefix(): string { return this.settings.linkPrefix ?? 'eth' }
+
+  isRouted(family: 4 | 6): boolean { return (family === 4 ? this.settings.gatewayMode : this.settings.gatewayMode6) === 'routed' }
+  allocate(wanted: WantedAddresses): Allocation {
+    const allocation = this.#pools.allocate(wanted)
+    return this.isInternal ? { ...allocation, gateway: '', gateway6: '' } : allocation
+  }
+  claim(taken: { readonly address: string; readonly address6?: string }): void { this.#pools.claim(taken) }
+  release(taken: { readonly address: string; readonly address6?: string }): void { this.#pools.release(taken) }
 
   /** Makes the bridge or sets one right that is there, e.g. after a restart of the daemon. */
   up(): void {
-    const { name, gateway, mtu, icc } = this.settings
+    const { name, mtu, icc, ipv6, isForeign } = this.settings
     const isThere = this.#kernel.links.list(undefined).some(link => link.name === name)
-    const wanted = `${gateway}/${this.prefix}`
-    const stale = isThere ? this.#kernel.links.addresses(undefined).filter(({ link, cidr }) => link === name && cidr !== wanted) : []
+    if (!isThere) this.#kernel.links.apply(undefined, [{ kind: 'add-bridge', name, mac: macOf(this.settings.gateway === '' ? ipv6?.gateway ?? '' : this.settings.gateway), mtu, isFiltered: !icc }])
+    if (ipv6 !== undefined) this.#enableIpv6()
+    else if (this.#kernel.hasIpv6 && isForeign !== true) this.#kernel.netns.writeSysctl(undefined, `ipv6/conf/${name}/disable_ipv6`, '1')
+    const wanted = this.#addresses()
+    const families = new Set(wanted.map(familyOf))
+    const stale = isThere ? this.#kernel.links.addresses(undefined).filter(({ link, cidr }) => link === name && families.has(familyOf(cidr)) && !wanted.includes(cidr)) : []
     this.#kernel.links.apply(undefined, [
-      // A MAC of its own, or the bridge would change it as ports come and go.
-      ...(isThere ? [] : [{ kind: 'add-bridge', name, mac: macOf(gateway), mtu, isFiltered: !icc } as const]),
-      ...stale.map(({ cidr }) => ({ kind: 'delete-address', link: name, cidr } as const)),
-      { kind: 'add-address', link: name, cidr: wanted },
+      ...(isForeign === true ? [] : stale.map(({ cidr }): LinkOperation => ({ kind: 'delete-address', link: name, cidr }))),
+      ...wanted.map((cidr): LinkOperation => ({ kind: 'add-address', link: name, cidr })),
       { kind: 'set-link', name, up: true },
     ])
     // So that 127.0.0.1:port of the host can be sent into the bridge; the firewall keeps containers from using it the other way.
@@ -47,7 +62,7 @@ export class BridgeNetwork implements AttachableNetwork {
   }
 
   async down(): Promise<void> {
-    await this.#kernel.links.remove(undefined, this.settings.name)
+    if (this.settings.isForeign !== true) await this.#kernel.links.remove(undefined, this.settings.name)
   }
 
   plug(netns: string, endpoint: EndpointRecord): void {
@@ -58,13 +73,24 @@ export class BridgeNetwork implements AttachableNetwork {
       // Hairpin: where the host has br_netfilter, a container's call to its own published port is turned round on the bridge.
       { kind: 'set-port', name: endpoint.hostLink, hairpin: true },
     ])
-    this.#kernel.links.apply(netns, [
-      { kind: 'add-address', link: endpoint.link, cidr: `${endpoint.address}/${endpoint.prefix}` },
-      { kind: 'set-link', name: endpoint.link, up: true },
-    ])
+    bringEndpointUp(this.#kernel, netns, endpoint)
   }
 
-  async unplug(endpoint: EndpointRecord): Promise<void> {
+  async unplug(_netns: string, endpoint: EndpointRecord): Promise<void> {
     await this.#kernel.links.remove(undefined, endpoint.hostLink)
+  }
+
+  /** What the bridge itself has; an isolated one keeps the host out. */
+  #addresses(): readonly string[] {
+    const { subnet, gateway, ipv6, gatewayMode, gatewayMode6, hasNoAddress } = this.settings
+    return [
+      ...(subnet === '' || hasNoAddress === true || gatewayMode === 'isolated' ? [] : [`${gateway}/${this.prefix}`]),
+      ...(ipv6 === undefined || gatewayMode6 === 'isolated' ? [] : [`${ipv6.gateway}/${ipv6.subnet.split('/')[1] ?? ''}`]),
+    ]
+  }
+
+  #enableIpv6(): void {
+    const { name } = this.settings
+    for (const [key, value] of [['disable_ipv6', '0'], ['accept_ra', '0'], ['accept_dad', '0']] as const) this.#kernel.netns.writeSysctl(undefined, `ipv6/conf/${name}/${key}`, value)
   }
 }

@@ -1,66 +1,67 @@
 import type { NetworkCreateRequest } from '../../../src/api/engine/engine-json.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
-import { pickSubnet, type AddressPoolOption } from './ipam.ts'
-import { contains, formatCidr, formatIpv4, overlaps, parseCidr, parseIpv4, sizeOf, type Subnet } from './ipv4.ts'
-import type { BridgeSettings } from './network-records.ts'
+import { familyOf, parseIp, type Ip } from '../../../src/base/ip-address.ts'
+import { DriverOptions } from './driver-option.ts'
+import type { AddressPoolOption } from './ipam.ts'
+import type { BridgeSettings, GatewayMode } from './network-records.ts'
+import { requestedSubnets } from './subnet-request.ts'
 
-export interface AddressDefaults {
-  readonly pools: readonly AddressPoolOption[]
-  readonly defaultBridge: BridgeSettings
-  readonly mtu: number
-}
+export interface AddressDefaults { readonly pools: readonly AddressPoolOption[]; readonly mtu: number }
 
-/** What the daemon is configured with for docker0: "bip" is its address with prefix, e.g. 172.17.0.1/16. */
-export function defaultBridgeSettings(options: { readonly name: string; readonly bip: string; readonly mtu: number }): BridgeSettings {
-  return {
-    name: options.name, subnet: formatCidr(parseCidr(options.bip)), gateway: options.bip.split('/')[0] ?? '', auxiliary: [],
-    icc: true, masquerade: true, mtu: options.mtu, hostIp: '0.0.0.0', internal: false,
-  }
-}
+const MODES = ['nat', 'routed', 'isolated', 'nat-unprotected'] as const
 
 /**
  * The settings of a new bridge from its create request. Pure.
  * @param surroundings what is there: `host` are the host's own addresses, which a subnet of our choosing avoids
- * @throws `subnet-overlaps` (permission-denied, as Docker), `invalid-subnet`, `no-free-subnet`
+ * @throws `subnet-overlaps` (permission-denied, as Docker), `invalid-subnet`, `no-free-subnet`, `invalid-network`
  */
 export function bridgeSettings(request: NetworkCreateRequest, id: string, surroundings: {
-  readonly defaults: AddressDefaults; readonly networks: readonly BridgeSettings[]; readonly host: readonly string[]
+  readonly defaults: AddressDefaults; readonly networks: readonly BridgeSettings[]; readonly taken: readonly string[]; readonly host: readonly string[]
 }): BridgeSettings {
-  const [config = {}, ...more] = (request.IPAM?.Config ?? []).filter(each => !(each.Subnet ?? '').includes(':'))
-  if (more.length > 0) throw new ShoalError('invalid-argument', 'invalid-subnet', 'bridge networks can have only one subnet')
-  const options = request.Options ?? {}
-  const taken = surroundings.networks.map(network => network.subnet)
-  const subnet = config.Subnet === undefined || config.Subnet === ''
-    ? pickSubnet(surroundings.defaults.pools, [...taken, ...surroundings.host])
-    : checkSubnet(config.Subnet, taken)
-  const name = options['com.docker.network.bridge.name'] ?? `br-${id.slice(0, 12)}`
+  const options = new DriverOptions(request.Options ?? {})
+  const name = options.text('com.docker.network.bridge.name') === '' ? `br-${id.slice(0, 12)}` : options.text('com.docker.network.bridge.name')
   checkBridgeName(name, surroundings.networks)
-  return {
-    name, subnet, gateway: gatewayOf(parseCidr(subnet), config.Gateway), range: config.IPRange === '' ? undefined : config.IPRange,
-    auxiliary: Object.values(config.AuxiliaryAddresses ?? {}),
-    icc: options['com.docker.network.bridge.enable_icc'] !== 'false',
-    masquerade: options['com.docker.network.bridge.enable_ip_masquerade'] !== 'false',
-    mtu: Number(options['com.docker.network.driver.mtu'] ?? surroundings.defaults.mtu),
-    hostIp: options['com.docker.network.bridge.host_binding_ipv4'] ?? '0.0.0.0',
-    internal: request.Internal ?? false,
+  checkOnePerFamily(request)
+  const isInternal = request.Internal ?? false
+  const [mode4, mode6] = [modeOf(options, 4, isInternal), modeOf(options, 6, isInternal)]
+  const settings = {
+    name,
+    icc: options.flag('com.docker.network.bridge.enable_icc', true),
+    masquerade: options.flag('com.docker.network.bridge.enable_ip_masquerade', true),
+    mtu: mtuOf(options, surroundings.defaults.mtu),
+    hostIp: hostIpOf(options.text('com.docker.network.bridge.host_binding_ipv4')),
+    internal: isInternal, gatewayMode: mode4, gatewayMode6: mode6,
+    hasNoAddress: options.flag('com.docker.network.bridge.inhibit_ipv4', false),
+    linkPrefix: options.text('com.docker.network.container_iface_prefix') === '' ? 'eth' : options.text('com.docker.network.container_iface_prefix'),
+    trusted: options.text('com.docker.network.bridge.trusted_host_interfaces').split(':').filter(link => link !== ''),
   }
+  const subnets = requestedSubnets(request, { pools: surroundings.defaults.pools, networks: surroundings.taken, host: surroundings.host })
+  const ipv4 = subnets.find(({ subnet }) => familyOf(subnet) === 4)
+  const ipv6 = subnets.find(({ subnet }) => familyOf(subnet) === 6)
+  return { ...settings, ...ipv4 ?? { subnet: '', gateway: '', auxiliary: [] }, ...(ipv6 === undefined ? {} : { ipv6 }) }
 }
 
-function checkSubnet(cidr: string, taken: readonly string[]): string {
-  const subnet = parseCidr(cidr)
-  if (formatCidr(subnet) !== cidr) throw new ShoalError('invalid-argument', 'invalid-subnet', `invalid subnet ${cidr}: it should be ${formatCidr(subnet)}`)
-  if (sizeOf(subnet) < 4) throw new ShoalError('invalid-argument', 'invalid-subnet', `invalid subnet ${cidr}: it has no room for a gateway and a container`)
-  if (taken.some(other => overlaps(subnet, parseCidr(other)))) {
-    throw new ShoalError('permission-denied', 'subnet-overlaps', 'invalid pool request: Pool overlaps with other one on this address space')
-  }
-  return cidr
+function checkOnePerFamily(request: NetworkCreateRequest): void {
+  const families = (request.IPAM?.Config ?? []).map(config => familyOf(config.Subnet ?? ''))
+  if (new Set(families).size !== families.length) throw new ShoalError('permission-denied', 'invalid-subnet', "bridge driver doesn't support multiple subnets")
 }
 
-function gatewayOf(subnet: Subnet, wanted: string | undefined): string {
-  if (wanted === undefined || wanted === '') return formatIpv4(subnet.base + 1)
-  const address = parseIpv4(wanted)
-  if (address === undefined || !contains(subnet, address)) throw new ShoalError('invalid-argument', 'invalid-subnet', `no matching subnet for gateway ${wanted}`)
-  return wanted
+function modeOf(options: DriverOptions, family: 4 | 6, isInternal: boolean): GatewayMode {
+  const mode = options.choice(`com.docker.network.bridge.gateway_mode_ipv${family}`, MODES, 'nat')
+  if (mode === 'isolated' && !isInternal) throw new ShoalError('invalid-argument', 'invalid-network', 'gateway mode \'isolated\' can only be used for an internal network')
+  return mode
+}
+
+function mtuOf(options: DriverOptions, fallback: number): number {
+  const mtu = options.integer('com.docker.network.driver.mtu', fallback)
+  if (mtu < 0) throw new ShoalError('invalid-argument', 'invalid-network', `invalid MTU number: ${mtu}`)
+  return mtu === 0 ? fallback : mtu
+}
+
+function hostIpOf(text: string): string {
+  const ip: Ip | undefined = text === '' ? { family: 4, value: 0n } : parseIp(text)
+  if (ip?.family !== 4) throw new ShoalError('invalid-argument', 'invalid-network', `failed to parse com.docker.network.bridge.host_binding_ipv4 value: ${text} (failed to parse IPv4 address)`)
+  return text === '' ? '0.0.0.0' : text
 }
 
 /** IFNAMSIZ is 16 with the closing zero. */

@@ -7,7 +7,8 @@ import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import { networkRefs } from './attachable-endpoints.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
 import { ClientReplies } from './client-replies.ts'
-import { hostsFile, resolvConf, type ResolverSettings } from './container-files.ts'
+import { checkEndpoint } from './endpoint-checks.ts'
+import { extraHostLines, hostsFile, resolvConf, type ResolverSettings } from './container-files.ts'
 import { ContainerNames } from './container-names.ts'
 import type { ContainerSandbox, NetworkedContainer } from './container-networks.ts'
 import type { DnsServer } from './dns-server.ts'
@@ -32,6 +33,8 @@ export interface AttachmentParts {
   readonly hostResolver: () => ResolverSettings
   /** Text of the host's /etc/hosts, for containers in its namespace. */
   readonly hostHosts: () => string
+  /** Addresses for "host-gateway"; empty: the default bridge's. */
+  readonly hostGateways: readonly string[]
 }
 
 /** Which networks a container gets, and its life on them. Callers let one change end before the next begins; only detach() may come in between. */
@@ -103,6 +106,8 @@ export class ContainerAttachments implements AsyncDisposable {
     const network = this.#network(networkId)
     const record = this.#parts.sandboxes.get(container.id)
     if (network === undefined || record === undefined) throw new ShoalError('failed-precondition', 'no-sandbox', `container ${container.name} has no network namespace of its own`)
+    const known = this.#parts.registry.byId(networkId)
+    if (known !== undefined) checkEndpoint(known, settings)
     const current = { ...record, container }
     const joined = await this.#parts.sandboxes.join(current, { network, settings, isHidden: false }, this.#networksOf(current, network))
     const [gateway] = (await this.#withGateway(joined.endpoints.map(endpoint => this.#joiningOf(endpoint)))).slice(joined.endpoints.length)
@@ -153,7 +158,7 @@ export class ContainerAttachments implements AsyncDisposable {
   }
 
   async #adopt(record: SandboxRecord): Promise<void> {
-    for (const endpoint of record.endpoints) this.#network(endpoint.networkId)?.claim(endpoint.address)
+    for (const endpoint of record.endpoints) this.#network(endpoint.networkId)?.claim(endpoint)
     this.#parts.sandboxes.adopt(record)
     try {
       await this.#openResolver(record, true)
@@ -196,16 +201,20 @@ export class ContainerAttachments implements AsyncDisposable {
     const byNetwork = new Map<string, Joining>()
     const add = (ref: string, settings: EndpointSettings): void => {
       const network = this.#resolve(ref === 'default' ? 'bridge' : ref)
+      const record = this.#parts.registry.byId(network.id)
+      if (record !== undefined) checkEndpoint(record, settings)
       const known = byNetwork.get(network.id)
       byNetwork.set(network.id, { network, settings: { ...known?.settings, ...settings }, isHidden: false })
     }
-    for (const ref of networkRefs(container)) add(ref, container.endpoints[ref] ?? (ref === 'bridge' ? container.endpoints['default'] : undefined) ?? {})
+    // Without a default bridge (bridge: none) containers that ask for nothing else have a loopback alone.
+    const refs = networkRefs(container).filter(ref => ref !== 'bridge' || this.#parts.registry.byName('bridge') !== undefined)
+    for (const ref of refs) add(ref, container.endpoints[ref] ?? (ref === 'bridge' ? container.endpoints['default'] : undefined) ?? {})
     return [...byNetwork.values()]
   }
 
   /** Whoever is only on overlays gets a way out through the gateway bridge, unless all of them are internal. */
   async #withGateway(joinings: readonly Joining[]): Promise<readonly Joining[]> {
-    const needsGateway = joinings.every(({ network }) => network.gateway === '') && joinings.some(({ network }) => network.driver === 'overlay' && !network.isInternal)
+    const needsGateway = joinings.every(({ network }) => !network.hasWayOut) && joinings.some(({ network }) => network.driver === 'overlay' && !network.isInternal)
     return needsGateway ? [...joinings, { network: await this.#parts.registry.gatewayBridge(), settings: {}, isHidden: true }] : joinings
   }
 
@@ -214,13 +223,14 @@ export class ContainerAttachments implements AsyncDisposable {
     const records = registry.records()
     const overlay = overlays.all().find(each => each.id === ref) ?? overlays.all().find(each => each.name === ref)
     const record: NetworkRecord | undefined = registry.byId(ref) ?? registry.byName(ref) ?? (ref.length >= 12 ? records.find(each => each.id.startsWith(ref)) : undefined)
-    const network = overlay ?? (record === undefined ? undefined : registry.bridge(record.id))
+    const network = overlay ?? (record === undefined ? undefined : registry.network(record.id))
     if (network !== undefined) return network
     if (record === undefined) throw new ShoalError('not-found', 'no-such-network', `network ${ref} not found`)
+    checkEndpoint(record, {})
     throw new ShoalError('invalid-argument', 'invalid-network-mode', `container cannot be connected to network ${ref} together with other networks`)
   }
 
-  #network(id: string): AttachableNetwork | undefined { return this.#parts.overlays.get(id) ?? this.#parts.registry.bridge(id) }
+  #network(id: string): AttachableNetwork | undefined { return this.#parts.overlays.get(id) ?? this.#parts.registry.network(id) }
   #networksOf(record: SandboxRecord, ...more: readonly AttachableNetwork[]): readonly AttachableNetwork[] {
     return [...record.endpoints.flatMap(endpoint => this.#network(endpoint.networkId) ?? []), ...more]
   }
@@ -274,8 +284,8 @@ export class ContainerAttachments implements AsyncDisposable {
       : Object.fromEntries(visible.map(endpoint => [endpoint.networkName, endpointJson({ container, endpoint })]))
     return {
       netnsPath: record.netnsPath, endpoints, ports: portsJson(container, record.ports),
-      hosts: hostsFile(container, { endpoints: record.endpoints, hostGateway: this.#hostGateway(), linked: this.#linked(container) }),
-      resolvConf: resolvConf(container, this.#parts.hostResolver(), this.#needsResolver(record)),
+      hosts: hostsFile(container, { endpoints: record.endpoints, hostGateways: this.#hostGateways(), linked: this.#linked(container) }),
+      resolvConf: resolvConf(container, this.#parts.hostResolver(), { isEmbedded: this.#needsResolver(record), hasIpv6: record.endpoints.some(endpoint => (endpoint.address6 ?? '') !== '') }),
     }
   }
 
@@ -283,12 +293,12 @@ export class ContainerAttachments implements AsyncDisposable {
     const host = this.#parts.hostResolver()
     const hasOwn = container.dns.length + container.dnsSearch.length + container.dnsOptions.length > 0
     const extra = container.extraHosts.flatMap(each => {
-      const at = each.search(/[:=]/)
-      return at > 0 ? [`${each.slice(at + 1).replace('host-gateway', this.#hostGateway())}\t${each.slice(0, at)}\n`] : []
+      const line = extraHostLines(each, this.#hostGateways())
+      return line.map(text => `${text}\n`)
     })
     return {
       endpoints: { host: this.#bareEndpoint('host') }, ports: {}, hosts: this.#parts.hostHosts() + extra.join(''),
-      resolvConf: hasOwn ? resolvConf(container, host, false) : resolvConf({ ...container, dns: host.nameservers }, host, false),
+      resolvConf: resolvConf(hasOwn ? container : { ...container, dns: host.nameservers }, host, { isEmbedded: false, hasIpv6: true, isHost: true }),
     }
   }
 
@@ -304,9 +314,12 @@ export class ContainerAttachments implements AsyncDisposable {
     return { IPAMConfig: null, Links: null, Aliases: null, MacAddress: '', DriverOpts: null, NetworkID: this.#parts.registry.byName(name)?.id ?? '', EndpointID: '', Gateway: '', IPAddress: '', IPPrefixLen: 0 }
   }
 
-  #hostGateway(): string {
-    const record = this.#parts.registry.byName('bridge')
-    return record?.bridge?.gateway ?? '127.0.0.1'
+  /** What "host-gateway" stands for: what the daemon was told, or the default bridge's addresses. */
+  #hostGateways(): readonly string[] {
+    if (this.#parts.hostGateways.length > 0) return this.#parts.hostGateways
+    const bridge = this.#parts.registry.byName('bridge')?.bridge
+    const own = [bridge?.gateway ?? '', bridge?.ipv6?.gateway ?? ''].filter(ip => ip !== '')
+    return own.length > 0 ? own : ['127.0.0.1']
   }
 
   /** Links on the default bridge are lines of the hosts file, as there is no resolver. */

@@ -1,3 +1,4 @@
+import { familyOf, ipOfBytes } from '../../../src/base/ip-address.ts'
 import { decode, encode, type Answer, type Packet } from 'dns-packet'
 
 /** Short, since names follow containers as they come and go. */
@@ -14,7 +15,7 @@ const SERVFAIL = 2
 /** What is known of a name: undefined when it is none of ours and has to be asked elsewhere. */
 export interface LocalNames {
   addresses(name: string): readonly string[] | undefined
-  /** The name of an IPv4 address. */
+  /** The name of an address. */
   reverse(address: string): string | undefined
 }
 
@@ -39,9 +40,10 @@ export function answerLocally(query: Packet, names: LocalNames, shuffle: (addres
   const addresses = names.addresses(name)
   if (addresses === undefined) return undefined
   if (addresses.length === 0) return reply(query, [], NXDOMAIN)
-  // Other types (AAAA above all) exist with no data: asking upstream would be slow and could contradict us.
-  if (question.type !== 'A' && String(question.type) !== 'ANY') return reply(query, [], 0)
-  return reply(query, shuffle(addresses).map(data => ({ type: 'A', name: question.name, ttl: TTL_SECONDS, data })), 0)
+  // Other types exist with no data: asking upstream would be slow and could contradict us.
+  const wanted = (family: 4 | 6): boolean => String(question.type) === 'ANY' || question.type === (family === 4 ? 'A' : 'AAAA')
+  const answers = shuffle(addresses).filter(data => wanted(familyOf(data)))
+  return reply(query, answers.map((data): Answer => ({ type: familyOf(data) === 4 ? 'A' : 'AAAA', name: question.name, ttl: TTL_SECONDS, data })), 0)
 }
 
 /** "I could not find out": nobody upstream, or nobody answers. */
@@ -72,7 +74,9 @@ function udpLimitOf(query: Packet): number {
   return Math.max(UDP_BYTES_MAX, option !== undefined && 'udpPayloadSize' in option ? Number(option.udpPayloadSize) : 0)
 }
 
-/** 4.3.2.1.in-addr.arpa -> 1.2.3.4 */
+/** 4.3.2.1.in-addr.arpa -> 1.2.3.4, and the 32 digits of ip6.arpa -> the address; else nothing's. */
 function addressOfPointer(name: string): string {
-  return name.replace(/\.in-addr\.arpa$/, '').split('.').reverse().join('.')
+  if (name.endsWith('.in-addr.arpa')) return name.replace(/\.in-addr\.arpa$/, '').split('.').reverse().join('.')
+  const digits = name.replace(/\.ip6\.arpa$/, '').split('.').reverse().join('')
+  return /^[0-9a-f]{32}$/.test(digits) ? ipOfBytes(Buffer.from(digits, 'hex')) : ''
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '../../../src/base/logger.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
-import type { AttachableNetwork } from './attachable-network.ts'
+import type { BridgeNetwork } from './bridge-network.ts'
 import type { HostFirewall } from './host-firewall.ts'
 import { formatCidr, macOf, parseCidr } from './ipv4.ts'
 import type { EndpointRecord } from './network-records.ts'
@@ -20,14 +20,14 @@ export class IngressGateway {
   readonly #kernel: NetworkKernel
   readonly #firewall: HostFirewall
   readonly #publisher: PortPublisher
-  readonly #bridge: () => Promise<AttachableNetwork>
+  readonly #bridge: () => Promise<BridgeNetwork>
   readonly #logger: Logger
   #address: string | undefined
   #bridgeId: string | undefined
   #ports: readonly IngressPort[] = []
 
   /** @param options.bridge the host's gateway bridge, made when first asked for */
-  constructor(options: { readonly kernel: NetworkKernel; readonly firewall: HostFirewall; readonly publisher: PortPublisher; readonly bridge: () => Promise<AttachableNetwork>; readonly logger: Logger }) {
+  constructor(options: { readonly kernel: NetworkKernel; readonly firewall: HostFirewall; readonly publisher: PortPublisher; readonly bridge: () => Promise<BridgeNetwork>; readonly logger: Logger }) {
     this.#kernel = options.kernel
     this.#firewall = options.firewall
     this.#publisher = options.publisher
@@ -51,8 +51,8 @@ export class IngressGateway {
   async remove(network: OverlayNetwork): Promise<void> {
     await this.#change([])
     const bridge = await this.#bridge()
-    await bridge.unplug(endpointOf(network, this.#address ?? ''))
-    if (this.#address !== undefined) bridge.release(this.#address)
+    await bridge.unplug(network.sandboxPath, endpointOf(network, this.#address ?? ''))
+    if (this.#address !== undefined) bridge.release({ address: this.#address })
     this.#address = undefined
     this.#bridgeId = undefined
   }
@@ -60,9 +60,9 @@ export class IngressGateway {
   /** A sandbox that a restart found keeps its interface, and with it its address: connections go on. */
   async #plug(network: OverlayNetwork): Promise<string> {
     const bridge = await this.#bridge()
-    const found = this.#kernel.links.addresses(network.sandboxPath).find(({ link }) => link === SANDBOX_GATEWAY)?.cidr.split('/')[0]
-    if (found !== undefined) bridge.claim(found)
-    const address = found ?? bridge.allocate('')
+    const found = this.#kernel.links.addresses(network.sandboxPath).find(({ link, cidr }) => link === SANDBOX_GATEWAY && !cidr.includes(':'))?.cidr.split('/')[0]
+    if (found !== undefined) bridge.claim({ address: found })
+    const address = found ?? bridge.allocate({ address: '', address6: '' }).address
     if (found === undefined) {
       await network.hideNear(formatCidr(parseCidr(`${address}/${bridge.prefix}`)))
       bridge.plug(network.sandboxPath, { ...endpointOf(network, address), prefix: bridge.prefix })

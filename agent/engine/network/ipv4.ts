@@ -1,4 +1,5 @@
 import { ShoalError } from '../../../src/base/errors.ts'
+import { ipBytes } from '../../../src/base/ip-address.ts'
 
 /** An IPv4 subnet; `base` has its host bits cleared. Addresses are unsigned 32-bit numbers. */
 export interface Subnet { readonly base: number; readonly prefix: number }
@@ -32,9 +33,9 @@ export function overlaps(one: Subnet, other: Subnet): boolean {
   return contains(one, other.base) || contains(other, one.base)
 }
 
-/** The MAC that goes with an address: 02:42:<ip>. Neighbours never see a stale pair when an address is used again. */
+/** The MAC that goes with an address: 02:42:<ip>, of IPv6 its last four bytes. Neighbours never see a stale pair when an address is used again. */
 export function macOf(ip: string): string {
-  return `02:42:${ip.split('.').map(part => Number(part).toString(16).padStart(2, '0')).join(':')}`
+  return `02:42:${[...ipBytes(ip).subarray(-4)].map(byte => byte.toString(16).padStart(2, '0')).join(':')}`
 }
 
 function masked(address: number, prefix: number): number {

@@ -1,4 +1,5 @@
 import type { OverlayTable } from '../../../src/api/engine/overlay.ts'
+import { familyOf } from '../../../src/base/ip-address.ts'
 import type { NetworkedContainer } from './container-networks.ts'
 import type { EndpointRecord } from './network-records.ts'
 
@@ -56,7 +57,7 @@ function inNetwork(table: NameTable, name: string): readonly string[] | undefine
 }
 
 function localEntry({ container, endpoint }: NamedEndpoint): { readonly names: readonly string[]; readonly addresses: readonly string[] } {
-  return { names: [container.name, container.id.slice(0, 12), ...endpoint.aliases], addresses: [endpoint.address] }
+  return { names: [container.name, container.id.slice(0, 12), ...endpoint.aliases], addresses: [endpoint.address, endpoint.address6 ?? ''].filter(ip => ip !== '') }
 }
 
 function build(network: string, entries: readonly { readonly names: readonly string[]; readonly addresses: readonly string[] }[]): NameTable {
@@ -67,7 +68,8 @@ function build(network: string, entries: readonly { readonly names: readonly str
       addresses.set(name, [...new Set([...addresses.get(name) ?? [], ...entry.addresses])])
     }
     const [first] = entry.names
-    if (first === undefined || first.startsWith('tasks.') || entry.addresses.length !== 1) continue
+    // A name of several containers is no name of one address.
+    if (first === undefined || first.startsWith('tasks.') || new Set(entry.addresses.map(familyOf)).size !== entry.addresses.length) continue
     for (const address of entry.addresses) if (!names.has(address)) names.set(address, first)
   }
   return { network, addresses, names }

@@ -1,6 +1,6 @@
 import type { Network } from '../../../src/api/engine/engine-json.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
-import { isPredefined } from './network-registry.ts'
+import { isPredefined } from './network-request.ts'
 
 export type Filters = Readonly<Record<string, readonly string[]>>
 

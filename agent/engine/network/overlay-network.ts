@@ -3,6 +3,7 @@ import { ShoalError } from '../../../src/base/errors.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
 import { contains, formatCidr, macOf, parseCidr, parseIpv4 } from './ipv4.ts'
+import type { Allocation, WantedAddresses } from './network-pools.ts'
 import type { EndpointRecord } from './network-records.ts'
 import { changeLinks, OVERLAY_MTU, overlayLinks, type OverlayLinks } from './overlay-links.ts'
 import { addNearSource, changeRules, ownAddress, removedBackends, SANDBOX_BRIDGE, SANDBOX_GATEWAY, SANDBOX_TUNNEL, sandboxTable } from './overlay-rules.ts'
@@ -16,6 +17,9 @@ export class OverlayNetwork implements AttachableNetwork {
   readonly prefix: number
   /** Outside traffic leaves by a bridge of the host. */
   readonly gateway = ''
+  readonly hasWayOut = false
+  readonly isDirect = false
+  readonly linkPrefix = 'eth'
   readonly defaultHostIp = '0.0.0.0'
   readonly sandboxPath: string
   readonly #kernel: NetworkKernel
@@ -72,7 +76,12 @@ export class OverlayNetwork implements AttachableNetwork {
   }
 
   /** @throws `overlay-address-missing` (failed-precondition), `address-in-use` (conflict), `address-outside-subnet` */
-  allocate(wanted: string): string {
+  allocate({ address, address6 }: WantedAddresses): Allocation {
+    if (address6 !== '') throw new ShoalError('invalid-argument', 'address-outside-subnet', `network ${this.name} has no IPv6 addresses`)
+    return { address: this.#take(address), prefix: this.prefix, gateway: this.gateway, address6: '', prefix6: 0, gateway6: '' }
+  }
+
+  #take(wanted: string): string {
     if (wanted === '') throw new ShoalError('failed-precondition', 'overlay-address-missing', `network ${this.name} gives its addresses cluster-wide: the attachment must say which one`)
     const ip = wanted.split('/')[0] ?? wanted
     const address = parseIpv4(ip)
@@ -84,8 +93,9 @@ export class OverlayNetwork implements AttachableNetwork {
     return ip
   }
 
-  claim(address: string): void { this.#used.add(address) }
-  release(address: string): void { this.#used.delete(address) }
+  isRouted(): boolean { return false }
+  claim({ address }: { readonly address: string }): void { this.#used.add(address) }
+  release({ address }: { readonly address: string }): void { this.#used.delete(address) }
 
   plug(netns: string, endpoint: EndpointRecord): void {
     this.#kernel.links.apply(this.sandboxPath, [
@@ -99,7 +109,7 @@ export class OverlayNetwork implements AttachableNetwork {
     ])
   }
 
-  async unplug(endpoint: EndpointRecord): Promise<void> {
+  async unplug(_netns: string, endpoint: EndpointRecord): Promise<void> {
     if (this.#kernel.netns.exists(this.sandboxPath)) await this.#kernel.links.remove(this.sandboxPath, endpoint.hostLink)
   }
 
@@ -116,7 +126,7 @@ export class OverlayNetwork implements AttachableNetwork {
 
   /** The subnet of the bridge that the ingress sandbox is plugged into, if it is. */
   #nearSources(): readonly string[] {
-    return this.#kernel.links.addresses(this.sandboxPath).filter(({ link }) => link === SANDBOX_GATEWAY).map(({ cidr }) => formatCidr(parseCidr(cidr)))
+    return this.#kernel.links.addresses(this.sandboxPath).filter(({ link, cidr }) => link === SANDBOX_GATEWAY && !cidr.includes(':')).map(({ cidr }) => formatCidr(parseCidr(cidr)))
   }
 
   #build(): void {

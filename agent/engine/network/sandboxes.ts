@@ -4,6 +4,7 @@ import { hasCode, ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import type { Random } from '../../../src/base/random.ts'
+import type { LinkOperation } from '../../kernel/links.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
 import type { NetworkedContainer } from './container-networks.ts'
@@ -19,6 +20,7 @@ type NetworkLookup = (networkId: string) => AttachableNetwork | undefined
 
 /** Our interfaces in the daemon's or an overlay's namespace begin with this; anything that does and is in no record is left over. */
 export const LINK_PREFIX = 'shv'
+const LINK_NAME_OPTION = 'com.docker.network.endpoint.ifname'
 
 /**
  * Namespaces of containers with their interfaces, routes and published ports. A record is written before the kernel is touched and
@@ -63,7 +65,7 @@ export class Sandboxes {
       this.#kernel.netns.remove(netnsPath)
       for (const joining of joinings) {
         const endpoint = this.#newEndpoint(joining, record.endpoints)
-        undo.push(() => joining.network.release(endpoint.address))
+        undo.push(() => joining.network.release(endpoint))
         record = { ...record, endpoints: [...record.endpoints, endpoint] }
       }
       this.#save(record)
@@ -71,7 +73,7 @@ export class Sandboxes {
       this.#prepare(netnsPath)
       joinings.forEach(({ network }, at) => {
         const endpoint = record.endpoints[at] as EndpointRecord
-        undo.push(() => network.unplug(endpoint))
+        undo.push(() => network.unplug(netnsPath, endpoint))
         network.plug(netnsPath, endpoint)
       })
       this.#routeOut(record)
@@ -100,8 +102,8 @@ export class Sandboxes {
       this.#routeOut(joined)
       return joined.ports.length > 0 ? joined : await this.#publish(joined, networks)
     } catch (error) {
-      await joining.network.unplug(endpoint)
-      joining.network.release(endpoint.address)
+      await joining.network.unplug(record.netnsPath, endpoint)
+      joining.network.release(endpoint)
       this.#save(record)
       throw error
     }
@@ -110,18 +112,18 @@ export class Sandboxes {
   /** Leaves a network; ports that were published through it move to another way in, if there is one. */
   async leave(record: SandboxRecord, endpoint: EndpointRecord, network: AttachableNetwork, networks: readonly AttachableNetwork[]): Promise<SandboxRecord> {
     this.#checkStays(record)
-    const gone = record.ports.filter(port => port.containerIp === endpoint.address)
+    const gone = record.ports.filter(port => port.containerIp === endpoint.address || port.containerIp === endpoint.address6)
     const left = { ...record, endpoints: record.endpoints.filter(each => each.id !== endpoint.id), ports: record.ports.filter(port => !gone.includes(port)) }
     // Written first: an interface that no record knows goes at the next start, but one that a record claims and is not there would never come back.
     this.#save(left)
     try {
       await this.#publisher.unpublish(gone)
-      await network.unplug(endpoint)
+      await network.unplug(record.netnsPath, endpoint)
     } catch (error) {
       this.#save(record)
       throw error
     }
-    network.release(endpoint.address)
+    network.release(endpoint)
     return await this.afterLeave(left, networks)
   }
 
@@ -150,8 +152,8 @@ export class Sandboxes {
       const network = networkOf(endpoint.networkId)
       return network === undefined ? [] : [{ network, endpoint }]
     })
-    await Promise.all([this.#publisher.unpublish(record.ports), ...plugged.map(({ network, endpoint }) => network.unplug(endpoint))])
-    for (const { network, endpoint } of plugged) network.release(endpoint.address)
+    await Promise.all([this.#publisher.unpublish(record.ports), ...plugged.map(({ network, endpoint }) => network.unplug(record.netnsPath, endpoint))])
+    for (const { network, endpoint } of plugged) network.release(endpoint)
     this.#kernel.netns.remove(record.netnsPath)
     this.#forget(record.container.id)
   }
@@ -159,7 +161,7 @@ export class Sandboxes {
   /** After a restart: takes the sockets of published ports again. */
   adopt(record: SandboxRecord): void {
     for (const port of record.ports) {
-      const failure = this.#publisher.hold(port.protocol, port.hostIp, port.hostPort)
+      const failure = this.#publisher.adopt(port)
       if (failure !== undefined) this.#logger.warn('a published port is used by another program too', { container: record.container.id, port: port.hostPort, failure })
     }
   }
@@ -170,13 +172,16 @@ export class Sandboxes {
 
   #newEndpoint({ network, settings, isHidden }: Joining, siblings: readonly EndpointRecord[]): EndpointRecord {
     const id = createHexId(this.#random)
-    const wantedAddress = settings.IPAMConfig?.IPv4Address ?? ''
-    const address = network.allocate(wantedAddress)
+    const driverOpts = settings.DriverOpts ?? {}
+    const { IPv4Address: wantedAddress = '', IPv6Address: wantedAddress6 = '', LinkLocalIPs } = settings.IPAMConfig ?? {}
+    const allocation = network.allocate({ address: wantedAddress, address6: wantedAddress6 })
+    const link = driverOpts[LINK_NAME_OPTION] ?? freeLink(siblings, network.linkPrefix)
+    if (siblings.some(sibling => sibling.link === link)) throw new ShoalError('invalid-argument', 'invalid-endpoint', `the container has an interface named ${link} already`)
     return {
-      id, networkId: network.id, networkName: network.name, driver: network.driver, isHidden, address, prefix: network.prefix, gateway: network.gateway,
-      mac: network.driver === 'overlay' || settings.MacAddress === undefined || settings.MacAddress === '' ? macOf(address) : settings.MacAddress,
-      link: freeLink(siblings), hostLink: `${LINK_PREFIX}${id.slice(0, 11)}`, aliases: settings.Aliases ?? [], links: settings.Links ?? [],
-      wantedAddress, priority: settings.GwPriority ?? 0, driverOpts: settings.DriverOpts ?? {},
+      id, networkId: network.id, networkName: network.name, driver: network.driver, isHidden, ...allocation,
+      mac: network.driver === 'overlay' || (settings.MacAddress ?? '') === '' ? macOf(allocation.address === '' ? allocation.address6 : allocation.address) : settings.MacAddress ?? '',
+      link, hostLink: `${LINK_PREFIX}${id.slice(0, 11)}`, aliases: settings.Aliases ?? [], links: settings.Links ?? [],
+      wantedAddress, wantedAddress6, linkLocals: LinkLocalIPs ?? [], priority: settings.GwPriority ?? 0, driverOpts, isDirect: network.isDirect,
     }
   }
 
@@ -193,17 +198,21 @@ export class Sandboxes {
   }
 
   #routeOut(record: SandboxRecord): void {
-    const endpoint = wayOut(record.endpoints)
-    if (endpoint === undefined) return
-    this.#kernel.links.apply(record.netnsPath, [{ kind: 'add-route', to: 'default', via: endpoint.gateway }])
+    const [out4, out6] = [wayOut(record.endpoints, 4), wayOut(record.endpoints, 6)]
+    this.#kernel.links.apply(record.netnsPath, [...defaultRoute(out4, 4), ...defaultRoute(out6, 6)])
   }
 
   async #publish(record: SandboxRecord, networks: readonly AttachableNetwork[]): Promise<SandboxRecord> {
-    const endpoint = wayIn(record.endpoints)
+    const bridged = record.endpoints.filter(endpoint => endpoint.driver === 'bridge')
+    const [way4, way6] = [wayOut(bridged, 4), wayOut(bridged, 6)]
+    const way = way4 ?? way6
     let published = record
-    if (endpoint !== undefined) {
-      const hostIp = networks.find(network => network.id === endpoint.networkId)?.defaultHostIp ?? '0.0.0.0'
-      const ports: readonly PublishedPort[] = await this.#publisher.publish(record.container, endpoint.address, hostIp)
+    if (way !== undefined) {
+      const network = networks.find(each => each.id === way.networkId)
+      const ports: readonly PublishedPort[] = await this.#publisher.publish(record.container, {
+        address: way4?.address ?? '', address6: way6?.address6 ?? '', defaultHostIp: network?.defaultHostIp ?? '0.0.0.0',
+        isRouted4: isRouted(networks, way4, 4), isRouted6: isRouted(networks, way6, 6),
+      })
       published = { ...record, ports }
     }
     this.#save(published)
@@ -221,16 +230,22 @@ export class Sandboxes {
   }
 }
 
-/** The interface of the default route: highest priority, then first joined. */
-export function wayOut(endpoints: readonly EndpointRecord[]): EndpointRecord | undefined {
-  return endpoints.filter(endpoint => endpoint.gateway !== '').sort((a, b) => b.priority - a.priority)[0]
+/** The interface of a family's default route: highest priority, then by the network's name, as Docker chooses. */
+export function wayOut(endpoints: readonly EndpointRecord[], family: 4 | 6): EndpointRecord | undefined {
+  const leads = (endpoint: EndpointRecord): boolean => (family === 4 ? endpoint.gateway !== '' : (endpoint.gateway6 ?? '') !== '') || (endpoint.isDirect === true && (family === 4 ? endpoint.address : endpoint.address6 ?? '') !== '')
+  return endpoints.filter(leads).sort((a, b) => b.priority - a.priority || Number(a.isHidden) - Number(b.isHidden) || (a.networkName < b.networkName ? -1 : 1))[0]
 }
 
-/** The interface that published ports lead to: a bridge with a way out. */
-function wayIn(endpoints: readonly EndpointRecord[]): EndpointRecord | undefined {
-  return wayOut(endpoints.filter(endpoint => endpoint.driver === 'bridge'))
+function defaultRoute(endpoint: EndpointRecord | undefined, family: 4 | 6): readonly LinkOperation[] {
+  if (endpoint === undefined) return []
+  const via = family === 4 ? endpoint.gateway : endpoint.gateway6 ?? ''
+  return [{ kind: 'add-route', to: family === 4 ? 'default' : 'default6', link: endpoint.link, ...(via === '' ? {} : { via }) }]
 }
 
-function freeLink(endpoints: readonly EndpointRecord[]): string {
-  for (let at = 0; ; at += 1) if (!endpoints.some(endpoint => endpoint.link === `eth${at}`)) return `eth${at}`
+function isRouted(networks: readonly AttachableNetwork[], endpoint: EndpointRecord | undefined, family: 4 | 6): boolean {
+  return networks.find(network => network.id === endpoint?.networkId)?.isRouted(family) === true
+}
+
+function freeLink(endpoints: readonly EndpointRecord[], prefix: string): string {
+  for (let at = 0; ; at += 1) if (!endpoints.some(endpoint => endpoint.link === `${prefix}${at}`)) return `${prefix}${at}`
 }

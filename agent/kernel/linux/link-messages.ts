@@ -1,5 +1,6 @@
+import { ipBytes } from '../../../src/base/ip-address.ts'
 import type { LinkOperation } from '../links.ts'
-import { attribute, ipv4, mac, nested, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, text, u16be, u32, u8 } from './netlink-message.ts'
+import { attribute, ipv4, mac, nested, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, text, u16, u16be, u32, u8 } from './netlink-message.ts'
 
 /** rtnetlink requests (linux/rtnetlink.h, if_link.h, if_addr.h, neighbour.h) for link operations. Pure. */
 export interface LinkRequest { readonly type: number; readonly flags: number; readonly parts: readonly Uint8Array[] }
@@ -22,13 +23,22 @@ const RTM_DELNEIGH = 29
 const RTM_NEWRULE = 32
 const RTM_DELRULE = 33
 const AF_INET = 2
+const AF_INET6 = 10
+const IFA_F_NODAD = 2
 const AF_BRIDGE = 7
-const IFLA = { address: 1, name: 3, mtu: 4, master: 10, portInfo: 12, linkInfo: 18, group: 27, netnsFd: 28 }
+const IFLA = { address: 1, name: 3, mtu: 4, link: 5, master: 10, portInfo: 12, linkInfo: 18, group: 27, netnsFd: 28 }
 const INFO = { kind: 1, data: 2 }
 const VETH_INFO_PEER = 1
-const BRIDGE = { multicastSnooping: 23, callIptables: 36 }
+const BRIDGE = { multicastSnooping: 23, callIptables: 36, callIp6tables: 37 }
 const PORT = { hairpin: 4 }
 const VXLAN = { id: 1, learning: 7, proxy: 11, port: 15 }
+const VLAN_ID = 1
+/** linux/if_link.h: enum macvlan_mode, and IFLA_MACVLAN_MODE, IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS */
+const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8 }
+const IPVLAN_MODE = { l2: 0, l3: 1, l3s: 2 }
+const IPVLAN_FLAG = { bridge: 0, private: 1, vepa: 2 }
+const SHARED_MODE = 1
+const SHARED_FLAGS = 2
 const IFF_UP = 1
 const NEW = NLM_F_CREATE | NLM_F_EXCL
 const REPLACE = NLM_F_CREATE | NLM_F_REPLACE
@@ -51,7 +61,7 @@ export function linkRequest(operation: LinkOperation, lookups: Lookups): LinkReq
     case 'add-bridge': return newLink([
       attribute(IFLA.name, text(operation.name)), ...common(operation),
       nested(IFLA.linkInfo, attribute(INFO.kind, text('bridge')), nested(INFO.data,
-        attribute(BRIDGE.multicastSnooping, u8(0)), ...(operation.isFiltered === true ? [attribute(BRIDGE.callIptables, u8(1))] : []))),
+        attribute(BRIDGE.multicastSnooping, u8(0)), ...(operation.isFiltered === true ? [attribute(BRIDGE.callIptables, u8(1)), attribute(BRIDGE.callIp6tables, u8(1))] : []))),
     ])
     case 'add-veth': return newLink([
       attribute(IFLA.name, text(operation.name)), ...common({ mtu: operation.mtu }),
@@ -62,6 +72,13 @@ export function linkRequest(operation: LinkOperation, lookups: Lookups): LinkReq
       nested(IFLA.linkInfo, attribute(INFO.kind, text('vxlan')), nested(INFO.data,
         attribute(VXLAN.id, u32(operation.vni)), attribute(VXLAN.learning, u8(0)), attribute(VXLAN.proxy, u8(1)), attribute(VXLAN.port, u16be(operation.port)))),
     ])
+    case 'add-macvlan': return sharedLink(operation, lookups, 'macvlan', attribute(SHARED_MODE, u32(MACVLAN_MODE[operation.mode])))
+    case 'add-ipvlan': return sharedLink(operation, lookups, 'ipvlan', attribute(SHARED_MODE, u16(IPVLAN_MODE[operation.mode])), attribute(SHARED_FLAGS, u16(IPVLAN_FLAG[operation.flag])))
+    case 'add-vlan': return newLink([
+      attribute(IFLA.name, text(operation.name)), attribute(IFLA.link, u32(lookups.index(operation.parent))),
+      nested(IFLA.linkInfo, attribute(INFO.kind, text('vlan')), nested(INFO.data, attribute(VLAN_ID, u16(operation.id)))),
+    ])
+    case 'add-dummy': return newLink([attribute(IFLA.name, text(operation.name)), nested(IFLA.linkInfo, attribute(INFO.kind, text('dummy')))])
     case 'set-link': return setLink(operation, lookups)
     case 'set-port': return {
       type: RTM_SETLINK, flags: 0,
@@ -105,6 +122,14 @@ function setLink(operation: Of<'set-link'>, lookups: Lookups): LinkRequest {
   }
 }
 
+function sharedLink(operation: Of<'add-macvlan' | 'add-ipvlan'>, lookups: Lookups, kind: string, ...data: readonly Uint8Array[]): LinkRequest {
+  return newLink([
+    attribute(IFLA.name, text(operation.name)), ...common({ mac: 'mac' in operation ? operation.mac : undefined, mtu: operation.mtu }),
+    attribute(IFLA.link, u32(lookups.index(operation.parent))), attribute(IFLA.netnsFd, u32(lookups.netnsFd(operation.into))),
+    nested(IFLA.linkInfo, attribute(INFO.kind, text(kind)), nested(INFO.data, ...data)),
+  ])
+}
+
 function common(operation: { readonly mac?: string | undefined; readonly mtu?: number | undefined }): Buffer[] {
   return [
     ...(operation.mac === undefined ? [] : [attribute(IFLA.address, mac(operation.mac))]),
@@ -132,21 +157,23 @@ function linkHeader(index: number, options: { readonly family?: number; readonly
 /** struct ifaddrmsg */
 function addressParts(operation: Of<'add-address' | 'delete-address'>, lookups: Lookups): Buffer[] {
   const [ip, prefix] = splitCidr(operation.cidr)
-  const header = Buffer.of(AF_INET, prefix, 0, ip.startsWith('127.') ? 254 : 0, 0, 0, 0, 0)
+  const isIpv6 = ip.includes(':')
+  const header = Buffer.of(isIpv6 ? AF_INET6 : AF_INET, prefix, isIpv6 && operation.kind === 'add-address' ? IFA_F_NODAD : 0, ip.startsWith('127.') ? 254 : 0, 0, 0, 0, 0)
   header.writeUInt32LE(lookups.index(operation.link), 4)
-  return [header, attribute(2, ipv4(ip)), attribute(1, ipv4(ip))]
+  return [header, attribute(2, ipBytes(ip)), attribute(1, ipBytes(ip))]
 }
 
 /** struct rtmsg */
 function routeParts(operation: Of<'add-route' | 'delete-route'>, lookups: Lookups): Buffer[] {
-  const [ip, prefix] = operation.to === 'default' ? ['0.0.0.0', 0] as const : splitCidr(operation.to)
-  const scope = operation.via === undefined ? SCOPE_LINK : 0
+  const isIpv6 = operation.to.includes(':') || operation.to === 'default6' || operation.via?.includes(':') === true
+  const [ip, prefix] = operation.to.startsWith('default') ? ['', 0] as const : splitCidr(operation.to)
+  const scope = operation.via === undefined && !isIpv6 ? SCOPE_LINK : 0
   return [
-    Buffer.of(AF_INET, prefix, 0, 0, operation.table === undefined ? TABLE_MAIN : 0, PROTOCOL_STATIC, scope, 1, 0, 0, 0, 0),
-    ...(prefix === 0 ? [] : [attribute(ROUTE.destination, ipv4(ip))]),
-    ...(operation.via === undefined ? [] : [attribute(ROUTE.gateway, ipv4(operation.via))]),
+    Buffer.of(isIpv6 ? AF_INET6 : AF_INET, prefix, 0, 0, operation.table === undefined ? TABLE_MAIN : 0, PROTOCOL_STATIC, scope, 1, 0, 0, 0, 0),
+    ...(prefix === 0 ? [] : [attribute(ROUTE.destination, ipBytes(ip))]),
+    ...(operation.via === undefined ? [] : [attribute(ROUTE.gateway, ipBytes(operation.via))]),
     ...(operation.link === undefined ? [] : [attribute(ROUTE.link, u32(lookups.index(operation.link)))]),
-    ...(operation.source === undefined ? [] : [attribute(ROUTE.source, ipv4(operation.source))]),
+    ...(operation.source === undefined ? [] : [attribute(ROUTE.source, ipBytes(operation.source))]),
     ...(operation.table === undefined ? [] : [attribute(ROUTE.table, u32(operation.table))]),
   ]
 }

@@ -9,6 +9,7 @@ const CTNETLINK = 1 << 8
 const CT_GET = 1
 const CT_DELETE = 2
 const AF_INET = 2
+const AF_INET6 = 10
 const CTA = { original: 1, reply: 2, zone: 18, id: 12 }
 const TUPLE = { ip: 1, protocol: 2 }
 const IP_SOURCE = 1
@@ -34,19 +35,20 @@ export class LinuxConntrack implements Conntrack {
 
   async deleteUdpByDestinationPort(netns: NetnsPath, ports: ReadonlySet<number>): Promise<number> {
     if (ports.size === 0) return 0
-    return await this.#deleteWhere(netns, entry => {
+    const isSent = (entry: ReadonlyMap<number, Buffer>): boolean => {
       const protocol = tuplePart(entry.get(CTA.original), TUPLE.protocol)
       const port = protocol.get(PROTOCOL.destinationPort)
       return protocolOf(entry) === NUMBERS.udp && port !== undefined && ports.has(port.readUInt16BE(0))
-    })
+    }
+    return await this.#deleteWhere(netns, isSent) + await this.#deleteWhere(netns, isSent, AF_INET6)
   }
 
   /** The dump walks the whole machine's hash table, some milliseconds: on another thread. */
-  async #deleteWhere(netns: NetnsPath, matches: (entry: ReadonlyMap<number, Buffer>) => boolean): Promise<number> {
+  async #deleteWhere(netns: NetnsPath, matches: (entry: ReadonlyMap<number, Buffer>) => boolean, family = AF_INET): Promise<number> {
     const socket = this.#libc.inside(netns, () => new NetlinkSocket(this.#libc, NETLINK_NETFILTER))
     try {
-      const bodies = await socket.dumpLater(CTNETLINK | CT_GET, nfHeader())
-      return bodies.map(body => parseAttributes(body.subarray(4))).filter(matches).filter(entry => deleteEntry(socket, entry)).length
+      const bodies = await socket.dumpLater(CTNETLINK | CT_GET, nfHeader(family))
+      return bodies.map(body => parseAttributes(body.subarray(4))).filter(matches).filter(entry => deleteEntry(socket, entry, family)).length
     } finally {
       socket.close()
     }
@@ -62,16 +64,16 @@ function protocolOf(entry: ReadonlyMap<number, Buffer>): number | undefined {
 }
 
 /** False when it was gone already. */
-function deleteEntry(socket: NetlinkSocket, entry: ReadonlyMap<number, Buffer>): boolean {
+function deleteEntry(socket: NetlinkSocket, entry: ReadonlyMap<number, Buffer>, family: number): boolean {
   const parts = [attribute(CTA.original | NLA_F_NESTED, entry.get(CTA.original) ?? Buffer.alloc(0))]
   for (const type of [CTA.zone, CTA.id]) {
     const value = entry.get(type)
     if (value !== undefined) parts.push(attribute(type, value))
   }
-  const errno = socket.request(CTNETLINK | CT_DELETE, 0, nfHeader(), ...parts)
+  const errno = socket.request(CTNETLINK | CT_DELETE, 0, nfHeader(family), ...parts)
   if (errno !== 0 && errnoName(errno) !== 'ENOENT') throw netlinkFailure('delete a connection', errno)
   return errno === 0
 }
 
 /** struct nfgenmsg */
-function nfHeader(): Buffer { return Buffer.of(AF_INET, 0, 0, 0) }
+function nfHeader(family: number): Buffer { return Buffer.of(family, 0, 0, 0) }

@@ -1,16 +1,19 @@
 import { closeSync } from 'node:fs'
 import { ShoalError } from '../../../src/base/errors.ts'
+import { ipOfBytes } from '../../../src/base/ip-address.ts'
 import type { LinkInfo, LinkOperation, Links } from '../links.ts'
 import type { NetnsPath } from '../netns.ts'
 import { linkRequest, type Lookups } from './link-messages.ts'
 import { LinkRemovals } from './link-removals.ts'
-import { parseAttributes, readIpv4, readMac, readText } from './netlink-message.ts'
+import { parseAttributes, readMac, readText } from './netlink-message.ts'
 import { netlinkFailure, NetlinkSocket } from './netlink-socket.ts'
 import { errnoName, openNetns, type NetworkLibc } from './network-libc.ts'
 
 const NETLINK_ROUTE = 0
 const RTM_GETLINK = 18
 const RTM_GETADDR = 22
+const AF_INET = 2
+const AF_INET6 = 10
 /** Acknowledgements of a batch must fit into the socket's receive buffer. */
 const BATCH_MAX = 64
 const GONE = ['ENODEV', 'ESRCH', 'ENOENT', 'EADDRNOTAVAIL']
@@ -49,11 +52,11 @@ export class LinuxLinks implements Links {
 
   addresses(netns: NetnsPath): readonly { readonly link: string; readonly cidr: string }[] {
     const links = new Map(this.list(netns).map(link => [link.index, link.name]))
-    const bodies = this.#withSocket(netns, socket => socket.dump(RTM_GETADDR, Buffer.of(2, 0, 0, 0, 0, 0, 0, 0)))
-    return bodies.filter(body => body.readUInt8(0) === 2).map(body => {
+    const bodies = this.#withSocket(netns, socket => socket.dump(RTM_GETADDR, Buffer.alloc(8)))
+    return bodies.filter(body => isGlobal(body)).map(body => {
       const attributes = parseAttributes(body.subarray(8))
       const address = attributes.get(2) ?? attributes.get(1) ?? Buffer.alloc(4)
-      return { link: links.get(body.readUInt32LE(4)) ?? '', cidr: `${readIpv4(address)}/${body.readUInt8(1)}` }
+      return { link: links.get(body.readUInt32LE(4)) ?? '', cidr: `${ipOfBytes(address)}/${body.readUInt8(1)}` }
     })
   }
 
@@ -111,6 +114,9 @@ function checkResult(operation: LinkOperation, errno: number): void {
   if (name === 'EEXIST') throw new ShoalError('already-exists', 'link-exists', `${JSON.stringify(operation)}: it exists already`)
   throw netlinkFailure(JSON.stringify(operation), errno)
 }
+
+/** struct ifaddrmsg: family, prefix, flags, scope. Of IPv6 without those of one link or host alone. */
+function isGlobal(body: Buffer): boolean { return body.readUInt8(0) === AF_INET || (body.readUInt8(0) === AF_INET6 && body.readUInt8(3) === 0) }
 
 function openOnce(fds: Map<string, number>, path: string): number {
   const fd = fds.get(path) ?? openNetns(path)

@@ -1,29 +1,40 @@
 import koffi from 'koffi'
 import { closeSync } from 'node:fs'
 import { ShoalError } from '../../../src/base/errors.ts'
+import { ipBytes } from '../../../src/base/ip-address.ts'
 import type { BoundSocket, NetnsSockets } from '../dns-sockets.ts'
 import type { NetnsPath } from '../netns.ts'
-import { ipv4, u32 } from './netlink-message.ts'
+import { u32 } from './netlink-message.ts'
+import { TcpRelay } from './tcp-relay.ts'
 import { errnoName, type NetworkLibc } from './network-libc.ts'
 
 const AF_INET = 2
-const SOCKET_TYPE = { tcp: 1, udp: 2 }
+const AF_INET6 = 10
+const SOCK_CLOEXEC = 0x80000
+const SOCKET_TYPE = { tcp: 1, udp: 2, sctp: 1 }
+const IPPROTO_SCTP = 132
+const IPPROTO_IPV6 = 41
+const IPV6_V6ONLY = 26
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
 const LISTEN_BACKLOG = 128
 
 export class LinuxNetnsSockets implements NetnsSockets {
   readonly #libc: NetworkLibc
+  readonly #relays = new Map<number, TcpRelay>()
 
   constructor(libc: NetworkLibc) { this.#libc = libc }
 
-  bind(netns: NetnsPath, protocol: 'tcp' | 'udp', address: string, port: number): BoundSocket {
+  bind(netns: NetnsPath, protocol: 'tcp' | 'udp' | 'sctp', address: string, port: number): BoundSocket {
     return this.#libc.inside(netns, () => {
-      const fd = this.#libc.openSocket(AF_INET, SOCKET_TYPE[protocol], 0)
+      const isIpv6 = address.includes(':')
+      const fd = this.#open(isIpv6 ? AF_INET6 : AF_INET, protocol)
       try {
         // Without it a port whose last connections linger in TIME_WAIT could not be taken again for a minute.
         if (protocol === 'tcp') this.#libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, u32(1), 4)
-        if (this.#libc.bind(fd, socketAddress(address, port), 16) !== 0) throw bindFailure(`${address}:${port}/${protocol}`)
+        if (isIpv6) this.#libc.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, u32(1), 4)
+        const bytes = socketAddress(address, port)
+        if (this.#libc.bind(fd, bytes, bytes.length) !== 0) throw bindFailure(`${isIpv6 ? `[${address}]` : address}:${port}/${protocol}`)
         return { fd, port: port === 0 ? this.#boundPort(fd) : port }
       } catch (error) {
         closeSync(fd)
@@ -32,25 +43,44 @@ export class LinuxNetnsSockets implements NetnsSockets {
     })
   }
 
+  #open(family: number, protocol: 'tcp' | 'udp' | 'sctp'): number {
+    const fd = this.#libc.socket(family, SOCKET_TYPE[protocol] | SOCK_CLOEXEC, protocol === 'sctp' ? IPPROTO_SCTP : 0)
+    if (fd >= 0) return fd
+    const name = errnoName(koffi.errno())
+    if (name === 'EPROTONOSUPPORT' || name === 'EAFNOSUPPORT' || name === 'ESOCKTNOSUPPORT') throw new ShoalError('failed-precondition', 'protocol-unsupported', `this kernel has no ${protocol} sockets of family ${family}: ${name}`)
+    throw new ShoalError('internal', 'socket-failed', `cannot open a ${protocol} socket of family ${family}: ${name}`)
+  }
+
   listen(fd: number): void {
     if (this.#libc.listen(fd, LISTEN_BACKLOG) !== 0) throw bindFailure(`descriptor ${fd}`)
   }
 
-  close(fd: number): void { closeSync(fd) }
+  forward(fd: number, target: { readonly address: string; readonly port: number }): void {
+    this.#relays.set(fd, new TcpRelay(fd, target))
+  }
+
+  close(fd: number): void {
+    const relay = this.#relays.get(fd)
+    this.#relays.delete(fd)
+    if (relay === undefined) closeSync(fd)
+    else relay.close()
+  }
 
   #boundPort(fd: number): number {
-    const address = Buffer.alloc(16)
-    if (this.#libc.getsockname(fd, address, u32(16)) !== 0) throw bindFailure(`descriptor ${fd}`)
+    const address = Buffer.alloc(28)
+    if (this.#libc.getsockname(fd, address, u32(28)) !== 0) throw bindFailure(`descriptor ${fd}`)
     return address.readUInt16BE(2)
   }
 }
 
-/** struct sockaddr_in */
+/** struct sockaddr_in, struct sockaddr_in6 */
 function socketAddress(address: string, port: number): Buffer {
-  const buffer = Buffer.alloc(16)
-  buffer.writeUInt16LE(AF_INET, 0)
+  const ip = ipBytes(address)
+  const isIpv6 = ip.length === 16
+  const buffer = Buffer.alloc(isIpv6 ? 28 : 16)
+  buffer.writeUInt16LE(isIpv6 ? AF_INET6 : AF_INET, 0)
   buffer.writeUInt16BE(port, 2)
-  buffer.set(ipv4(address), 4)
+  buffer.set(ip, isIpv6 ? 8 : 4)
   return buffer
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Netns, NetnsPath } from '../netns.ts'
@@ -7,6 +7,8 @@ import { errnoName, type NetworkLibc } from './network-libc.ts'
 
 const MS_BIND = 4096
 const MNT_DETACH = 2
+/** Also while forwarding (linux, Documentation/networking/ip-sysctl.rst). */
+const ACCEPT_RA_ALWAYS = '2'
 const NSFS_MAGIC = 0x6e736673
 
 export class LinuxNetns implements Netns {
@@ -63,6 +65,21 @@ export class LinuxNetns implements Netns {
         writeFileSync(`/proc/sys/net/${key}`, value)
       } catch (cause) {
         throw new ShoalError('internal', 'sysctl-failed', `cannot set net/${key} to ${value}`, { cause })
+      }
+    })
+  }
+
+  forwardIpv6(netns: NetnsPath): void {
+    this.#libc.inside(netns, () => {
+      const folder = '/proc/sys/net/ipv6/conf'
+      try {
+        for (const link of readdirSync(folder).filter(name => name !== 'all' && name !== 'default')) {
+          const path = `${folder}/${link}/accept_ra`
+          if (readFileSync(path, 'utf8').trim() === '1') writeFileSync(path, ACCEPT_RA_ALWAYS)
+        }
+        for (const which of ['all', 'default']) writeFileSync(`${folder}/${which}/forwarding`, '1')
+      } catch (cause) {
+        throw new ShoalError('internal', 'sysctl-failed', 'cannot let the host forward IPv6', { cause })
       }
     })
   }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { NetworkKernel } from '../network-kernel.ts'
 import { LinuxConntrack } from './linux-conntrack.ts'
 import { LinuxLinks } from './linux-links.ts'
@@ -17,5 +18,6 @@ export function createLinuxNetworkKernel(): NetworkKernel {
     conntrack: new LinuxConntrack(libc),
     sockets: new LinuxNetnsSockets(libc),
     modules: new LinuxModules(),
+    hasIpv6: existsSync('/proc/sys/net/ipv6'),
   }
 }

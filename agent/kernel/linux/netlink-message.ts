@@ -29,6 +29,8 @@ export function nested(type: number, ...attributes: readonly Uint8Array[]): Buff
 
 export const u8 = (value: number): Buffer => Buffer.of(value)
 export const u16be = (value: number): Buffer => Buffer.of(value >> 8, value & 0xff)
+/** In the machine's own order, which is little endian. */
+export const u16 = (value: number): Buffer => Buffer.of(value & 0xff, value >> 8)
 export function u32(value: number): Buffer {
   const buffer = Buffer.alloc(4)
   buffer.writeUInt32LE(value)
