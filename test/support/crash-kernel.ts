@@ -30,8 +30,8 @@ export class CrashMachine {
     // The resolver hands its descriptors to node, which wants real ones; any namespace's loopback will do.
     const real = createLinuxNetworkKernel().sockets
     this.network = {
-      conntrack, modules,
-      netns: this.#guard('netns', netns, ['create', 'remove', 'writeSysctl'], []),
+      conntrack, modules, hasIpv6: this.fakeNetwork.hasIpv6,
+      netns: this.#guard('netns', netns, ['create', 'remove', 'writeSysctl', 'forwardIpv6'], []),
       links: this.#guard('links', links, ['apply'], ['remove']),
       nft: this.#guard('nft', nft, [], ['run']),
       sockets: {
@@ -42,6 +42,7 @@ export class CrashMachine {
           return bound
         },
         listen: () => sockets.listen(),
+        forward: () => sockets.forward(),
         close: fd => sockets.close(fd),
       },
     }
