@@ -4,6 +4,7 @@ import type {
   NetworkCreateRequest, NetworkingConfig, Volume, VolumeCreateOptions,
 } from '../../src/api/engine/engine-json.ts'
 import type { AttachOptions, ExecConfig, LogOptions, WaitCondition } from '../../src/api/engine/engine-calls.ts'
+import type { BuildCacheRecord, BuildMessage, BuildRequest } from '../../src/api/engine/build-request.ts'
 import type { OverlayTable } from '../../src/api/engine/overlay.ts'
 
 /**
@@ -18,6 +19,8 @@ export interface Engine extends AsyncDisposable {
   readonly networks: Networks
   readonly volumes: Volumes
   readonly events: EngineEvents
+  /** An engine may be without it. */
+  readonly builder?: Builder
 }
 
 export type Filters = Readonly<Record<string, readonly string[]>>
@@ -121,6 +124,22 @@ export interface Images {
     readonly container: string; readonly repository?: string; readonly tag?: string; readonly comment?: string; readonly author?: string; readonly pause: boolean
     readonly changes: readonly string[]; readonly config?: ContainerConfig
   }): Promise<{ readonly Id: string }>
+}
+
+/** `docker build` as the classic builder does it. */
+export interface Builder {
+  /**
+   * Builds an image from a context (a tar, maybe compressed). What is wrong with the request, the context or the Dockerfile fails before the first message;
+   * a command that fails is told in the last one. The signal cancels: nothing of the step that runs stays.
+   * @throws `bad-dockerfile`, `no-dockerfile`, `malformed-archive`, `copy-failed`, `no-such-image` and more
+   */
+  build(request: BuildRequest, context: Readable, signal: AbortSignal): AsyncIterable<BuildMessage>
+  /** Ends a build by the id that its request gave; none such is fine. */
+  cancel(buildId: string): Promise<void>
+  /** Removes the folders of RUN --mount=type=cache that no build uses. */
+  prune(options: { readonly all: boolean; readonly keepBytes: number; readonly filters: Filters }): Promise<{ readonly CachesDeleted: readonly string[] | null; readonly SpaceReclaimed: number }>
+  /** Those folders. */
+  usage(): Promise<readonly BuildCacheRecord[]>
 }
 
 export interface Networks {

@@ -6,6 +6,7 @@ import type { Logger } from '../../src/base/logger.ts'
 import type { Random } from '../../src/base/random.ts'
 import { TaskGroup } from '../../src/base/task-group.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import { LocalBuilder } from './build/local-builder.ts'
 import { createConnectableContainers } from './container/connectable-containers.ts'
 import { Container } from './container/container.ts'
 import { commitContainer } from './container/commit-container.ts'
@@ -88,6 +89,7 @@ export interface LocalEngine extends Engine {
   readonly storageDriver: string
   readonly eventLog: EventLog
   readonly imageStore: ImageStore
+  readonly builder: LocalBuilder
   /** Takes over what ran before, finishes what was half done, starts what restart policies want. Once, before the first request. */
   restore(): Promise<void>
 }
@@ -132,16 +134,19 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const graphDriver = (image: StoredImage): { readonly Name: string; readonly Data: Readonly<Record<string, string>> } => ({
     Name: snapshotter.driver, Data: { LowerDir: image.diffIds.slice(0, -1).reverse().map(diffId => images.layers.directory(diffId)).join(':'), UpperDir: image.diffIds.length === 0 ? '' : images.layers.directory(image.diffIds.at(-1) ?? '') },
   })
+  const localImages = new LocalImages({
+    store: images, events, clock, architecture, graphDriver, usesOf: id => usesOf(table, id),
+    pruneDownloads: () => downloads.prune(), registry: new RegistryImages({ store: images, downloads, registries, events, clock, platform: { os: 'linux', architecture } }),
+    committing: (request, work, name) => commitContainer({ table, files, lifecycle }, request, work, name),
+  })
+  const builder = new LocalBuilder({ containers, images: localImages, store: images, snapshotter, kernel, clock, random, architecture, root: join(dataRoot, 'build') })
   return {
     runtime: runtimes.standard, runtimeNames, storageDriver: snapshotter.driver, eventLog: events, imageStore: images,
     containers, execs, volumes, events, networks: networking.networks,
-    images: new LocalImages({
-      store: images, events, clock, architecture, graphDriver, usesOf: id => usesOf(table, id),
-      pruneDownloads: () => downloads.prune(), registry: new RegistryImages({ store: images, downloads, registries, events, clock, platform: { os: 'linux', architecture } }),
-      committing: (request, work, name) => commitContainer({ table, files, lifecycle }, request, work, name),
-    }),
+    images: localImages, builder,
     restore: async () => {
       await restoreContainers({ table, logs, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, kernel, logger, execRoot: options.execRoot })
+      await builder.restore()
       // A container that cannot be read may need any layer.
       if (table.damagedIds.size === 0) await images.sweep(new Set(table.all().flatMap(container => container.record.diffIds)))
     },

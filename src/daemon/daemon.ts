@@ -76,7 +76,7 @@ export class Daemon implements AsyncDisposable {
     const server = this.#own(createApiServer({
       logger, clock, random, version: VERSION, experimental: config.experimental, corsOrigins: config.corsHeader,
       backends: {
-        system, containers: engine.containers, execs: engine.execs, images: engine.images, networks: engine.networks, volumes: engine.volumes, events: engine.events,
+        system, containers: engine.containers, execs: engine.execs, images: engine.images, builder: engine.builder, networks: engine.networks, volumes: engine.volumes, events: engine.events,
         swarm: swarmBackend, control: createControlBackend(() => swarm.manager(), () => swarm.untilManagerAnswers()),
       },
     }))

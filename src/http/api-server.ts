@@ -3,6 +3,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { Backends } from './backends.ts'
 import { SwarmEvents } from './events/swarm-events.ts'
+import { buildRoutes } from './routes/build.ts'
 import { configRoutes } from './routes/configs.ts'
 import { containerFileRoutes } from './routes/container-files.ts'
 import { containerRoutes } from './routes/containers.ts'
@@ -60,11 +61,11 @@ export function createApiServer(parts: ApiServerParts): HttpServer {
 }
 
 function routesOf({ backends, clock, random }: ApiServerParts, swarmEvents: SwarmEvents): readonly Route[] {
-  const { system, containers, execs, images, networks, volumes, events, swarm, control } = backends
+  const { system, containers, execs, images, builder, networks, volumes, events, swarm, control } = backends
   return [
-    ...systemRoutes(system), ...eventRoutes(events, swarmEvents, clock), ...diskUsageRoutes({ containers, images, volumes }),
+    ...systemRoutes(system), ...eventRoutes(events, swarmEvents, clock), ...diskUsageRoutes({ containers, images, volumes, builder }),
     ...containerRoutes(containers), ...containerStreamRoutes(containers), ...containerFileRoutes(containers), ...execRoutes(execs),
-    ...imageRoutes(images), ...distributionRoutes(images), ...networkRoutes(networks, control), ...volumeRoutes(volumes),
+    ...imageRoutes(images), ...buildRoutes(builder), ...distributionRoutes(images), ...networkRoutes(networks, control), ...volumeRoutes(volumes),
     ...swarmRoutes(swarm, control), ...nodeRoutes(control), ...serviceRoutes(control, random), ...taskRoutes(control), ...swarmLogRoutes(control),
     ...secretRoutes(control), ...configRoutes(control), ...refusalRoutes(),
   ]

@@ -1,3 +1,4 @@
+import type { BuildBackend } from './routes/build.ts'
 import type { ContainerFilesBackend } from './routes/container-files.ts'
 import type { ContainersBackend } from './routes/containers.ts'
 import type { ContainerStreamsBackend } from './routes/container-streams.ts'
@@ -17,6 +18,8 @@ export interface Backends {
   readonly containers: ContainersBackend & ContainerStreamsBackend & ContainerFilesBackend
   readonly execs: ExecsBackend
   readonly images: ImagesBackend & DistributionBackend
+  /** Without it building answers 501. */
+  readonly builder?: BuildBackend
   readonly networks: NetworksBackend
   readonly volumes: VolumesBackend
   readonly events: EventsBackend

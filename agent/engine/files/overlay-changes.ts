@@ -8,7 +8,7 @@ export interface Change { readonly path: string; readonly kind: ChangeKind }
 
 const OPAQUE = 'trusted.overlay.opaque'
 /** What the runtime makes in every container to mount something on. It is not the container's doing, so it is no change and in no image. */
-const MOUNT_POINTS: readonly string[] = ['/.dockerenv', '/dev', '/dev/console', '/dev/pts', '/dev/shm', '/dev/mqueue', '/proc', '/sys', '/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/etc/mtab']
+export const MOUNT_POINTS: readonly string[] = ['/.dockerenv', '/dev', '/dev/console', '/dev/pts', '/dev/shm', '/dev/mqueue', '/proc', '/sys', '/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/etc/mtab']
 
 /** A file of the lower layers that an upper one hides: a device 0:0. */
 export function isWhiteout(file: PinnedFile): boolean { return file.stat.isCharacterDevice() && file.stat.rdev === 0 }

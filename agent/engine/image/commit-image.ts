@@ -37,7 +37,7 @@ export async function commitImage(source: CommittedContainer, request: CommitReq
     history: [...parent?.history ?? source.diffIds.map(() => ({ created })), step],
   }
   try {
-    return await store.add(Buffer.from(JSON.stringify(file)))
+    return await store.add(Buffer.from(JSON.stringify(file)), parent === undefined ? {} : { parent: source.imageId })
   } catch (error) {
     if (layer !== undefined) await store.dropLayers([layer.diffId])
     throw error

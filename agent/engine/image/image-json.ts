@@ -13,7 +13,7 @@ export const IMAGE_FILTERS: readonly string[] = ['before', 'dangling', 'label', 
 export function imageInspect(image: StoredImage, keys: readonly string[], digests: readonly string[], graphDriver: ImageInspect['GraphDriver']): ImageInspect {
   const { file } = image
   return {
-    Id: image.id, RepoTags: keys.map(familiarKey), RepoDigests: digests.map(familiarKey), Parent: '', Comment: file.comment ?? file.history?.at(-1)?.comment ?? '', Created: file.created ?? '0001-01-01T00:00:00Z',
+    Id: image.id, RepoTags: keys.map(familiarKey), RepoDigests: digests.map(familiarKey), Parent: image.origin.parent ?? '', Comment: file.comment ?? file.history?.at(-1)?.comment ?? '', Created: file.created ?? '0001-01-01T00:00:00Z',
     DockerVersion: file.docker_version ?? '', Author: file.author ?? '',
     Config: { Cmd: null, Entrypoint: null, Env: null, Volumes: null, Labels: null, OnBuild: null, User: '', WorkingDir: '', ...file.config },
     Architecture: file.architecture ?? '', ...(file.variant === undefined ? {} : { Variant: file.variant }), Os: file.os ?? 'linux', Size: image.sizeBytes, GraphDriver: graphDriver,
@@ -24,7 +24,7 @@ export function imageInspect(image: StoredImage, keys: readonly string[], digest
 /** One line of `docker images`. */
 export function imageSummary(image: StoredImage, keys: readonly string[], digests: readonly string[], use: ImageUse): ImageSummary {
   return {
-    Id: image.id, ParentId: '', ...shownNames(keys, digests),
+    Id: image.id, ParentId: image.origin.parent ?? '', ...shownNames(keys, digests),
     Created: Math.floor(Date.parse(image.file.created ?? '1970-01-01T00:00:00Z') / 1000), Size: image.sizeBytes, SharedSize: -1, Labels: image.file.config?.Labels ?? null, Containers: use.count,
   }
 }
@@ -34,15 +34,17 @@ function shownNames(keys: readonly string[], digests: readonly string[]): Pick<I
   return { RepoTags: keys.map(familiarKey), RepoDigests: digests.map(familiarKey) }
 }
 
-/** `docker history`, newest first. `sizes` are those of the layers, bottom first. */
-export function imageHistory(image: StoredImage, keys: readonly string[], sizes: readonly number[]): readonly Readonly<Record<string, unknown>>[] {
+/** `docker history`, newest first. `sizes` are those of the layers, bottom first; `family` is the image and those it was made of here, youngest first. */
+export function imageHistory(image: StoredImage, family: readonly { readonly id: string; readonly keys: readonly string[] }[], sizes: readonly number[]): readonly Readonly<Record<string, unknown>>[] {
   let layer = 0
   const steps = (image.file.history ?? []).map(step => ({
-    Id: '<missing>', Created: Math.floor(Date.parse(step.created ?? '1970-01-01T00:00:00Z') / 1000), CreatedBy: step.created_by ?? '', Tags: null as readonly string[] | null,
+    Created: Math.floor(Date.parse(step.created ?? '1970-01-01T00:00:00Z') / 1000), CreatedBy: step.created_by ?? '',
     Size: step.empty_layer === true ? 0 : sizes[layer++] ?? 0, Comment: step.comment ?? '',
   })).reverse()
-  const [newest, ...older] = steps
-  return newest === undefined ? [] : [{ ...newest, Id: image.id, Tags: keys.length === 0 ? null : keys.map(familiarKey) }, ...older]
+  return steps.map((step, at) => {
+    const { id = '<missing>', keys = [] } = family[at] ?? {}
+    return { Id: id, ...step, Tags: keys.length === 0 ? null : keys.map(familiarKey) }
+  })
 }
 
 export interface MatchLimits { readonly beforeMs: number | undefined; readonly sinceMs: number | undefined; readonly nowMs: number }

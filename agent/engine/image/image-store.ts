@@ -15,6 +15,15 @@ export interface StoredImage {
   readonly file: ImageConfigFile
   readonly diffIds: readonly string[]
   readonly sizeBytes: number
+  readonly origin: ImageOrigin
+}
+
+/** How an image came to be on this host; not part of the image. */
+export interface ImageOrigin {
+  /** Id of the image it was made from here, by a build or commit; '' for none. */
+  readonly parent?: string
+  /** What a step of a build must be for this image to be its result again. */
+  readonly buildKey?: string
 }
 
 /**
@@ -48,7 +57,7 @@ export class ImageStore {
     for (const name of await readdir(this.#configs)) {
       if (!name.endsWith('.json')) continue
       const path = join(this.#configs, name)
-      await readFile(path).then(bytes => this.#read(bytes)).then(image => { this.#images.set(image.id, image) }, (err: unknown) => {
+      await readFile(path).then(async bytes => this.#read(bytes, await readJson<ImageOrigin>(path.replace(/json$/, 'origin')) ?? {})).then(image => { this.#images.set(image.id, image) }, (err: unknown) => {
         this.#isDamaged = true
         this.#logger.error('an image\'s configuration is damaged, so the image is not there; remove the file and load the image again', { path, reason: messageOf(err) })
       })
@@ -67,6 +76,15 @@ export class ImageStore {
   /** Stored keys of an image with a digest, sorted. */
   digestsOf(id: string): readonly string[] { return this.#keysOf(id).filter(key => key.includes('@')) }
   #keysOf(id: string): readonly string[] { return [...this.#names].filter(([, target]) => target === id).map(([key]) => key).sort() }
+
+  /** Images that were made from this one here; '' for those made from nothing. */
+  childrenOf(id: string): readonly StoredImage[] { return this.all().filter(image => image.origin.parent === id) }
+
+  /** The image, the one it was made from here, and so on. */
+  familyOf(image: StoredImage): readonly StoredImage[] {
+    const parent = image.origin.parent === undefined ? undefined : this.#images.get(image.origin.parent)
+    return parent === undefined ? [image] : [image, ...this.familyOf(parent)]
+  }
 
   /** By name, full id, or unique id prefix. */
   find(ref: string): StoredImage | undefined {
@@ -88,9 +106,11 @@ export class ImageStore {
   }
 
   /** Adds an image whose layers are in the layer store already; durable. @throws `malformed-image` */
-  async add(config: Uint8Array): Promise<StoredImage> {
-    const image = await this.#read(config)
-    await writeDurably(join(this.#configs, `${image.id.slice(7)}.json`), config, { sync: true })
+  async add(config: Uint8Array, origin: ImageOrigin = {}): Promise<StoredImage> {
+    const image = await this.#read(config, origin)
+    const path = join(this.#configs, image.id.slice(7))
+    if (Object.keys(origin).length > 0) await writeDurably(`${path}.origin`, JSON.stringify(origin), { sync: false })
+    await writeDurably(`${path}.json`, config, { sync: true })
     this.#images.set(image.id, image)
     return image
   }
@@ -112,6 +132,7 @@ export class ImageStore {
     await this.#rename(names => new Map([...names].filter(([, target]) => target !== id)))
     this.#images.delete(id)
     await rm(join(this.#configs, `${id.slice(7)}.json`), { force: true })
+    await rm(join(this.#configs, `${id.slice(7)}.origin`), { force: true })
     return this.dropLayers(image.diffIds)
   }
 
@@ -168,12 +189,12 @@ export class ImageStore {
     }
   }
 
-  async #read(bytes: Uint8Array): Promise<StoredImage> {
+  async #read(bytes: Uint8Array, origin: ImageOrigin): Promise<StoredImage> {
     const file = parseImageConfig(bytes)
     const diffIds = file.rootfs?.diff_ids ?? []
     const layers = await Promise.all(diffIds.map(diffId => this.layers.get(diffId)))
     const sizeBytes = layers.reduce((sum, layer) => sum + (layer?.sizeBytes ?? 0), 0)
-    return { id: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, file, diffIds, sizeBytes }
+    return { id: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, file, diffIds, sizeBytes, origin }
   }
 
   async #rename(change: (names: ReadonlyMap<string, string>) => ReadonlyMap<string, string>): Promise<void> {

@@ -108,6 +108,23 @@ export class LayerStore {
     }
   }
 
+  /**
+   * Takes over a directory of this file system that has a layer's form already; `tar` is what is in it. A directory that is not needed, because the layer is there, stays.
+   * @returns the layer
+   */
+  async adopt(contents: string, tar: AsyncIterable<Uint8Array>): Promise<Layer> {
+    const work = await this.temporaryDirectory()
+    try {
+      const blob = join(work, 'blob')
+      const hash = createHash('sha256')
+      await pipeline(tar, async function* (chunks: AsyncIterable<Uint8Array>) { for await (const chunk of chunks) { hash.update(chunk); yield chunk } }, createWriteStream(blob))
+      const diffId = `sha256:${hash.digest('hex')}`
+      return await this.#keeping.run(async () => await this.get(diffId) ?? this.#keep(diffId, blob, contents))
+    } finally {
+      await this.#removeTree(work)
+    }
+  }
+
   /** Notes that a repository has this blob. */
   async noteBlob(diffId: string, blob: Omit<LayerBlob, 'repositories'>, repository: string): Promise<void> {
     await this.#keeping.run(async () => {

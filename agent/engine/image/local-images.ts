@@ -62,6 +62,8 @@ export class LocalImages implements Images {
     return this.#store.all()
       .map(image => ({ image, names: namesMatching({ keys: this.#store.namesOf(image.id), digests: this.#store.digestsOf(image.id) }, filters['reference']) }))
       .filter(({ image, names }) => imageMatches(image, names, filters, limits))
+      // A step of a build is only shown by itself when nothing was built on it.
+      .filter(({ image, names }) => options.all === true || names.keys.length + names.digests.length > 0 || this.#store.childrenOf(image.id).length === 0)
       .map(({ image, names }) => ({ ...imageSummary(image, names.keys, names.digests, this.#options.usesOf(image.id)), SharedSize: shared?.get(image.id) ?? -1 }))
       .sort((a, b) => (b.Created ?? 0) - (a.Created ?? 0))
   }
@@ -71,7 +73,7 @@ export class LocalImages implements Images {
   async history(ref: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
     const image = this.#store.get(ref)
     const sizes = await Promise.all(image.diffIds.map(async diffId => (await this.#store.layers.get(diffId))?.sizeBytes ?? 0))
-    return imageHistory(image, this.#store.namesOf(image.id), sizes)
+    return imageHistory(image, this.#store.familyOf(image).map(({ id }) => ({ id, keys: this.#store.namesOf(id) })), sizes)
   }
 
   get pull(): RegistrySide['pull'] { return (request, signal) => this.#options.registry.pull(request, signal) }
@@ -145,13 +147,15 @@ export class LocalImages implements Images {
     const use = this.#options.usesOf(image.id)
     if (!byId && names.length > 1) return this.#untag(image, keyOf(ref, undefined))
     if (byId && names.length > 1 && !options.force) throw conflict(image, `must be forced) - image is referenced in multiple repositories`)
+    const isParent = this.#store.childrenOf(image.id).length > 0
+    if (byId && isParent) throw conflict(image, 'cannot be forced) - image has dependent child images')
     if (use.running !== undefined) throw conflict(image, `cannot be forced) - image is being used by running container ${use.running.slice(0, 12)}`)
     if (use.stopped !== undefined && !options.force) throw conflict(image, `must be forced) - image is being used by stopped container ${use.stopped.slice(0, 12)}`)
     const deleted: Deleted[] = []
     for (const key of names) deleted.push(...await this.#untag(image, key))
     // A container keeps its layers: the image is then only nameless, and goes with prune later.
-    if (use.stopped !== undefined) return deleted
-    return [...deleted, ...await this.#delete(image)]
+    if (use.stopped !== undefined || isParent) return deleted
+    return [...deleted, ...await this.#delete(image, options.prune)]
   }
 
   async prune(filters: Filters): Promise<{ readonly ImagesDeleted: readonly Deleted[]; readonly SpaceReclaimed: number }> {
@@ -161,13 +165,15 @@ export class LocalImages implements Images {
     const beforeMs = until === undefined ? Infinity : untilMs(until, this.#options.clock.nowMs())
     const deleted: Deleted[] = []
     let bytes = await this.#options.pruneDownloads()
-    for (const image of this.#store.all()) {
+    // Children first: an image goes only when nothing is made of it any more.
+    for (const image of [...this.#store.all()].sort((one, other) => this.#store.familyOf(other).length - this.#store.familyOf(one).length)) {
       const use = this.#options.usesOf(image.id)
       const named = this.#store.namesOf(image.id)
       if (use.running !== undefined || use.stopped !== undefined || (danglingOnly && named.length > 0)) continue
+      if (this.#store.find(image.id) === undefined || this.#store.childrenOf(image.id).length > 0) continue
       if (Date.parse(image.file.created ?? '') > beforeMs || !matchesPruneLabels(filters, image.file.config?.Labels)) continue
       for (const key of named) deleted.push(...await this.#untag(image, key))
-      deleted.push(...await this.#delete(image))
+      deleted.push(...await this.#delete(image, true))
       bytes += image.sizeBytes
     }
     this.#options.events.publish('image', 'prune', '', { reclaimed: String(bytes) })
@@ -222,10 +228,14 @@ export class LocalImages implements Images {
     return [{ Untagged: familiarKey(key) }]
   }
 
-  async #delete(image: StoredImage): Promise<readonly Deleted[]> {
+  /** With `prune` the images go too that it was made of here and that nothing else needs. */
+  async #delete(image: StoredImage, prune: boolean): Promise<readonly Deleted[]> {
     const layers = await this.#store.remove(image.id)
     this.#publish('delete', image.id, image.id)
-    return [{ Deleted: image.id }, ...layers.map(diffId => ({ Deleted: diffId }))]
+    const deleted = [{ Deleted: image.id }, ...layers.map(diffId => ({ Deleted: diffId }))]
+    const parent = prune ? this.#store.find(image.origin.parent ?? '') : undefined
+    if (parent === undefined || this.#store.namesOf(parent.id).length + this.#store.digestsOf(parent.id).length > 0 || this.#store.childrenOf(parent.id).length > 0 || this.#options.usesOf(parent.id).count > 0) return deleted
+    return [...deleted, ...await this.#delete(parent, true)]
   }
 
   #publish(action: string, id: string, name: string): void {

@@ -1,4 +1,5 @@
 import type { ContainerSummary, ImageSummary, Volume } from '../../api/engine/engine-json.ts'
+import type { BuildCacheRecord } from '../../api/engine/build-request.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Filters } from '../convert/filters.ts'
 import { json } from '../server/reply.ts'
@@ -7,6 +8,7 @@ import { route, type Route } from '../server/route.ts'
 export interface DiskUsageBackend {
   readonly containers: { list(options: { readonly all: boolean; readonly size: boolean }): Promise<readonly ContainerSummary[]> }
   readonly images: { list(options: { readonly all: boolean; readonly sharedSize: boolean }): Promise<readonly ImageSummary[]>; layersBytes?(): Promise<number> }
+  readonly builder?: { usage(): Promise<readonly BuildCacheRecord[]> } | undefined
   readonly volumes: { list(filters: Filters, options: { readonly size: boolean }): Promise<{ readonly Volumes: readonly Volume[] }> }
 }
 
@@ -15,7 +17,7 @@ const TYPES = ['container', 'image', 'volume', 'build-cache']
 const UNKNOWN_USAGE = { Size: -1, RefCount: -1 }
 
 /** GET /system/df, put together from the lists. */
-export function diskUsageRoutes({ containers, images, volumes }: DiskUsageBackend): readonly Route[] {
+export function diskUsageRoutes({ containers, images, volumes, builder }: DiskUsageBackend): readonly Route[] {
   return [route('GET', '/system/df', async ({ query }) => {
     const types = query.all('type')
     const unknown = types.find(type => !TYPES.includes(type))
@@ -26,7 +28,7 @@ export function diskUsageRoutes({ containers, images, volumes }: DiskUsageBacken
       LayersSize: imageList === undefined ? 0 : await images.layersBytes?.() ?? imageList.reduce((sum, { Size = 0 }) => sum + Size, 0), Images: imageList,
       Containers: wants('container') ? await containers.list({ all: true, size: true }) : undefined,
       Volumes: wants('volume') ? (await volumes.list({}, { size: true })).Volumes.map(volume => ({ ...volume, UsageData: volume.UsageData ?? UNKNOWN_USAGE })) : undefined,
-      BuildCache: wants('build-cache') ? [] : undefined,
+      BuildCache: wants('build-cache') ? await builder?.usage() ?? [] : undefined,
     })
   })]
 }

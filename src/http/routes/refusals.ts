@@ -5,14 +5,8 @@ import { notSupported } from '../server/missing.ts'
 import { json } from '../server/reply.ts'
 import { route, type Method, type Route } from '../server/route.ts'
 
-const NO_BUILDER = 'build elsewhere and bring the image with "docker load"'
-
 /** Parts of Docker's API that are left out on purpose: each says so, instead of "page not found". */
 const REFUSED: readonly (readonly [Method, path: string, what: string, instead?: string])[] = [
-  ['POST', '/build', 'building images', NO_BUILDER],
-  ['POST', '/build/cancel', 'building images', NO_BUILDER],
-  ['POST', '/session', 'a BuildKit session', NO_BUILDER],
-  ['POST', '/grpc', 'BuildKit', NO_BUILDER],
   ['GET', '/plugins/privileges', 'installing plugins'],
   ['POST', '/plugins/pull', 'installing plugins'],
   ['POST', '/plugins/create', 'creating plugins'],
@@ -25,14 +19,13 @@ const ON_ONE_PLUGIN: readonly (readonly [Method, path: string])[] = [
   ['POST', '/plugins/{name...}/upgrade'], ['POST', '/plugins/{name...}/push'], ['POST', '/plugins/{name...}/set'],
 ]
 
-/** What is truthfully empty (plugins, build cache) answers as empty, so that `docker inspect` and `docker system prune` go on. */
+/** What is truthfully empty (plugins) answers as empty, so that `docker inspect` and `docker system prune` go on. */
 export function refusalRoutes(): readonly Route[] {
   return [
     route('GET', '/plugins', ({ query }) => {
       parseFilters(query.text('filters'), ['capability', 'enabled'])
       return json([])
     }),
-    route('POST', '/build/prune', () => json({ CachesDeleted: null, SpaceReclaimed: 0 })),
     ...ON_ONE_PLUGIN.map(([method, path]) => route(method, path, noPlugin)),
     ...REFUSED.map(([method, path, what, instead]) => route(method, path, () => { throw notSupported(what, instead) })),
   ]
