@@ -153,7 +153,7 @@ class Expansion {
     }
   }
 
-  #bad(reason: string): ShoalError { return new ShoalError('invalid-argument', 'bad-substitution', `failed to process "${this.#text}": ${reason}`) }
+  #bad(reason: string): ShoalError { return new ShoalError('invalid-argument', 'bad-substitution', `failed to process ${JSON.stringify(this.#text)}: ${reason}`) }
 }
 
 function withoutPrefix(value: string, pattern: string, longest: boolean): string {
@@ -170,5 +170,5 @@ function withoutSuffix(value: string, pattern: string, longest: boolean): string
 
 /** "*" and "?" of a shell pattern. */
 function globSource(pattern: string, greedy: boolean): string {
-  return pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', greedy ? '.*' : '.*?').replaceAll('?', '.')
+  return pattern.replace(/[.+^${}()|[\]\\*?]/g, char => char === '*' ? greedy ? '.*' : '.*?' : char === '?' ? '.' : `\\${char}`)
 }
