@@ -41,6 +41,8 @@ import { chooseRuntimes, type OciRuntime } from './runtime/oci-runtime.ts'
 import { CopySnapshotter } from './snapshot/copy-snapshotter.ts'
 import { OverlaySnapshotter } from './snapshot/overlay-snapshotter.ts'
 import { LocalVolumes } from './volume/local-volumes.ts'
+import { SubpathMounts } from './volume/subpath-mounts.ts'
+import type { PluginFolders } from './volume/volume-plugins.ts'
 
 export interface LocalEngineOptions {
   /** Everything that lasts: images, containers, volumes. */
@@ -65,6 +67,8 @@ export interface LocalEngineOptions {
   readonly defaultLog?: DefaultLog
   /** How registries are reached, asked anew each time. Default: Docker Hub and others by TLS, loopback also without. */
   readonly registries?: () => RegistryConfig
+  /** Where volume plugins are looked for. Default: Docker's own places. */
+  readonly pluginFolders?: PluginFolders
   /** "amd64", "arm64". Default: this machine's. */
   readonly architecture?: string
 }
@@ -87,6 +91,8 @@ export interface LocalEngine extends Engine {
   /** What --runtime takes. */
   readonly runtimeNames: readonly string[]
   readonly storageDriver: string
+  /** Names of the volume drivers in use. */
+  readonly volumeDrivers: () => readonly string[]
   readonly eventLog: EventLog
   readonly imageStore: ImageStore
   readonly builder: LocalBuilder
@@ -109,10 +115,11 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const table = new ContainerTable(join(dataRoot, 'containers'), logger)
   const snapshotRoot = join(dataRoot, 'snapshots')
   const snapshotter = options.snapshotter === 'copy' ? new CopySnapshotter(snapshotRoot) : new OverlaySnapshotter(snapshotRoot, kernel.mounts)
-  const usersOf = (volume: string): readonly string[] => table.all().filter(container => container.record.mounts.some(mount => mount.Name === volume)).map(container => container.id)
-  const volumes = new LocalVolumes({ root: join(dataRoot, 'volumes'), logger, mounts: kernel.mounts, events, clock, random, usersOf })
+  const usersOf = (volume: string): readonly string[] => table.all().filter(container => container.record.mounts.some(mount => mount.Type === 'volume' && mount.Name === volume)).map(container => container.id)
+  const volumes = new LocalVolumes({ root: join(dataRoot, 'volumes'), logger, mounts: kernel.mounts, events, clock, random, usersOf, ...(options.pluginFolders === undefined ? {} : { pluginFolders: options.pluginFolders }) })
+  const subpaths = new SubpathMounts(join(options.execRoot, 'subpaths'), kernel.mounts)
   const downloads = new LayerDownloads(join(dataRoot, 'layers', 'downloads'), clock)
-  await Promise.all([images.open().then(() => downloads.open()), table.open(), volumes.open()])
+  await Promise.all([images.open().then(() => downloads.open()), table.open(), volumes.open(), subpaths.open()])
   const registries = new Registries({ config: options.registries ?? (() => DEFAULT_REGISTRY_CONFIG), lookup: new NameLookup(), clock })
 
   const connectable = createConnectableContainers(table)
@@ -120,7 +127,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const networking = await options.networks?.({ events, connectable: () => connectable }) ?? { containers: none, networks: none }
   const logs = new ContainerLogs({ table, launcher, kernel, clock, logger, tasks })
   const runner = new ContainerRunner({
-    table, logs, images, volumes, snapshotter, launcher, networks: networking.containers, kernel, events, clock, logger, cgroupParent: options.cgroupParent, architecture, monitorPath: options.monitorPath,
+    table, logs, images, volumes, subpaths, snapshotter, launcher, networks: networking.containers, kernel, events, clock, logger, cgroupParent: options.cgroupParent, architecture, monitorPath: options.monitorPath,
   })
   const publish = (container: Container, action: string, more: Readonly<Record<string, string>> = {}): void => runner.publish(container, action, more)
   const execs = new LocalExecs({ table, launcher, kernel, random, tasks, publish })
@@ -141,7 +148,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   })
   const builder = new LocalBuilder({ containers, images: localImages, store: images, snapshotter, kernel, clock, random, architecture, root: join(dataRoot, 'build') })
   return {
-    runtime: runtimes.standard, runtimeNames, storageDriver: snapshotter.driver, eventLog: events, imageStore: images,
+    runtime: runtimes.standard, runtimeNames, storageDriver: snapshotter.driver, volumeDrivers: () => volumes.driverNames(), eventLog: events, imageStore: images,
     containers, execs, volumes, events, networks: networking.networks,
     images: localImages, builder,
     restore: async () => {

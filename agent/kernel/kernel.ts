@@ -21,12 +21,14 @@ export interface KernelMounts {
   overlay(mount: OverlayMount): void
   /** @throws `mount-failed` */
   bind(source: string, target: string): void
-  /** A tmpfs, a remote file system, …: mount(2) with this type; `options` as mount(8)'s -o, flags and data alike. @throws `mount-failed` */
-  mount(source: string, target: string, type: string, options: string): void
+  /** A tmpfs, a remote file system, …: mount(2) with this type; `options` as mount(8)'s -o, flags and data alike. Off the event loop: a server may not answer. @throws `mount-failed` in Docker's words */
+  mount(source: string, target: string, type: string, options: string): Promise<void>
   /** Detaches; not mounted is fine. Off the event loop: an overlay is synced first. @throws `unmount-failed` */
   unmount(target: string): Promise<void>
   /** Whether what is mounted inside or beside the mount that holds `path` is seen in other namespaces. Undefined when the path is not there. */
   propagation(path: string): MountPropagation | undefined
+  /** Whether what is mounted at this path forbids to write; false for a path that is not there. */
+  isReadOnly(path: string): boolean
   /** Mount points at or below `prefix`, deepest first. */
   under(prefix: string): readonly string[]
   /** An overlay whiteout (device 0:0). */

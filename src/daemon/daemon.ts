@@ -70,7 +70,7 @@ export class Daemon implements AsyncDisposable {
     }))
     const swarmBackend = createSwarmBackend(swarm)
     const system = createSystemBackend({
-      config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: () => ['local'], containers: engine.containers, images: engine.images, login: engine.images.login,
+      config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: engine.volumeDrivers, containers: engine.containers, images: engine.images, login: engine.images.login,
       clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, tlsInfoOf(swarm.rootPem))),
     })
     const server = this.#own(createApiServer({

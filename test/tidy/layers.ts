@@ -57,7 +57,7 @@ export const HOMES: readonly (readonly [specifier: RegExp, folders: readonly str
   [/^node:crypto$/, ['src/ca', 'src/platform', 'agent/engine']],
   [/^node:worker_threads$/, ['src/platform/storage', 'agent/engine']],
   [/^node:(fs|fs\/promises|path|os|stream|stream\/promises|zlib|url)$/, ['src/platform', 'src/http', 'src/daemon', 'src/cli', 'agent/engine', 'agent/kernel']],
-  [/^node:(net|tls|http|https|http2|dgram|dns)$/, ['src/platform', 'src/http/server', 'src/cli', 'src/daemon', 'agent/engine/build', 'agent/engine/registry', 'agent/engine/network', 'agent/engine/log', 'agent/kernel/linux']],
+  [/^node:(net|tls|http|https|http2|dgram|dns)$/, ['src/platform', 'src/http/server', 'src/cli', 'src/daemon', 'agent/engine/build', 'agent/engine/registry', 'agent/engine/network', 'agent/engine/volume', 'agent/engine/log', 'agent/kernel/linux']],
   [/^node:(child_process|process)$/, ['agent/kernel/linux', 'src/daemon', 'src/cli']],
   [/^node:(timers\/promises|perf_hooks|async_hooks|events)$/, ['src/platform']],
 ]

@@ -7,7 +7,9 @@ import type { Random } from '../../../src/base/random.ts'
 import type { CreateContainerRequest } from '../engine.ts'
 import type { ImageStore } from '../image/image-store.ts'
 import type { ContainerNetworks } from '../network/container-networks.ts'
+import { resolveInRoot } from '../runtime/path-in-root.ts'
 import type { Snapshotter } from '../snapshot/snapshotter.ts'
+import { mayBeInImage } from '../volume/image-path.ts'
 import type { LocalVolumes } from '../volume/local-volumes.ts'
 import type { Container } from './container.ts'
 import { checkName, completeHostConfig, mergeConfig, validateCreate } from './container-create.ts'
@@ -66,13 +68,31 @@ export class ContainerCreator {
       const record: ContainerRecord = {
         ...base, created: isoTime(this.#options.clock.nowMs()), imageId: image.id, diffIds: image.diffIds, mounts, state: NEW_STATE, restartCount: 0, stoppedByUser: false,
       }
-      await this.#options.snapshotter.prepare(id, image.diffIds.map(diffId => images.layers.directory(diffId)))
+      const layers = image.diffIds.map(diffId => images.layers.directory(diffId))
+      await this.#options.snapshotter.prepare(id, layers)
+      await this.#fillVolumes(record, layers)
       return { container: await table.add(record), warnings }
     } catch (error) {
       table.release(chosen)
       await this.#options.snapshotter.remove(id)
       await this.#options.volumes.removeOwned(id)
       throw error
+    } finally {
+      this.#options.volumes.letGo(id)
+    }
+  }
+
+  /** Volumes begin with what the image has in their place. */
+  async #fillVolumes(record: ContainerRecord, layers: readonly string[]): Promise<void> {
+    const { snapshotter, volumes } = this.#options
+    for (const mount of record.mounts) {
+      if (!mount.copyUp || mount.Name === undefined || !await mayBeInImage(layers, mount.Destination)) continue
+      const borrowed = await snapshotter.borrow(record.id, layers)
+      try {
+        await volumes.copyUp(mount.Name, await resolveInRoot(borrowed.root, mount.Destination))
+      } finally {
+        await borrowed[Symbol.asyncDispose]()
+      }
     }
   }
 
@@ -127,7 +147,7 @@ export class ContainerCreator {
       case 'volume': {
         const volume = await this.#volume(request, containerId)
         return {
-          Type: 'volume', Name: volume.Name, Source: volume.Mountpoint ?? '', Destination: request.target, Driver: 'local', Mode: request.mode, RW: !request.readOnly, Propagation: '',
+          Type: 'volume', Name: volume.Name, Source: volume.Mountpoint ?? '', Destination: request.target, Driver: volume.Driver ?? 'local', Mode: request.mode, RW: !request.readOnly, Propagation: '',
           copyUp: !request.noCopy, anonymous: request.name === undefined, recursive: true, ...(request.subpath === undefined ? {} : { subpath: request.subpath }),
         }
       }

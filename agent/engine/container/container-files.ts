@@ -10,6 +10,7 @@ import { packTree } from '../files/pack-tree.ts'
 import { unpackTar } from '../files/unpack-tar.ts'
 import { makeDirectoryInRoot } from '../runtime/path-in-root.ts'
 import { lookUpUser } from '../runtime/user-lookup.ts'
+import { openSubpath } from '../volume/volume-subpath.ts'
 import type { Container } from './container.ts'
 import type { RunnerOptions } from './container-runner.ts'
 import { ACCOUNTS_BYTES_MAX } from './start-plan.ts'
@@ -147,11 +148,9 @@ export class ContainerFiles {
     const data = await volumes.acquire(name, user)
     undo.push({ [Symbol.asyncDispose]: () => volumes.release(name, user) })
     if (subpath === undefined) return data
-    const root = await ConfinedRoot.open(data, { writable: true })
-    undo.push(root)
-    const file = await root.find(subpath, { follow: true })
-    undo.push(file)
-    return file.path
+    const part = await openSubpath(data, subpath)
+    undo.push(part)
+    return part.path
   }
 
   *#ownFiles(container: Container): Iterable<ConfinedMount> {

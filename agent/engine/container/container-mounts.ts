@@ -1,6 +1,8 @@
+import { normalize } from 'node:path'
 import type { HostConfig, Mount } from '../../../src/api/engine/engine-json.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { OciMount } from '../runtime/oci-spec.ts'
+import { checkVolumeName } from '../volume/volume-name.ts'
 import type { ContainerMount } from './container-record.ts'
 
 /** A mount as asked for, before volumes are looked up. */
@@ -41,7 +43,7 @@ export function mountRequests(host: HostConfig, volumes: readonly string[]): rea
 
 function volume(given: { readonly target: string; readonly name: string | undefined; readonly driver: string; readonly readOnly?: boolean; readonly noCopy?: boolean; readonly mode?: string
   readonly options?: Readonly<Record<string, string>>; readonly labels?: Readonly<Record<string, string>>; readonly subpath?: string }): MountRequest {
-  return { kind: 'volume', readOnly: false, noCopy: false, mode: '', options: {}, labels: {}, ...given, driver: given.driver === '' ? 'local' : given.driver }
+  return { kind: 'volume', readOnly: false, noCopy: false, mode: '', options: {}, labels: {}, ...given }
 }
 
 /** "source:target[:options]", or a volume's target alone. */
@@ -56,7 +58,7 @@ export function parseBind(text: string, driver: string): MountRequest {
   if (unknown !== undefined) throw invalid(`invalid mode: ${mode}`)
   const readOnly = words.includes('ro')
   if (!source.startsWith('/')) {
-    if (source !== '' && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(source)) throw invalid(`create ${source}: ${JSON.stringify(source)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`)
+    if (source !== '') checkVolumeName(source)
     return volume({ name: source === '' ? undefined : source, target: clean(target), driver, readOnly, noCopy: words.includes('nocopy'), mode: mode === '' && source !== '' ? 'z' : mode })
   }
   return { kind: 'bind', source: clean(source), target: clean(target), readOnly, propagation: words.find(word => PROPAGATION.test(word)) ?? 'rprivate', createSource: true, recursive: true, mode }
@@ -76,7 +78,7 @@ function fromMount(mount: Mount): MountRequest {
       if (!source.startsWith('/')) throw invalid(`invalid mount config for type "bind": ${source === '' ? 'field Source must not be empty' : `invalid mount path: '${source}' mount path must be absolute`}`)
       return bind(mount, { source: clean(source), target, readOnly })
     case 'volume':
-      if (source === '' && (mount.VolumeOptions?.Subpath ?? '') !== '') throw invalid('invalid mount config for type "volume": must not set Subpath when using anonymous volumes')
+      checkSubpath(mount.VolumeOptions?.Subpath ?? '', source)
       return volume({
         name: source === '' ? undefined : source, target, readOnly, noCopy: mount.VolumeOptions?.NoCopy === true, driver: mount.VolumeOptions?.DriverConfig?.Name ?? '',
         options: mount.VolumeOptions?.DriverConfig?.Options ?? {}, labels: mount.VolumeOptions?.Labels ?? {},
@@ -116,6 +118,12 @@ function checkTmpfsOption(word: string): void {
   if (!TMPFS_FLAG.test(word) && !TMPFS_DATA.test(word)) throw invalid(`invalid tmpfs option [${word.split('=').map(part => JSON.stringify(part)).join(' ')}]`)
 }
 
+function checkSubpath(subpath: string, source: string): void {
+  if (subpath === '') return
+  if (source === '') throw invalid('invalid mount config for type "volume": must not set Subpath when using anonymous volumes')
+  if (subpath.startsWith('/') || /^\.\.(\/|$)/.test(normalize(subpath))) throw invalid('invalid mount config for type "volume": subpath must be a relative path within the volume')
+}
+
 function tmpfs(target: string, options: string): MountRequest {
   if (!target.startsWith('/')) throw invalid(`invalid mount path: '${target}' mount path must be absolute`)
   if (clean(target) === '/') throw invalid("invalid specification: destination can't be '/'")
@@ -124,14 +132,15 @@ function tmpfs(target: string, options: string): MountRequest {
   return { kind: 'tmpfs', target: clean(target), readOnly: words.includes('ro'), options: words.filter(word => word !== 'ro' && word !== 'rw') }
 }
 
-/** For the runtime. `source` of a volume is where it is mounted on the host now. */
-export function ociMount(mount: ContainerMount, source: string): OciMount {
+/** For the runtime. `source` of a volume is where it is mounted on the host now; `isReadOnlySource`: it is mounted there so that nobody may write. */
+export function ociMount(mount: ContainerMount, source: string, isReadOnlySource = false): OciMount {
   if (mount.Type === 'tmpfs') return { destination: mount.Destination, type: 'tmpfs', source: 'tmpfs', options: [...tmpfsOptions(mount.tmpfsOptions ?? []), mount.RW ? 'rw' : 'ro'] }
   const propagation = mount.Propagation === '' ? 'rprivate' : mount.Propagation
   // Read-only reaches into mounts below, unless they are to stay as they are or changes have to travel.
   const deep = !mount.RW && mount.recursive && mount.readOnlyReach !== 'only-itself' && propagation === 'rprivate' ? ['rro'] : []
   // Without a word about writing: with "rw" crun takes nosuid, nodev and noexec of the host's mount away (seen: 1.8.1).
-  return { destination: mount.Destination, type: 'bind', source, options: [mount.recursive ? 'rbind' : 'bind', ...(mount.RW ? [] : ['ro']), propagation, ...deep] }
+  // It makes a read-only mount writable either way, unless it is told.
+  return { destination: mount.Destination, type: 'bind', source, options: [mount.recursive ? 'rbind' : 'bind', ...(mount.RW && !isReadOnlySource ? [] : ['ro']), propagation, ...deep] }
 }
 
 /** No programs, devices or set-uid files unless the user says otherwise. */

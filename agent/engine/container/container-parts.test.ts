@@ -54,7 +54,7 @@ test('create warns of what the machine lacks', () => {
 
 test('a bind needs an absolute target and known options', () => {
   assert.deepEqual(parseBind('/a/../b/:/c:ro,rslave', ''), { kind: 'bind', source: '/b', target: '/c', readOnly: true, propagation: 'rslave', createSource: true, recursive: true, mode: 'ro,rslave' })
-  for (const text of ['a:b', '/a:/b:what', ':/b', '/a:/', 'a b:/c', '/a:/b:ro:x']) assert.throws(() => parseBind(text, ''), { code: 'invalid-mount' }, text)
+  for (const text of ['a:b', '/a:/b:what', ':/b', '/a:/', '/a:/b:ro:x']) assert.throws(() => parseBind(text, ''), { code: 'invalid-mount' }, text)
 })
 
 test("an image's volume is not made where the user mounts something", () => {

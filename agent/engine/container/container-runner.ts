@@ -13,6 +13,7 @@ import { buildSpec, type OciMount, type SpecInput } from '../runtime/oci-spec.ts
 import { resolveInRoot } from '../runtime/path-in-root.ts'
 import type { Snapshotter } from '../snapshot/snapshotter.ts'
 import type { LocalVolumes } from '../volume/local-volumes.ts'
+import type { MountedSubpath, SubpathMounts } from '../volume/subpath-mounts.ts'
 import type { Container } from './container.ts'
 import { eventAttributes } from './container-events.ts'
 import { ociMount } from './container-mounts.ts'
@@ -29,6 +30,7 @@ export interface RunnerOptions {
   readonly logs: ContainerLogs
   readonly images: ImageStore
   readonly volumes: LocalVolumes
+  readonly subpaths: SubpathMounts
   readonly snapshotter: Snapshotter
   readonly launcher: Launcher
   readonly networks: ContainerNetworks
@@ -118,7 +120,7 @@ export class ContainerRunner {
     // Each waits for the kernel in its own way, and none needs another's end (D-257).
     const steps = await Promise.allSettled([
       launcher.cleanUp(container.id, this.cgroupPath(container)), networks.detach(container.id), snapshotter.unmount(container.id), this.#hostMounts.release(container.id),
-      ...container.record.mounts.map(async mount => { if (mount.Type === 'volume' && mount.Name !== undefined) await volumes.release(mount.Name, container.id) }),
+      ...container.record.mounts.map(async mount => { if (mount.Type === 'volume' && mount.Name !== undefined) await volumes.release(mount.Name, container.id, true) }),
     ])
     for (const step of steps) if (step.status === 'rejected') throw step.reason
   }
@@ -131,14 +133,23 @@ export class ContainerRunner {
   }
 
   async #bringUp(container: Container): Promise<Launched> {
-    const { launcher, networks, snapshotter, kernel } = this.#options
-    const { record } = container
-    const log = await this.#options.logs.prepare(container)
+    const { networks, snapshotter } = this.#options
     const rootfs = await snapshotter.mount(container.id, this.layers(container))
-    const sandbox = await networks.attach(networkedContainer(record))
+    const sandbox = await networks.attach(networkedContainer(container.record))
     // The sandbox is on disk before the process starts, so that a daemon that comes back knows it.
     await container.update({ sandbox })
-    const mounts = [...await this.#userMounts(container, rootfs), ...this.#ownFiles(container, sandbox)]
+    const subpaths: MountedSubpath[] = []
+    try {
+      return await this.#launch(container, { rootfs, sandbox, mounts: [...await this.#userMounts(container, subpaths), ...this.#ownFiles(container, sandbox)] })
+    } finally {
+      for (const subpath of subpaths) await subpath[Symbol.asyncDispose]()
+    }
+  }
+
+  async #launch(container: Container, { rootfs, sandbox, mounts }: { readonly rootfs: string; readonly sandbox: ContainerSandbox; readonly mounts: readonly OciMount[] }): Promise<Launched> {
+    const { launcher, kernel } = this.#options
+    const { record } = container
+    const log = await this.#options.logs.prepare(container)
     const input = await planStart(container.record, {
       kernel, rootfs, sandbox, mounts, cgroupPath: this.cgroupPath(container), architecture: this.#options.architecture, initPath: this.#options.monitorPath,
       pidOf: ref => this.#runningPid(ref), shm: await this.#sharedMemory(record), linkEnv: this.#linkEnvironment(record),
@@ -192,13 +203,17 @@ export class ContainerRunner {
     return ['default', 'bridge'].includes(record.hostConfig.NetworkMode ?? 'default') ? linkEnvironment(record, links.map(({ alias, target }) => ({ alias, target: target.record }))) : []
   }
 
-  async #userMounts(container: Container, rootfs: string): Promise<readonly OciMount[]> {
+  /** @param subpaths gets what must stay until the runtime has mounted it */
+  async #userMounts(container: Container, subpaths: MountedSubpath[]): Promise<readonly OciMount[]> {
     const result: OciMount[] = []
-    for (const [index, mount] of container.record.mounts.entries()) result.push(ociMount(mount, await this.#sourceOf(container, { mount, index, rootfs })))
+    for (const [index, mount] of container.record.mounts.entries()) {
+      const source = await this.#sourceOf(container, { mount, index, subpaths })
+      result.push(ociMount(mount, source, mount.Type !== 'tmpfs' && mount.RW && this.#options.kernel.mounts.isReadOnly(source)))
+    }
     return result
   }
 
-  async #sourceOf(container: Container, { mount, index, rootfs }: { readonly mount: ContainerMount; readonly index: number; readonly rootfs: string }): Promise<string> {
+  async #sourceOf(container: Container, { mount, index, subpaths }: { readonly mount: ContainerMount; readonly index: number; readonly subpaths: MountedSubpath[] }): Promise<string> {
     const { volumes, images } = this.#options
     if (mount.Type === 'bind') this.#checkPropagation(mount)
     if (mount.Type === 'image') {
@@ -207,9 +222,11 @@ export class ContainerRunner {
       return mount.subpath === undefined ? files : resolveInRoot(files, mount.subpath)
     }
     if (mount.Type !== 'volume' || mount.Name === undefined) return mount.Source
-    const data = await volumes.acquire(mount.Name, container.id)
-    if (mount.copyUp) await volumes.copyUp(mount.Name, await resolveInRoot(rootfs, mount.Destination))
-    return mount.subpath === undefined ? data : resolveInRoot(data, mount.subpath)
+    const data = await volumes.acquire(mount.Name, container.id, { destination: mount.Destination, writable: mount.RW })
+    if (mount.subpath === undefined) return data
+    const part = await this.#options.subpaths.mount(data, mount.subpath)
+    subpaths.push(part)
+    return part.path
   }
 
   /** Mounts can travel only from and to a mount that takes part. */

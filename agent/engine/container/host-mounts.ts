@@ -24,7 +24,7 @@ export class HostMounts {
   async shareMemory(containerId: string, sizeBytes: number | undefined): Promise<string> {
     const target = this.sharedMemoryPath(containerId)
     await makeDirectory(target, 0o1777)
-    this.#mounts.mount('shm', target, 'tmpfs', `nosuid,nodev,noexec,mode=1777,size=${sizeBytes !== undefined && sizeBytes > 0 ? sizeBytes : SHM_BYTES_DEFAULT}`)
+    await this.#mounts.mount('shm', target, 'tmpfs', `nosuid,nodev,noexec,mode=1777,size=${sizeBytes !== undefined && sizeBytes > 0 ? sizeBytes : SHM_BYTES_DEFAULT}`)
     return target
   }
 

@@ -46,7 +46,8 @@ export async function restoreContainers(options: RestoreOptions): Promise<void> 
   for (const { container, adopted } of found) {
     await settle(options, container, adopted).catch((err: unknown) => { logger.error('a container could not be restored', { container: container.id, err }) })
   }
-  for (const container of running) for (const mount of container.record.mounts) if (mount.Type === 'volume' && mount.Name !== undefined) volumes.adopt(mount.Name, container.id)
+  for (const container of running) for (const mount of container.record.mounts) if (mount.Type === 'volume' && mount.Name !== undefined) volumes.adopt(mount.Name, container.id, mount.Source)
+  await volumes.settle()
   await removeStrays(options)
   for (const container of table.all()) if (!isUp(container.state)) options.logs.catchUp(container)
   for (const container of table.all()) {

@@ -1,12 +1,16 @@
+import { getSystemErrorMap } from 'node:util'
 import koffi, { type KoffiFunc, type LibraryHandle } from 'koffi'
 import { ShoalError, type ErrorKind } from '../../../src/base/errors.ts'
 
 /** The C functions that Node has no call for. Each returns -1 and sets errno on failure, except posix_spawn, which returns the errno. */
 export interface Libc {
   mount(source: string | null, target: string, type: string | null, flags: number, data: string | null): number
+  /** Resolves with the errno, 0 for none: until somebody waits for the result, errno() tells of another call. */
+  mountAsync(source: string | null, target: string, type: string | null, flags: number, data: string | null): Promise<number>
   umount2(target: string, flags: number): number
   umount2Async(target: string, flags: number): Promise<number>
   mknod(path: string, mode: number, device: number): number
+  statvfs(path: string, result: Uint8Array): number
   getxattr(path: string, name: string, value: Uint8Array, size: number): number
   setxattr(path: string, name: string, value: Uint8Array, size: number, flags: number): number
   lsetxattr(path: string, name: string, value: Uint8Array, size: number, flags: number): number
@@ -33,11 +37,14 @@ const OPAQUE_SIZE = 512
 
 export function loadLibc(): Libc {
   const lib = koffi.load('libc.so.6')
+  const mount = lib.func('int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)')
   const umount2 = lib.func('int umount2(const char *target, int flags)')
   return {
-    mount: lib.func('int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)'),
+    mount,
+    mountAsync: (source, target, type, flags, data) => errnoOf(mount, source, target, type, flags, data),
     umount2,
     umount2Async: (target, flags) => callAsync(umount2, target, flags),
+    statvfs: lib.func('int statvfs(const char *path, uint8_t *result)'),
     mknod: lib.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
     getxattr: lib.func('intptr_t getxattr(const char *path, const char *name, uint8_t *value, size_t size)'),
     setxattr: lib.func('int setxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)'),
@@ -57,6 +64,12 @@ export function loadLibc(): Libc {
 function callAsync(fn: KoffiFunc<(...args: unknown[]) => unknown>, ...args: unknown[]): Promise<number> {
   return new Promise((resolve, reject) => {
     fn.async(...args, (error: unknown, result: unknown) => { if (error === null || error === undefined) resolve(result as number); else reject(error as Error) })
+  })
+}
+
+function errnoOf(fn: KoffiFunc<(...args: unknown[]) => unknown>, ...args: unknown[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fn.async(...args, (error: unknown, result: unknown) => { if (error === null || error === undefined) resolve(result === 0 ? 0 : koffi.errno()); else reject(error as Error) })
   })
 }
 
@@ -92,6 +105,9 @@ function createSpawn(lib: LibraryHandle): Libc['spawn'] {
 export function errnoName(errno: number): string {
   return Object.entries(koffi.os.errno).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`
 }
+
+/** "no such file or directory" for 2, as Go has it too. */
+export function errnoText(errno: number): string { return getSystemErrorMap().get(-errno)?.[1] ?? errnoName(errno) }
 
 export function errnoError(kind: ErrorKind, code: string, what: string, errno: number): ShoalError {
   return new ShoalError(kind, code, `${what}: ${errnoName(errno)}`)

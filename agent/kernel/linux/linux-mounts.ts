@@ -1,11 +1,16 @@
 import { readFileSync, realpathSync } from 'node:fs'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { KernelMounts, MountPropagation, OverlayMount } from '../kernel.ts'
-import { errnoError, errnoName, type Libc } from './libc.ts'
+import { errnoError, errnoName, errnoText, type Libc } from './libc.ts'
 
 const MS_BIND = 0x1000
 const MS_REC = 0x4000
+const MS_REMOUNT = 0x20
 const MNT_DETACH = 2
+/** struct statvfs of 64-bit glibc, generously; f_flag stands behind nine longs. */
+const STATVFS_BYTES = 256
+const STATVFS_FLAG = 72
+const ST_RDONLY = 1
 const S_IFCHR = 0o020000
 /** mount(2) copies one page of option text, with its terminating zero. */
 const MOUNT_DATA_MAX = 4095
@@ -33,16 +38,35 @@ export class LinuxMounts implements KernelMounts {
 
   bind(source: string, target: string): void { this.#mount(source, target, null, MS_BIND | MS_REC, null) }
 
-  mount(source: string, target: string, type: string, options: string): void {
+  async mount(source: string, target: string, type: string, options: string): Promise<void> {
     const words = options.split(',').filter(word => word !== '')
     const flags = words.reduce((sum, word) => sum | (FLAGS[word] ?? 0), 0)
     const data = words.filter(word => !(word in FLAGS)).join(',')
-    this.#mount(source, target, type === 'none' ? null : type, flags, data === '' ? null : data)
+    const fsType = type === 'none' || type === '' ? null : type
+    const mount = async (withFlags: number): Promise<void> => {
+      const errno = await this.#libc.mountAsync(source, target, fsType, withFlags, data === '' ? null : data)
+      if (errno === 0) return
+      const details = `${withFlags === 0 ? '' : `, flags: 0x${withFlags.toString(16)}`}${data === '' ? '' : `, data: ${data}`}`
+      throw new ShoalError('internal', 'mount-failed', `mount ${source}:${target}${details}: ${errnoText(errno)}`)
+    }
+    await mount(flags)
+    const restrictions = flags & ~(MS_BIND | MS_REC)
+    if ((flags & MS_BIND) === 0 || restrictions === 0) return
+    // A bind ignores other flags until it is mounted again.
+    await mount(restrictions | MS_BIND | MS_REMOUNT).catch(async (error: unknown) => {
+      await this.unmount(target)
+      throw error
+    })
   }
 
   async unmount(target: string): Promise<void> {
     if (await this.#libc.umount2Async(target, MNT_DETACH) === 0) return
     if (this.under(target).includes(target)) throw new ShoalError('internal', 'unmount-failed', `cannot unmount ${target}`)
+  }
+
+  isReadOnly(path: string): boolean {
+    const result = Buffer.alloc(STATVFS_BYTES)
+    return this.#libc.statvfs(path, result) === 0 && (result.readUInt32LE(STATVFS_FLAG) & ST_RDONLY) !== 0
   }
 
   propagation(path: string): MountPropagation | undefined {
