@@ -6,6 +6,8 @@ import type { EngineEvents } from './engine.ts'
 /** Docker keeps as many. */
 const RECENT_MAX = 256
 const SUBSCRIBER_QUEUE_MAX = 4096
+/** Times are JSON numbers, which keep no more than 256 nanoseconds apart. */
+const STEP_NANOS = 1000n
 export type EventType = 'container' | 'image' | 'network' | 'volume' | 'daemon'
 
 /** Publishes what happened, and remembers the last of it. */
@@ -21,9 +23,10 @@ export class EventLog implements EngineEvents {
     const nowMs = this.#clock.nowMs()
     // Two events never carry the same time, so that a client may resume after the last it saw.
     const nanos = BigInt(Math.floor(nowMs)) * 1_000_000n
-    this.#lastNanos = nanos > this.#lastNanos ? nanos : this.#lastNanos + 1n
+    this.#lastNanos = nanos > this.#lastNanos ? nanos : this.#lastNanos + STEP_NANOS
     const event = {
-      status: action, id, from: attributes['image'], Type: type, Action: action, Actor: { ID: id, Attributes: attributes }, scope: 'local' as const,
+      // What clients before API 1.22 read, of containers and images only.
+      ...(type === 'container' ? { status: action, id, from: attributes['image'] ?? '' } : type === 'image' ? { status: action, id } : {}), Type: type, Action: action, Actor: { ID: id, Attributes: attributes }, scope: 'local' as const,
       time: Math.floor(nowMs / 1000), timeNano: Number(this.#lastNanos),
     }
     this.#recent.push(event)

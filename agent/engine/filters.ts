@@ -38,5 +38,5 @@ export function booleanFilter(filters: Filters, key: string): boolean | undefine
   if (value === undefined) return undefined
   if (['1', 't', 'true', 'True', 'TRUE'].includes(value)) return true
   if (['0', 'f', 'false', 'False', 'FALSE'].includes(value)) return false
-  throw new ShoalError('invalid-argument', 'invalid-filter', `invalid filter '${key}=${value}': give true or false`)
+  throw new ShoalError('invalid-argument', 'invalid-filter', `invalid filter '${key}=[${(filters[key] ?? []).join(' ')}]'`)
 }

@@ -120,9 +120,9 @@ export function checkName(name: string, shownBefore: '' | '/' = ''): string {
 }
 
 /** @throws `invalid-detach-keys` */
-export function detachKeysOf(text: string | undefined): readonly number[] {
+export function detachKeysOf(text: string | undefined, what: 'detach' | 'escape' = 'detach'): readonly number[] {
   const keys = parseDetachKeys(text === undefined || text === '' ? 'ctrl-p,ctrl-q' : text)
-  if (keys === undefined) throw invalid('invalid-detach-keys', `Invalid detach keys (${text})`)
+  if (keys === undefined) throw invalid('invalid-detach-keys', `Invalid ${what} keys (${text}) provided`)
   return keys
 }
 

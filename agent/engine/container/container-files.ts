@@ -6,6 +6,7 @@ import type { PathStat } from '../engine.ts'
 import { ConfinedRoot, type ConfinedMount, type PinnedFile } from '../files/confined-root.ts'
 import { absolutePath, baseName, goFileMode } from '../files/container-paths.ts'
 import { isMountPointName, isOpaque, isWhiteout, overlayChanges, type Change } from '../files/overlay-changes.ts'
+import { decompress } from '../files/decompress.ts'
 import { packTree } from '../files/pack-tree.ts'
 import { unpackTar } from '../files/unpack-tar.ts'
 import { makeDirectoryInRoot } from '../runtime/path-in-root.ts'
@@ -74,7 +75,7 @@ export class ContainerFiles {
       throw new ShoalError('permission-denied', 'read-only-mount', onRoot ? 'container rootfs is marked read-only' : 'mounted volume is marked read-only')
     }
     const owner = options.copyUidGid && (container.record.config.User ?? '') !== '' ? await userOf(view.root, container.record.config.User ?? '') : undefined
-    await unpackTar(tar, directory, { root: view.root, mounts: this.#options.kernel.mounts, noOverwriteDirNonDir: options.noOverwriteDirNonDir, owner })
+    await unpackTar(decompress(tar, this.#options.kernel.processes), directory, { root: view.root, mounts: this.#options.kernel.mounts, noOverwriteDirNonDir: options.noOverwriteDirNonDir, owner })
   }
 
   /** The root file system without volumes and binds. */
@@ -146,7 +147,7 @@ export class ContainerFiles {
     const { volumes } = this.#options
     const user = `files-${++this.#views}`
     const data = await volumes.acquire(name, user)
-    undo.push({ [Symbol.asyncDispose]: () => volumes.release(name, user) })
+    undo.push({ [Symbol.asyncDispose]: async () => { await volumes.release(name, user) } })
     if (subpath === undefined) return data
     const part = await openSubpath(data, subpath)
     undo.push(part)

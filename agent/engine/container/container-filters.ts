@@ -24,12 +24,13 @@ export function checkContainerFilters(filters: Filters): void {
   checkFilters(filters, CONTAINER_FILTERS)
   const refuse = (key: string, known: readonly string[]): void => {
     const bad = filters[key]?.find(value => !known.includes(value))
-    if (bad !== undefined) throw new ShoalError('invalid-argument', 'invalid-filter', `invalid filter '${key}=${bad}'; use one of ${known.join(', ')}`)
+    if (bad !== undefined) throw new ShoalError('invalid-argument', 'invalid-filter', key === 'health' ? `Unrecognised filter value for health: ${bad}` : `invalid filter '${key}=${bad}'`)
   }
   refuse('status', STATUSES)
   refuse('health', HEALTHS)
   const exited = filters['exited']?.find(value => !/^-?\d+$/.test(value))
-  if (exited !== undefined) throw new ShoalError('invalid-argument', 'invalid-filter', `invalid filter 'exited=${exited}': give an exit code`)
+  if (exited !== undefined) throw new ShoalError('invalid-argument', 'invalid-filter', `strconv.Atoi: parsing ${JSON.stringify(exited)}: invalid syntax`)
+  for (const key of ['publish', 'expose']) for (const value of filters[key] ?? []) checkPort(key, value)
 }
 
 /** Values of one filter are alternatives, filters are all required. */
@@ -45,8 +46,7 @@ export function matchesFilters(record: ContainerRecord, filters: Filters, facts:
     && any('exited', value => record.state.status === 'exited' && record.state.exitCode === Number(value))
     && any('volume', value => record.mounts.some(mount => mount.Name === value || mount.Destination === value || mount.Source === value))
     && any('network', value => onNetwork(record, value))
-    && any('publish', value => portsOf(record).some(port => port.PublicPort !== undefined && portMatches(value, port.PublicPort, port.Type ?? 'tcp')))
-    && any('expose', value => Object.keys(record.config.ExposedPorts ?? {}).some(key => portMatches(value, Number(key.split('/')[0]), key.split('/')[1] ?? 'tcp')))
+    && portsMatch(record, filters['publish'] ?? [], filters['expose'] ?? [])
     && (isTask === undefined || isTask === ('com.docker.swarm.task.id' in (record.config.Labels ?? {})))
     && (facts.ancestors === undefined || facts.ancestors.has(record.imageId))
     && (facts.beforeMs === undefined || created < facts.beforeMs)
@@ -67,6 +67,26 @@ function onNetwork(record: ContainerRecord, wanted: string): boolean {
   const endpoints = { ...record.endpoints, ...record.sandbox?.endpoints }
   const mode = record.hostConfig.NetworkMode === 'default' ? 'bridge' : record.hostConfig.NetworkMode
   return wanted in endpoints || mode === wanted || Object.values(endpoints).some(endpoint => endpoint.NetworkID !== undefined && endpoint.NetworkID !== '' && endpoint.NetworkID.startsWith(wanted))
+}
+
+/** As in dockerd these two are alternatives, and both look at the ports of what runs. */
+function portsMatch(record: ContainerRecord, publish: readonly string[], expose: readonly string[]): boolean {
+  if (publish.length === 0 && expose.length === 0) return true
+  return portsOf(record).some(({ PublicPort, PrivatePort, Type }) =>
+    publish.some(value => PublicPort !== undefined && portMatches(value, PublicPort, Type ?? 'tcp')) || expose.some(value => PrivatePort !== undefined && portMatches(value, PrivatePort, Type ?? 'tcp')))
+}
+
+/** @throws `invalid-filter` */
+function checkPort(key: string, value: string): void {
+  const refuse = (why: string): ShoalError => new ShoalError('invalid-argument', 'invalid-filter', why)
+  if (value.includes(':')) throw refuse(`filter for '${key}' should not contain ':': ${value}`)
+  const [range = '', protocol = 'tcp'] = value.split('/')
+  const bad = range.split('-').find(port => !/^\d+$/.test(port))
+  if (range === '') throw refuse(`error while looking up for ${key} ${value}: empty string specified for ports.`)
+  if (bad !== undefined) throw refuse(`error while looking up for ${key} ${value}: strconv.ParseUint: parsing ${JSON.stringify(bad)}: invalid syntax`)
+  const [from = '', to = from] = range.split('-')
+  if (Number(to) < Number(from)) throw refuse(`error while looking up for ${key} ${value}: invalid range specified for port: ${range}`)
+  if (protocol === '') throw refuse(`error while looking up for ${key} ${value}: invalid proto: ${protocol}`)
 }
 
 /** "80", "80/udp", "80-90/tcp" */

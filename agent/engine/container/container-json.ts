@@ -44,7 +44,7 @@ function mountPoint(mount: ContainerMount): MountPoint {
 
 function endpointsOf(record: ContainerRecord): Readonly<Record<string, EndpointSettings>> {
   if (record.sandbox !== undefined && Object.keys(record.sandbox.endpoints).length > 0) return record.sandbox.endpoints
-  if (Object.keys(record.endpoints).length > 0 || record.hasLeftMode === true) return record.endpoints
+  if (Object.keys(record.endpoints).length > 0 || record.hasLeftMode === true) return Object.fromEntries(Object.entries(record.endpoints).map(([name, endpoint]) => [name === 'default' ? 'bridge' : name, endpoint]))
   const mode = record.hostConfig.NetworkMode ?? 'default'
   return mode.startsWith('container:') ? {} : { [mode === 'default' ? 'bridge' : mode]: {} }
 }

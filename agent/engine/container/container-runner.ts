@@ -85,7 +85,6 @@ export class ContainerRunner {
       const finished = container.state.startedAt === ZERO_TIME && container.state.status === 'created' ? {} : { finishedAt: isoTime(clock.nowMs()) }
       await container.observe({ sandbox: undefined, state: { ...container.state, status: container.state.status === 'created' ? 'created' : 'exited', pid: 0, exitCode, error: messageOf(reason), ...finished } })
       this.#options.launcher.forget(container.id)
-      this.publish(container, 'die', { exitCode: String(exitCode) })
       throw reason
     }
   }

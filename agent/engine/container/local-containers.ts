@@ -164,6 +164,7 @@ export class LocalContainers implements Containers {
   async top(ref: string, psArgs?: string): Promise<{ readonly Titles: readonly string[]; readonly Processes: readonly (readonly string[])[] }> {
     const container = this.#get(ref)
     if (!isUp(container.state)) throw notRunning(container)
+    this.#options.lifecycle.publish(container, 'top')
     return topProcesses(this.#options.kernel, this.#options.kernel.cgroups.pids(this.#options.lifecycle.runner.cgroupPath(container)), psArgs)
   }
 

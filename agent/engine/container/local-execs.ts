@@ -51,11 +51,11 @@ export class LocalExecs implements Execs {
     const container = this.#options.table.get(containerRef)
     requireRunning(container)
     if (config.cmd.length === 0) throw new ShoalError('invalid-argument', 'no-command', 'No exec command specified')
-    if (config.detachKeys !== undefined) detachKeysOf(config.detachKeys)
+    if (config.detachKeys !== undefined) detachKeysOf(config.detachKeys, 'escape')
     const exec: Exec = { id: createHexId(this.#options.random), container, config, state: 'created', launched: undefined, exitCode: null, pid: 0 }
     this.#execs.set(exec.id, exec)
     container.execIds.add(exec.id)
-    this.#publish(exec, 'create', `: ${config.cmd.join(' ')}`)
+    this.#publish(exec, 'create', commandText(config))
     return { Id: exec.id }
   }
 
@@ -81,7 +81,7 @@ export class LocalExecs implements Execs {
     const { config, container, state, exitCode, pid } = this.#get(id)
     const [entrypoint = '', ...args] = config.cmd
     return {
-      ID: id, Running: state === 'running', ExitCode: exitCode, ContainerID: container.id, Pid: pid, CanRemove: state === 'ended', DetachKeys: config.detachKeys ?? '',
+      ID: id, Running: state === 'running', ExitCode: exitCode, ContainerID: container.id, Pid: pid, CanRemove: false, DetachKeys: config.detachKeys ?? '',
       OpenStdin: config.attachStdin, OpenStdout: config.attachStdout, OpenStderr: config.attachStderr,
       ProcessConfig: { tty: config.tty, entrypoint, arguments: args, privileged: config.privileged, ...(config.user === undefined ? {} : { user: config.user }) },
     }
@@ -89,7 +89,7 @@ export class LocalExecs implements Execs {
 
   async resize(id: string, size: { readonly height: number; readonly width: number }): Promise<void> {
     const { launched } = this.#get(id)
-    if (launched === undefined) throw new ShoalError('conflict', 'exec-not-running', `exec ${id} is not running`)
+    if (launched === undefined) throw new ShoalError('not-found', 'no-such-exec', 'no such exec')
     launched.monitor.resize(size.height, size.width)
   }
 
@@ -127,6 +127,7 @@ export class LocalExecs implements Execs {
     const { launcher, kernel, tasks } = this.#options
     const { container, config } = exec
     exec.state = 'running'
+    this.#publish(exec, 'start', commandText(config))
     try {
       const process = await planExec(container.record, container.state.pid, kernel, config)
       const launched = await launcher.exec({
@@ -135,7 +136,6 @@ export class LocalExecs implements Execs {
       })
       exec.launched = launched
       exec.pid = launched.pid
-      this.#publish(exec, 'start', `: ${config.cmd.join(' ')}`)
       tasks.run('exec', () => this.#watch(exec, launched))
       return launched
     } catch (error) {
@@ -175,6 +175,9 @@ export class LocalExecs implements Execs {
     return exec
   }
 }
+
+/** As in dockerd: the program, a blank, and the arguments. */
+function commandText({ cmd: [program = '', ...args] }: ExecConfig): string { return `: ${program} ${args.join(' ')}` }
 
 function requireRunning(container: Container): void {
   if (container.state.status === 'paused') throw new ShoalError('conflict', 'paused', `Container ${container.record.name} is paused, unpause the container before exec`)

@@ -7,7 +7,7 @@ export interface ProcessTable { readonly Titles: readonly string[]; readonly Pro
 export async function topProcesses(kernel: Kernel, pids: readonly number[], psArgs = '-ef'): Promise<ProcessTable> {
   const args = psArgs.trim() === '' ? ['-ef'] : psArgs.trim().split(/\s+/)
   const { code, stdout, stderr } = await kernel.processes.run(['ps', ...args])
-  if (code !== 0) throw new ShoalError('invalid-argument', 'bad-ps-arguments', `ps: ${stderr.toString().trim()}`)
+  if (code !== 0) throw new ShoalError('invalid-argument', 'bad-ps-arguments', `ps: ${stderr.toString().trim().split('\n', 1)[0]}`)
   return parseProcessTable(stdout.toString(), new Set(pids))
 }
 

@@ -16,8 +16,11 @@ export function runtimeFailure(log: string, command: string, what: 'create' | 'e
     const detail = /\$PATH/.test(text) && !command.includes('/') ? 'executable file not found in $PATH' : `stat ${command}: no such file or directory`
     return { exitCode: 127, error: failure(`exec: "${command}": ${detail}: unknown`) }
   }
+  const [, directory] = /^chdir `?([^`'"]*?)'?`?: No such file or directory/i.exec(text) ?? []
+  if (directory !== undefined && !directory.startsWith('/')) return { exitCode: 128, error: new ShoalError('invalid-argument', 'runtime-failed', `${PREFIXES[what]}: Cwd must be an absolute path: unknown`, { cause: new Error(text) }) }
+  if (directory !== undefined) return { exitCode: 128, error: failure(`chdir to cwd (${JSON.stringify(directory)}) set in config.json failed: no such file or directory: unknown`) }
   // crun may not open a directory: to runc and to the shell that is no permission either.
-  if (/exec(utable)?.*(permission denied|operation not permitted)/i.test(text)) return { exitCode: 126, error: failure(`exec: "${command}": permission denied: unknown`) }
+  if (/(exec|open executable|executable).*(permission denied|operation not permitted)/i.test(text)) return { exitCode: 126, error: failure(`exec: "${command}": permission denied: unknown`) }
   return { exitCode: 128, error: failure(`${text === '' ? 'the runtime gave no reason' : text}: unknown`) }
 }
 

@@ -2,7 +2,8 @@ import type { EventMessage } from '../../api/engine/engine-json.ts'
 import type { Filters } from './filters.ts'
 import { matchesLabel } from './network-filter.ts'
 
-export const EVENT_FILTERS = ['config', 'container', 'daemon', 'event', 'image', 'label', 'network', 'node', 'plugin', 'scope', 'secret', 'service', 'type', 'volume']
+/** Filters that name a type of object. As in dockerd what is none of the known filters filters nothing. */
+const TYPES: readonly string[] = ['config', 'container', 'daemon', 'network', 'node', 'plugin', 'secret', 'service', 'volume']
 
 /** Applies the filters of GET /events. A filter named like an object type keeps only events of that type, by id or name (or a beginning of them). */
 export function matchesEvent(event: EventMessage, filters: Filters): boolean {
@@ -17,7 +18,7 @@ function matchesOne(event: EventMessage, name: string, values: readonly string[]
     case 'scope': return values.includes(event.scope ?? '')
     case 'label': return values.every(value => matchesLabel(attributes, value))
     case 'image': return values.some(value => [event.Type === 'image' ? event.Actor?.ID : undefined, attributes.image, attributes.name].some(image => isImage(image, value)))
-    default: return event.Type === name && values.some(value => event.Actor?.ID?.startsWith(value) === true || attributes.name?.startsWith(value) === true)
+    default: return !TYPES.includes(name) || event.Type === name && values.some(value => event.Actor?.ID?.startsWith(value) === true || attributes.name?.startsWith(value) === true)
   }
 }
 

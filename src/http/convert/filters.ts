@@ -5,14 +5,14 @@ export type Filters = Readonly<Record<string, readonly string[]>>
 
 /**
  * Reads the JSON of a `filters` parameter: {"label":["x"]} or, from old clients, {"label":{"x":true}}.
- * @param accepted names the endpoint knows
+ * @param accepted names the endpoint knows; without them any is taken
  * @throws ShoalError `invalid-filter` (invalid-argument)
  */
-export function parseFilters(text: string, accepted: readonly string[]): Filters {
+export function parseFilters(text: string, accepted?: readonly string[]): Filters {
   if (text.trim() === '') return {}
   const filters = Object.fromEntries(Object.entries(parseObject(text)).map(([name, values]) => [name, valuesOf(name, values)]))
   for (const name of Object.keys(filters)) {
-    if (!accepted.includes(name)) throw new ShoalError('invalid-argument', 'invalid-filter', `invalid filter '${name}'`)
+    if (accepted?.includes(name) === false) throw new ShoalError('invalid-argument', 'invalid-filter', `invalid filter '${name}'`)
   }
   return filters
 }

@@ -3,7 +3,7 @@ import { Channel } from '../../base/channel.ts'
 import type { Clock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { apiTimeMs } from '../convert/api-time.ts'
-import { EVENT_FILTERS, matchesEvent } from '../convert/event-filter.ts'
+import { matchesEvent } from '../convert/event-filter.ts'
 import { parseFilters } from '../convert/filters.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import type { Reply } from '../server/reply.ts'
@@ -31,9 +31,9 @@ function events(sources: Sources, { query, signal }: ApiRequest): Reply {
   const sinceMs = momentOf(query.text('since'), 'since')
   const untilMs = momentOf(query.text('until'), 'until')
   if (sinceMs !== undefined && untilMs !== undefined && sinceMs > untilMs) {
-    throw new ShoalError('invalid-argument', 'bad-parameter', '`since` time cannot be after `until` time')
+    throw new ShoalError('invalid-argument', 'bad-parameter', `\`since\` time (${query.text('since')}) cannot be after \`until\` time (${query.text('until')})`)
   }
-  const filters = parseFilters(query.text('filters'), EVENT_FILTERS)
+  const filters = parseFilters(query.text('filters'))
   const isOver = untilMs !== undefined && untilMs <= sources.clock.nowMs()
   const past = sinceMs === undefined && !isOver ? [] : recentOf(sources).filter(event => isWithin(event, sinceMs ?? -Infinity, untilMs ?? Infinity))
   const stream = isOver ? [] : merged(sources, untilMs, signal)
