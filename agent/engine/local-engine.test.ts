@@ -54,9 +54,12 @@ async function up(world: World, create = request()): Promise<FakeMonitor> {
   return world.kernel.processes.monitors.at(-1) as FakeMonitor
 }
 
+/** For file operations on a machine that has more to do. */
+const PATIENCE_MS = 10_000
 /** Lets file operations finish; time stands still meanwhile. */
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 2000; i++) {
+  const endMs = performance.now() + PATIENCE_MS
+  while (performance.now() < endMs) {
     if (await condition()) return
     await new Promise<void>(resolve => { setImmediate(resolve) })
   }

@@ -152,7 +152,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
     containers, execs, volumes, events, networks: networking.networks,
     images: localImages, builder,
     restore: async () => {
-      await restoreContainers({ table, logs, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, kernel, logger, execRoot: options.execRoot })
+      await restoreContainers({ table, logs, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, execs, kernel, logger, execRoot: options.execRoot })
       await builder.restore()
       // A container that cannot be read may need any layer.
       if (table.damagedIds.size === 0) await images.sweep(new Set(table.all().flatMap(container => container.record.diffIds)))

@@ -24,9 +24,12 @@ async function state(world: CrashWorld): Promise<string> {
   return now?.Status === 'exited' ? `exited ${now.ExitCode}` : String(now?.Status)
 }
 async function volumes(world: CrashWorld): Promise<number> { return (await world.engine.volumes.list()).Volumes.length }
+/** For file operations on a machine that has more to do. */
+const PATIENCE_MS = 10_000
 /** Lets file operations finish; time stands still meanwhile. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 5000; i++) {
+  const endMs = performance.now() + PATIENCE_MS
+  while (performance.now() < endMs) {
     if (await condition()) return
     await new Promise<void>(resolve => { setImmediate(resolve) })
   }

@@ -110,7 +110,7 @@ export class CrashWorld {
       ...compare('snapshot', names('d/snapshots'), ids),
       ...compare('volume folder', names('d/volumes'), volumes),
       ...compare('image configuration', names('d/images/configs'), images.map(image => `${image.id.slice(7)}.json`)),
-      ...compare('layer', names('d/layers'), ['blobs', 'tmp', ...layers.flatMap(layer => [layer.slice(0, 32), `${layer.slice(0, 32)}.json`])]),
+      ...compare('layer', names('d/layers'), ['blobs', 'downloads', 'tmp', ...layers.flatMap(layer => [layer.slice(0, 32), `${layer.slice(0, 32)}.json`])]),
       ...compare('blob', names('d/layers/blobs'), layers),
       ...compare('temporary folder', names('d/layers/tmp'), []),
       ...compare('network record', names('d/networks'), networks.map(network => `${network.Id ?? ''}.json`)),

@@ -8,6 +8,7 @@ import type { Attachment, Execs } from '../engine.ts'
 import { AttachStream } from '../runtime/attach-stream.ts'
 import { RuntimeFailed, type Launched, type Launcher } from '../runtime/launcher.ts'
 import { FrameParser } from '../runtime/monitor-frames.ts'
+import type { MonitorProcess } from '../runtime/monitor-process.ts'
 import type { Container } from './container.ts'
 import { detachKeysOf } from './container-create.ts'
 import type { ContainerTable } from './container-table.ts'
@@ -44,6 +45,8 @@ export class LocalExecs implements Execs {
   readonly #options: LocalExecsOptions
   readonly #execs = new Map<string, Exec>()
   #ended: readonly string[] = []
+  /** Monitors of execs that are known to nobody any more. */
+  readonly #adopted = new Set<MonitorProcess>()
 
   constructor(options: LocalExecsOptions) { this.#options = options }
 
@@ -120,8 +123,24 @@ export class LocalExecs implements Execs {
     container.execIds.clear()
   }
 
+  /** Sees to the files of execs that an earlier daemon started, when they end. */
+  async adopt(container: Container): Promise<void> {
+    const { launcher, tasks } = this.#options
+    for (const { execId, monitor } of await launcher.adoptExecs(container.id)) {
+      this.#adopted.add(monitor)
+      tasks.run('exec of an earlier daemon', async () => {
+        await monitor.closed
+        this.#adopted.delete(monitor)
+        if (!monitor.isReleased) launcher.removeExec(container.id, execId)
+      })
+    }
+  }
+
   /** Lets go of what runs: the daemon stops, its execs do not. */
-  stopWatching(): void { for (const exec of this.#execs.values()) exec.launched?.monitor.disconnect() }
+  stopWatching(): void {
+    for (const exec of this.#execs.values()) exec.launched?.monitor.disconnect()
+    for (const monitor of this.#adopted) monitor.disconnect()
+  }
 
   async #launch(exec: Exec, stream: AttachStream | undefined, size?: { readonly height: number; readonly width: number }): Promise<Launched> {
     const { launcher, kernel, tasks } = this.#options

@@ -13,6 +13,7 @@ import type { ContainerLogs } from './container-logs.ts'
 import type { ContainerTable } from './container-table.ts'
 import { isFrozen, thaw } from './freezer.ts'
 import type { Lifecycle } from './lifecycle.ts'
+import type { LocalExecs } from './local-execs.ts'
 import { networkedContainer } from './networked-container.ts'
 import { startsWithDaemon } from './restart-policy.ts'
 
@@ -24,6 +25,7 @@ export interface RestoreOptions {
   readonly networks: ContainerNetworks
   readonly snapshotter: Snapshotter
   readonly volumes: LocalVolumes
+  readonly execs: LocalExecs
   readonly kernel: Kernel
   readonly logger: Logger
   readonly execRoot: string
@@ -48,6 +50,7 @@ export async function restoreContainers(options: RestoreOptions): Promise<void> 
   }
   for (const container of running) for (const mount of container.record.mounts) if (mount.Type === 'volume' && mount.Name !== undefined) volumes.adopt(mount.Name, container.id, mount.Source)
   await volumes.settle()
+  for (const container of running) await options.execs.adopt(container).catch((err: unknown) => { logger.warn('execs of a container could not be taken over', { container: container.id, err }) })
   await removeStrays(options)
   for (const container of table.all()) if (!isUp(container.state)) options.logs.catchUp(container)
   for (const container of table.all()) {

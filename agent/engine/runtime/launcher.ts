@@ -105,6 +105,18 @@ export class Launcher {
     return this.#spawn(this.#runtimeOf(options.containerId), directory, options, [], args, options.process.args[0] ?? '')
   }
 
+  /** The monitors of execs that an earlier daemon started and that still go on; the folders of those that have ended are removed. */
+  async adoptExecs(containerId: string): Promise<readonly { readonly execId: string; readonly monitor: MonitorProcess }[]> {
+    const directory = this.directory(containerId)
+    const found = await Promise.all(readdirSync(directory, { withFileTypes: true }).filter(entry => entry.isDirectory()).map(async ({ name: execId }) => {
+      const stream = await this.#kernel.processes.connect(join(directory, execId, 's')).catch(() => undefined)
+      if (stream !== undefined) return [{ execId, monitor: new MonitorProcess(stream) }]
+      this.removeExec(containerId, execId)
+      return []
+    }))
+    return found.flat()
+  }
+
   /** Forgets an exec's files. */
   removeExec(containerId: string, execId: string): void { rmSync(join(this.directory(containerId), execId.slice(0, ID_LENGTH)), { recursive: true, force: true }) }
 

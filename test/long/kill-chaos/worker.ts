@@ -99,7 +99,7 @@ export class Worker {
     add('cp', 1, running, known => this.#copy(known))
     add('commit', 1, images.size < THINGS_MAX ? sleepers : [], known => this.#thing('images', `${this.#name('i')}:latest`, true, name => this.#api.post(`/commit?container=${known.id}&repo=${name.split(':')[0]}&tag=latest`)))
     for (const network of networks) {
-      add('connect', 1, running.filter(known => !known.networks.includes(network)), known => this.#change(known, { networks: [...known.networks, network].sort() }, () => `/networks/${network}/connect`, () => ({ Container: known.id })))
+      add('connect', 1, running.filter(known => !known.networks.includes(network) && !known.networks.includes('none')), known => this.#change(known, { networks: [...known.networks, network].sort() }, () => `/networks/${network}/connect`, () => ({ Container: known.id })))
       add('disconnect', 1, running.filter(known => known.networks.includes(network)), known => this.#change(known, { networks: known.networks.filter(name => name !== network) }, () => `/networks/${network}/disconnect`, () => ({ Container: known.id })))
       if (!this.#containers.some(known => known.networks.includes(network))) options.push(['network rm', 1, () => this.#thing('networks', network, false, () => this.#api.delete(`/networks/${network}`))])
     }
