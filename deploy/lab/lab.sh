@@ -119,6 +119,8 @@ down() {
     pids=$(lab_pids | sort -u)
     [ -n "$pids" ] || break
     kill -9 $pids 2>/dev/null || true
+    # What is frozen does not die before it is thawed.
+    find /sys/fs/cgroup -path "*/$LAB-lab/*" \( -name freezer.state -exec sh -c 'echo THAWED >"$1"' _ {} \; -o -name cgroup.freeze -exec sh -c 'echo 0 >"$1"' _ {} \; \) 2>/dev/null || true
     sleep 0.1
   done
   for ns in $(ip netns list | awk '{print $1}' | grep "^$LAB-\(lan\|h[0-9]*\)$" || true); do ip netns del "$ns"; done

@@ -34,7 +34,7 @@ async function assertNoLeaks(when: string): Promise<void> {
   await eventually('nothing is left over', SETTLE_MS, async () => {
     leaks = await hostLeaks(lab, 1, api)
     return leaks.length === 0 ? true : undefined
-  }).catch(() => assert.deepEqual(leaks, [], `${when}, left over or missing`))
+  }).catch(() => assert.deepEqual(leaks, [], `${when}, left over or missing; what was done:\n${history(leaks)}`))
 }
 
 test(`seed ${seed}: ${kills} kills`, { timeout: 60_000 + kills * 10_000 }, async t => {
@@ -65,6 +65,12 @@ test(`seed ${seed}: what is removed leaves nothing`, { timeout: 120_000 }, async
   assert.equal((await api.get<readonly unknown[]>('/containers/json?all=1')).length, 0)
   assert.equal((await api.get<readonly unknown[]>('/images/json?all=1')).length, 1)
 })
+
+/** What the workers did with the containers whose ids are in these lines. */
+function history(leaks: readonly string[]): string {
+  const ids = new Set(leaks.flatMap(leak => leak.match(/\b[0-9a-f]{24,64}\b/g) ?? []).map(id => id.slice(0, 24)))
+  return workers.flatMap(({ trace }) => trace.flatMap((line, at) => [...ids].some(id => line.includes(id)) ? [line, ...(trace[at + 1]?.startsWith('...') === true ? [trace[at + 1]] : [])] : [])).join('\n')
+}
 
 function sums(counts: readonly ReadonlyMap<string, number>[]): string {
   const names = [...new Set(counts.flatMap(each => [...each.keys()]))].sort()

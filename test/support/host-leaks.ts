@@ -35,7 +35,7 @@ export async function hostLeaks(lab: Lab, host: number, api: EngineClient): Prom
   const mounts = (await inside('cat', '/proc/self/mounts')).split('\n').map(line => line.split(' ')[1] ?? '').filter(path => path.startsWith(`${folder}/`) && path !== join(folder, 'data') && path !== join(folder, 'exec'))
   const links = (await inside('ip', '-o', 'link')).split('\n').map(line => /^\d+: ([^:@]+)/.exec(line)?.[1] ?? '')
   const rules = await inside('nft', 'list', 'ruleset')
-  const groups = [...new Set((await run('find', ['/sys/fs/cgroup', '-type', 'd', '-path', `*/${lab.name}-lab/h${host}/*`])).stdout.split('\n').filter(path => path !== '').map(path => basename(path)))]
+  const groups = [...new Set((await run('find', ['/sys/fs/cgroup', '-type', 'd', '-path', `*/${lab.name}-lab/h${host}/*`])).stdout.split('\n').filter(path => path !== ''))]
   const monitors = monitorFolders(join(folder, 'exec/c'))
   const runtime = existsSync(join(folder, 'exec/crun')) ? 'exec/crun' : 'exec/runc'
   const compare = (what: string, found: readonly string[], justified: readonly string[]): readonly string[] => [
@@ -56,7 +56,7 @@ export async function hostLeaks(lab: Lab, host: number, api: EngineClient): Prom
     ...compare('network namespace', names('exec/netns'), owned.map(({ Id }) => Id)),
     ...compare('state of the runtime', names(runtime), upIds),
     ...compare('mount', mounts, [...upIds.map(id => join(folder, 'data/snapshots', id, 'merged')), ...owned.map(({ Id }) => join(folder, 'exec/netns', Id))]),
-    ...compare('cgroup', groups, upIds),
+    ...groups.filter(path => !upIds.some(id => path.includes(`/${id}`))).map(path => `cgroup: ${path}`),
     ...compare('bridge', links.filter(name => /^(docker|br-)/.test(name)), bridges),
     ...compare('interfaces', [String(links.filter(name => name.startsWith('shv')).length)], [String(endpoints.length)]),
     ...compare('bridge in the rules', [...new Set(rules.match(/\b(docker[0-9_a-z]+|br-[0-9a-f]{12})\b/g) ?? [])], bridges),

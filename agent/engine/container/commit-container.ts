@@ -12,7 +12,7 @@ export interface CommitParts { readonly table: ContainerTable; readonly files: C
 export async function commitContainer({ table, files, lifecycle }: CommitParts, request: CommitRequest, work: (source: CommittedContainer) => Promise<StoredImage>, name: string | undefined): Promise<StoredImage> {
   const container = table.get(request.container)
   const pauses = request.pause && container.state.status === 'running'
-  if (pauses) await lifecycle.pause(container)
+  if (pauses) await lifecycle.pause(container, { isBrief: true })
   try {
     const { imageId, diffIds, config } = container.record
     const image = await work({ imageId, diffIds, config, layer: () => files.layer(container), merge: asked => mergeConfig(asked, config) })

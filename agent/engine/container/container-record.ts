@@ -50,6 +50,8 @@ export interface ContainerMount extends MountPoint {
 
 export interface RunState {
   readonly status: ContainerStatus
+  /** Paused by the daemon itself, for as long as a commit takes. */
+  readonly isBriefPause?: boolean | undefined
   readonly pid: number
   readonly exitCode: number
   readonly error: string

@@ -92,12 +92,13 @@ export class Lifecycle {
     if (signal === SIGKILL) await this.#settled(container, KILL_WAIT_MS)
   }
 
-  async pause(container: Container): Promise<void> {
+  /** @param options.isBrief the caller unpauses it; a daemon that dies before is succeeded by one that does */
+  async pause(container: Container, options: { readonly isBrief?: boolean } = {}): Promise<void> {
     await container.lock.run(async () => {
       if (container.state.status === 'paused') throw new ShoalError('conflict', 'already-paused', `Container ${container.id} is already paused`)
       if (container.state.status !== 'running') throw new ShoalError('conflict', 'not-running', `container ${container.id} is not running`)
       await freeze(this.#options.kernel, this.runner.cgroupPath(container), this.#options.clock)
-      await container.updateState({ status: 'paused' })
+      await container.updateState({ status: 'paused', isBriefPause: options.isBrief })
       this.publish(container, 'pause')
     })
   }
@@ -106,7 +107,7 @@ export class Lifecycle {
     await container.lock.run(async () => {
       if (container.state.status !== 'paused') throw new ShoalError('conflict', 'not-paused', `Container ${container.id} is not paused`)
       thaw(this.#options.kernel, this.runner.cgroupPath(container))
-      await container.updateState({ status: 'running' })
+      await container.updateState({ status: 'running', isBriefPause: undefined })
       this.publish(container, 'unpause')
     })
   }

@@ -96,8 +96,9 @@ async function matchKernel(kernel: Kernel, container: Container, cgroup: string)
     await container.update({ updating: undefined })
   }
   const frozen = isFrozen(kernel, cgroup)
-  if (frozen && state.status === 'running') thaw(kernel, cgroup)
-  if (!frozen && state.status === 'paused') await container.updateState({ status: 'running' })
+  const staysPaused = frozen && state.status === 'paused' && state.isBriefPause !== true
+  if (frozen && !staysPaused) thaw(kernel, cgroup)
+  if (!staysPaused && state.status === 'paused') await container.updateState({ status: 'running', isBriefPause: undefined })
 }
 
 /** Run-time folders of containers that no longer exist. */

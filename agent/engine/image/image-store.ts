@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
-import { readJson, writeDurably } from '../durable-file.ts'
+import { readJson, removeUnfinished, writeDurably } from '../durable-file.ts'
 import { Mutex } from '../mutex.ts'
 import { parseImageConfig, type ImageConfigFile } from './image-config.ts'
 import { familiarKey, parseReference, referenceKey } from './image-reference.ts'
@@ -53,6 +53,7 @@ export class ImageStore {
   /** Reads what is on disk. What is damaged is reported and left there: the other images are not less for it. */
   async open(): Promise<void> {
     await mkdir(this.#configs, { recursive: true, mode: 0o700 })
+    for (const folder of [this.#root, this.#configs]) await removeUnfinished(folder)
     await this.layers.open()
     for (const name of await readdir(this.#configs)) {
       if (!name.endsWith('.json')) continue

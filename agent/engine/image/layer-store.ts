@@ -8,7 +8,7 @@ import { hasCode, messageOf } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { readJson, writeDurably } from '../durable-file.ts'
+import { readJson, removeUnfinished, writeDurably } from '../durable-file.ts'
 import { Mutex } from '../mutex.ts'
 import { diskUsage } from '../snapshot/disk-usage.ts'
 import { malformedImage } from './malformed-image.ts'
@@ -59,8 +59,12 @@ export class LayerStore {
     await mkdir(join(this.#root, 'blobs'), { recursive: true, mode: 0o700 })
     await rm(this.#temporary, { recursive: true, force: true })
     await mkdir(this.#temporary, { recursive: true, mode: 0o700 })
-    for (const name of await readdir(this.#root)) {
-      if (/^[0-9a-f]{32}$/.test(name) && !existsSync(join(this.#root, `${name}.json`))) await rm(join(this.#root, name), { recursive: true, force: true })
+    await removeUnfinished(this.#root)
+    for (const folder of [this.#root, join(this.#root, 'blobs')]) {
+      for (const name of await readdir(folder)) {
+        const isOurs = /^[0-9a-f]{32}([0-9a-f]{32})?$/.test(name)
+        if (isOurs && !existsSync(join(this.#root, `${name.slice(0, DIRECTORY_NAME_LENGTH)}.json`))) await this.#removeTree(join(folder, name))
+      }
     }
   }
 

@@ -30,6 +30,8 @@ export class Worker {
   /** How often each operation was acknowledged, and cut off. */
   readonly done = new Map<string, number>()
   readonly cut = new Map<string, number>()
+  /** What was done with containers, for whoever looks for the cause of something: operation, name, id. */
+  readonly trace: string[] = []
 
   constructor(api: EngineClient, random: Random, prefix: string) {
     this.#api = api
@@ -47,6 +49,7 @@ export class Worker {
       } catch (error) {
         if (!(error instanceof NoAnswer)) throw new Error(`${this.#prefix} ${name}: ${String(error)}`, { cause: error })
         this.cut.set(name, (this.cut.get(name) ?? 0) + 1)
+        this.trace.push(`... ${name} was cut off`)
         return
       }
     }
@@ -87,7 +90,7 @@ export class Worker {
     const options: (readonly [string, number, () => Promise<void>])[] = [['create', this.#containers.length < CONTAINERS_MAX ? 5 : 0, () => this.#create()]]
     const add = (name: string, weight: number, from: readonly Known[], operation: (known: Known) => Promise<void>): void => {
       const known = from[randomInt(this.#random, Math.max(1, from.length))]
-      if (known !== undefined) options.push([name, weight, () => operation(known)])
+      if (known !== undefined) options.push([name, weight, () => { this.trace.push(`${name} ${known.name} ${known.id}`); return operation(known) }])
     }
     add('start', 6, stopped, known => this.#start(known))
     add('stop', 2, running, known => this.#end(known, 'stop', SLEEPER_CODE))
@@ -138,6 +141,7 @@ export class Worker {
       },
     })
     known.id = Id
+    this.trace.push(`create ${known.name} ${Id} ${known.kind} ${known.policy} ${known.autoRemove ? '--rm' : ''} ${mode}`)
     this.#containers.push(known)
     this.#unsure = undefined
   }
@@ -154,7 +158,7 @@ export class Worker {
 
   async #end(known: Known, how: 'stop' | 'kill', exitCode: number): Promise<void> {
     const ended: Known = { ...known, state: 'ended', exitCode, pid: undefined }
-    this.#unsure = () => this.#eitherOf([known, ended], known.id)
+    this.#unsure = () => this.#doomed(known, [known, ended])
     await this.#api.post(`/containers/${known.id}/${how}`)
     if (known.autoRemove) this.#forget(known)
     else Object.assign(known, ended)
@@ -169,7 +173,7 @@ export class Worker {
   }
 
   async #remove(known: Known): Promise<void> {
-    this.#unsure = () => this.#eitherOf([known, undefined, ...(known.state === 'running' ? [{ ...known, state: 'ended' as const, exitCode: KILLED_CODE, pid: undefined }] : [])], known.id)
+    this.#unsure = () => this.#doomed(known, [known, undefined, ...(known.state === 'running' ? [{ ...known, state: 'ended' as const, exitCode: KILLED_CODE, pid: undefined }] : [])])
     await this.#api.delete(`/containers/${known.id}?force=1&v=1`).catch((error: unknown) => {
       // A quick one under --rm may have gone by itself.
       if (!(error instanceof Refused && known.autoRemove && known.kind === 'quick')) throw error
@@ -236,6 +240,14 @@ export class Worker {
       return []
     }
     return [`${ref} is neither: ${possible.map(candidate => candidate === undefined ? 'it is there' : differences(candidate, seen).join('; ')).join(' | ')}`]
+  }
+
+  /** One that was told to end: if it is still there, it may go at any moment, so it is removed. */
+  async #doomed(known: Known, candidates: readonly (Known | undefined)[]): Promise<readonly string[]> {
+    const wrong = await this.#eitherOf(candidates, known.id)
+    if (this.#containers.includes(known)) await this.#api.delete(`/containers/${known.id}?force=1&v=1`).catch((error: unknown) => { if (!(error instanceof Refused && known.autoRemove)) throw error })
+    this.#forget(known)
+    return wrong
   }
 
   async #compare(known: Known): Promise<readonly string[]> {
