@@ -32,6 +32,8 @@ export interface CreateContainerRequest {
   readonly networkingConfig?: NetworkingConfig
   /** "linux/arm64": the image must be for it. */
   readonly platform?: string
+  /** As before API 1.44: a read-only bind says nothing of what is mounted below it. */
+  readonly shallowReadOnly?: boolean
 }
 
 /**

@@ -11,7 +11,7 @@ const RESTART_POLICIES: readonly string[] = ['', 'no', 'always', 'unless-stopped
 
 /** @throws `no-command`, `invalid-config`, `invalid-signal` (invalid-argument), with dockerd's texts */
 export function checkConfig(config: ContainerConfig): void {
-  if ((config.Entrypoint ?? []).length + (config.Cmd ?? []).length === 0) throw invalid('no-command', 'No command specified')
+  if ((config.Entrypoint ?? []).length + (config.Cmd ?? []).length === 0) throw invalid('no-command', 'no command specified')
   if (config.WorkingDir !== undefined && config.WorkingDir !== '' && !config.WorkingDir.startsWith('/')) throw invalid('invalid-config', `the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`)
   if (config.StopSignal !== undefined && config.StopSignal !== null && config.StopSignal !== '') parseSignal(config.StopSignal)
   for (const entry of config.Env ?? []) if (entry.startsWith('=') || entry === '') throw invalid('invalid-config', `invalid environment variable: ${entry}`)
@@ -39,15 +39,15 @@ export function checkHost(host: HostConfig, facts: HostFacts): void {
   for (const key of Object.keys(host.StorageOpt ?? {})) {
     throw invalid('unsupported-storage-option', key.toLowerCase() === 'size' ? "--storage-opt is supported only for overlay over xfs with 'pquota' mount option" : `Unknown option ${key}`)
   }
-  if (host.Runtime !== undefined && host.Runtime !== null && !facts.runtimes.includes(host.Runtime)) throw invalid('unknown-runtime', `Unknown runtime specified ${host.Runtime}`)
+  if (host.Runtime !== undefined && host.Runtime !== null && !facts.runtimes.includes(host.Runtime)) throw invalid('unknown-runtime', `unknown or invalid runtime name: ${host.Runtime}`)
 }
 
 /** @throws `invalid-config` (invalid-argument) */
 export function checkRestartPolicy(policy: RestartPolicy): void {
   const { Name: name, MaximumRetryCount: retriesMax = 0 } = policy
-  if (!RESTART_POLICIES.includes(name ?? '')) throw invalid('invalid-config', `invalid restart policy '${name}'`)
-  if (retriesMax !== 0 && name !== 'on-failure' && (name ?? '') !== '') throw invalid('invalid-config', `maximum retry count cannot be used with restart policy '${name ?? ''}'`)
-  if (retriesMax < 0) throw invalid('invalid-config', 'maximum retry count cannot be negative')
+  if (!RESTART_POLICIES.includes(name ?? '')) throw invalid('invalid-config', `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`)
+  if (retriesMax !== 0 && name !== 'on-failure' && (name ?? '') !== '') throw invalid('invalid-config', `invalid restart policy: maximum retry count can only be used with 'on-failure'${retriesMax < 0 ? ' and cannot be negative' : ''}`)
+  if (retriesMax < 0) throw invalid('invalid-config', 'invalid restart policy: maximum retry count cannot be negative')
 }
 
 function checkPorts(host: HostConfig): void {

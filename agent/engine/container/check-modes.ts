@@ -11,10 +11,10 @@ export function checkModes(config: ContainerConfig, host: HostConfig): void {
   for (const [name, mode] of [['PID', host.PidMode ?? ''], ['UTS', host.UTSMode ?? '']] as const) {
     if (mode !== '' && mode !== 'host' && mode !== 'private' && !(name === 'PID' && /^container:.+/.test(mode))) throw invalid(`invalid ${name} mode: ${mode}`)
   }
-  if (!/^(|private|shareable|host|none|container:.+)$/.test(host.IpcMode ?? '')) throw invalid(`Invalid IPC mode: ${host.IpcMode}`)
+  if (!/^(|private|shareable|host|none|container:.+)$/.test(host.IpcMode ?? '')) throw invalid(`invalid IPC mode: ${host.IpcMode}`)
   if (!/^(|private|host)$/.test(host.CgroupnsMode ?? '')) throw invalid(`invalid cgroup namespace mode: ${host.CgroupnsMode}`)
   if ((host.UsernsMode ?? '') !== '' && host.UsernsMode !== 'host') throw new ShoalError('invalid-argument', 'unsupported-userns', 'user namespaces are not supported; leave --userns out')
-  if ((host.Isolation ?? '') !== '' && host.Isolation !== 'default') throw invalid(`Invalid isolation: "${host.Isolation}" - linux only supports 'default'`)
+  if ((host.Isolation ?? '') !== '' && host.Isolation !== 'default') throw invalid(`invalid isolation '${host.Isolation}' on linux`)
   if ((host.Cgroup ?? '') !== '') throw invalid(`invalid cgroup: ${host.Cgroup}; joining another container's cgroup is not supported, use --cgroup-parent`)
   for (const from of host.VolumesFrom ?? []) {
     const mode = from.split(':').slice(1).join(':')

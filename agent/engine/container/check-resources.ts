@@ -16,21 +16,21 @@ type Asked = Partial<HostConfig> & { readonly KernelMemory?: number }
 
 /**
  * Limits that cannot be kept are refused; those that this kernel does not know are taken out, with a warning. `isUpdate`: only what changes is given.
- * All texts are dockerd's (20.10).
+ * All texts are dockerd's (28).
  * @throws `invalid-config` (invalid-argument)
  */
 export function checkResources<T extends Asked>(asked: T, facts: HostFacts, isUpdate = false): { readonly host: T; readonly warnings: readonly string[] } {
   checkMemory(asked, isUpdate)
   checkCpu(asked, facts)
-  if ((asked.IOMaximumBandwidth ?? 0) !== 0) throw invalid('Invalid QoS settings: linux does not support configuration of maximum bandwidth')
-  if ((asked.IOMaximumIOps ?? 0) !== 0) throw invalid('Invalid QoS settings: linux does not support configuration of maximum IOPs')
+  if ((asked.IOMaximumBandwidth ?? 0) !== 0 || (asked.IOMaximumIOps ?? 0) !== 0) throw invalid('Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps')
   const discards: readonly (readonly [lacks: boolean, warning: string, instead: Asked])[] = [
     [(asked.Memory ?? 0) > 0 && asked.MemorySwap !== -1 && !facts.hasSwapLimit, `Your kernel does not support swap limit capabilities ${DISCARDED} Memory limited without swap.`, { MemorySwap: -1 }],
     [(asked.MemorySwappiness ?? -1) >= 0 && facts.cgroupVersion === 2, `Your kernel does not support memory swappiness capabilities ${DISCARDED} Memory swappiness discarded.`, { MemorySwappiness: null as unknown as number }],
-    [(asked.KernelMemory ?? 0) > 0, 'Specifying a kernel memory limit is deprecated and will be removed in a future release.', {}],
+    [(asked.KernelMemory ?? 0) > 0, `Your kernel does not support kernel memory limit capabilities ${DISCARDED} Limitation discarded.`, {}],
     [(asked.KernelMemoryTCP ?? 0) > 0 && facts.cgroupVersion === 2, `Your kernel does not support kernel memory TCP limit capabilities ${DISCARDED} Limitation discarded.`, { KernelMemoryTCP: 0 }],
     [asked.OomKillDisable === true && facts.cgroupVersion === 2, 'Your kernel does not support OomKillDisable. OomKillDisable discarded.', { OomKillDisable: false }],
     [asked.OomKillDisable === true && facts.cgroupVersion === 1 && (asked.Memory ?? 0) === 0, 'OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.', {}],
+    [(asked.CpuPercent ?? 0) > 0, 'linux does not support CPU percent. Percent discarded.', { CpuPercent: 0 }],
     [(asked.BlkioWeight ?? 0) > 0 && !facts.hasBlockWeight, `Your kernel does not support Block I/O weight ${DISCARDED} Weight discarded.`, { BlkioWeight: 0 }],
     [(asked.BlkioWeightDevice ?? []).length > 0 && !facts.hasBlockWeight, `Your kernel does not support Block I/O weight_device ${DISCARDED} Weight-device discarded.`, { BlkioWeightDevice: [] }],
   ]
@@ -41,7 +41,7 @@ export function checkResources<T extends Asked>(asked: T, facts: HostFacts, isUp
 }
 
 function checkMemory(asked: Asked, isUpdate: boolean): void {
-  const { Memory: memory = 0, MemorySwap: swap = 0, MemoryReservation: reservation = 0, KernelMemory: kernel = 0 } = asked
+  const { Memory: memory = 0, MemorySwap: swap = 0, MemoryReservation: reservation = 0 } = asked
   const swappiness = asked.MemorySwappiness ?? -1
   if (memory !== 0 && memory < MEMORY_BYTES_MIN) throw invalid('Minimum memory limit allowed is 6MB')
   if (memory > 0 && swap > 0 && swap < memory) throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage')
@@ -49,14 +49,13 @@ function checkMemory(asked: Asked, isUpdate: boolean): void {
   if (swappiness < -1 || swappiness > SWAPPINESS_MAX) throw invalid(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`)
   if (reservation !== 0 && reservation < MEMORY_BYTES_MIN) throw invalid('Minimum memory reservation allowed is 6MB')
   if (reservation > 0 && memory > 0 && memory < reservation) throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage')
-  if (kernel > 0 && kernel < MEMORY_BYTES_MIN) throw invalid('Minimum kernel memory limit allowed is 6MB')
 }
 
 function checkCpu(asked: Asked, facts: HostFacts): void {
   const { NanoCpus: nanoCpus = 0, CpuPeriod: period = 0, CpuQuota: quota = 0, CpuShares: shares = 0, CpuRealtimePeriod: realtimePeriod = 0, CpuRealtimeRuntime: realtimeRuntime = 0 } = asked
   if (nanoCpus > 0 && period > 0) throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set')
   if (nanoCpus > 0 && quota > 0) throw invalid('Conflicting options: Nano CPUs and CPU Quota cannot both be set')
-  if (nanoCpus < 0 || nanoCpus > facts.cpuCount * 1e9) throw invalid(`Range of CPUs is from 0.01 to ${facts.cpuCount}.00, as there are only ${facts.cpuCount} CPUs available`)
+  if (nanoCpus < 0 || nanoCpus > facts.cpuCount * 1e9) throw invalid(`range of CPUs is from 0.01 to ${facts.cpuCount}.00, as there are only ${facts.cpuCount} CPUs available`)
   if (shares < 0) throw invalid(`invalid CPU shares (${shares}): value must be a positive integer`)
   if (shares > 0 && shares < CPU_SHARES_MIN) throw invalid(`the minimum allowed cpu-shares is ${CPU_SHARES_MIN}`)
   if (shares > CPU_SHARES_MAX) throw invalid(`the maximum allowed cpu-shares is ${CPU_SHARES_MAX}`)

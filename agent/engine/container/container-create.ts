@@ -83,16 +83,9 @@ export function completeHostConfig(host: HostConfig, facts: HostFacts): HostConf
     ReadonlyPaths: host.ReadonlyPaths ?? (privileged ? null : READONLY_PATHS),
     MemorySwappiness: host.MemorySwappiness === -1 ? null as unknown as number : host.MemorySwappiness ?? null as unknown as number,
     SecurityOpt: privileged && !(host.SecurityOpt ?? []).includes('label=disable') ? [...host.SecurityOpt ?? [], 'label=disable'] : host.SecurityOpt ?? null,
-    CapAdd: capabilityList(host.CapAdd), CapDrop: capabilityList(host.CapDrop),
+    CapAdd: host.CapAdd ?? null, CapDrop: host.CapDrop ?? null,
     ...(host.Memory !== undefined && host.Memory > 0 && (host.MemorySwap ?? 0) === 0 ? { MemorySwap: host.Memory * 2 } : {}),
   }
-}
-
-/** As dockerd shows them: sorted, with their prefix. What is unknown is refused later. */
-function capabilityList(names: readonly string[] | null | undefined): readonly string[] | null {
-  if (names === undefined || names === null || names.length === 0) return null
-  const full = names.map(name => name.toUpperCase()).map(name => (name === 'ALL' || name.startsWith('CAP_') ? name : `CAP_${name}`))
-  return [...new Set(full)].sort()
 }
 
 function withoutUndefined(host: HostConfig): HostConfig {

@@ -64,7 +64,7 @@ export class ContainerCreator {
     try {
       const base = { id, name: chosen, config, hostConfig, endpoints: request.networkingConfig?.EndpointsConfig ?? {} }
       await this.#options.networks.validate(networkedContainer(base))
-      const mounts = await this.#mounts([...mountRequests(hostConfig, Object.keys(config.Volumes ?? {}))], hostConfig.VolumesFrom ?? [], id)
+      const mounts = await this.#mounts([...mountRequests(hostConfig, Object.keys(config.Volumes ?? {}), request.shallowReadOnly)], hostConfig.VolumesFrom ?? [], id)
       const record: ContainerRecord = {
         ...base, created: isoTime(this.#options.clock.nowMs()), imageId: image.id, diffIds: image.diffIds, mounts, state: NEW_STATE, restartCount: 0, stoppedByUser: false,
       }

@@ -26,19 +26,24 @@ const OWN_OPTIONS: Readonly<Record<string, string>> = { bind: 'BindOptions', vol
  * All mounts of a request: --volume, --mount, --tmpfs, and the image's volumes where nothing else stands.
  * @throws `invalid-mount` (invalid-argument), `duplicate-mount`
  */
-export function mountRequests(host: HostConfig, volumes: readonly string[]): readonly MountRequest[] {
+export function mountRequests(host: HostConfig, volumes: readonly string[], shallowReadOnly = false): readonly MountRequest[] {
   const asked = [
     ...(host.Binds ?? []).map(bind => parseBind(bind, host.VolumeDriver ?? '')),
     ...(host.Mounts ?? []).map(fromMount),
     ...Object.entries(host.Tmpfs ?? {}).map(([target, options]) => tmpfs(target, options)),
   ]
+  const bounded = shallowReadOnly ? asked.map(shallow) : asked
   const targets = new Set<string>()
   for (const { target } of asked) {
     if (targets.has(target)) throw new ShoalError('invalid-argument', 'duplicate-mount', `Duplicate mount point: ${target}`)
     targets.add(target)
   }
   const anonymous = volumes.map(clean).filter(target => !targets.has(target))
-  return [...asked, ...anonymous.map(target => volume({ target, name: undefined, driver: host.VolumeDriver ?? '' }))]
+  return [...bounded, ...anonymous.map(target => volume({ target, name: undefined, driver: host.VolumeDriver ?? '' }))]
+}
+
+function shallow(mount: MountRequest): MountRequest {
+  return mount.kind === 'bind' && mount.readOnly && mount.readOnlyReach === undefined ? { ...mount, readOnlyReach: 'only-itself' } : mount
 }
 
 function volume(given: { readonly target: string; readonly name: string | undefined; readonly driver: string; readonly readOnly?: boolean; readonly noCopy?: boolean; readonly mode?: string
@@ -136,8 +141,8 @@ function tmpfs(target: string, options: string): MountRequest {
 export function ociMount(mount: ContainerMount, source: string, isReadOnlySource = false): OciMount {
   if (mount.Type === 'tmpfs') return { destination: mount.Destination, type: 'tmpfs', source: 'tmpfs', options: [...tmpfsOptions(mount.tmpfsOptions ?? []), mount.RW ? 'rw' : 'ro'] }
   const propagation = mount.Propagation === '' ? 'rprivate' : mount.Propagation
-  // Read-only reaches into mounts below, unless they are to stay as they are or changes have to travel.
-  const deep = !mount.RW && mount.recursive && mount.readOnlyReach !== 'only-itself' && propagation === 'rprivate' ? ['rro'] : []
+  // Read-only reaches into mounts below, unless they are to stay as they are.
+  const deep = !mount.RW && mount.recursive && mount.readOnlyReach !== 'only-itself' ? ['rro'] : []
   // Without a word about writing: with "rw" crun takes nosuid, nodev and noexec of the host's mount away (seen: 1.8.1).
   // It makes a read-only mount writable either way, unless it is told.
   return { destination: mount.Destination, type: 'bind', source, options: [mount.recursive ? 'rbind' : 'bind', ...(mount.RW && !isReadOnlySource ? [] : ['ro']), propagation, ...deep] }

@@ -149,9 +149,10 @@ export class ContainerRunner {
     const { launcher, kernel } = this.#options
     const { record } = container
     const log = await this.#options.logs.prepare(container)
+    const shm = await this.#sharedMemory(record)
     const input = await planStart(container.record, {
       kernel, rootfs, sandbox, mounts, cgroupPath: this.cgroupPath(container), architecture: this.#options.architecture, initPath: this.#options.monitorPath,
-      pidOf: ref => this.#runningPid(ref), shm: await this.#sharedMemory(record), linkEnv: this.#linkEnvironment(record),
+      pidOf: ref => this.#runningPid(ref), shm, linkEnv: this.#linkEnvironment(record),
     })
     const attachments = [...container.waitingAttachments]
     container.waitingAttachments.clear()
@@ -169,7 +170,7 @@ export class ContainerRunner {
 
   #runningPid(ref: string): number {
     const other = this.#options.table.get(ref)
-    if (!isUp(other.state)) throw new ShoalError('conflict', 'not-running', `container ${other.id} is not running`)
+    if (!isUp(other.state)) throw new ShoalError('conflict', 'not-running', `failed to join PID namespace: container ${other.id} is not running`)
     return other.state.pid
   }
 
@@ -185,12 +186,12 @@ export class ContainerRunner {
 
   #donatedMemory(ref: string): string {
     const donor = this.#options.table.get(ref)
-    const refuse = (code: string, reason: string): ShoalError => new ShoalError('conflict', code, `can't join IPC of container ${donor.id}: ${reason}`)
-    if (!isUp(donor.state)) throw refuse('not-running', `container ${donor.id} is not running`)
+    const refuse = (code: string, reason: string): ShoalError => new ShoalError('conflict', code, `failed to join IPC namespace: container ${donor.id}${reason}`)
+    if (!isUp(donor.state)) throw refuse('not-running', ' is not running')
     const mode = donor.record.hostConfig.IpcMode ?? ''
     if (mode === 'host') return '/dev/shm'
     if (mode.startsWith('container:')) return this.#donatedMemory(mode.slice('container:'.length))
-    if (mode !== 'shareable') throw refuse('not-shareable', 'non-shareable IPC (hint: use IpcMode:shareable for the donor container)')
+    if (mode !== 'shareable') throw refuse('not-shareable', ': non-shareable IPC (hint: use IpcMode:shareable for the donor container)')
     return this.#hostMounts.sharedMemoryPath(donor.id)
   }
 

@@ -15,5 +15,5 @@ export function checkPlatform(asked: string, name: string, image: { readonly os?
   if (architecture !== undefined && !KNOWN.has(architecture)) throw new ShoalError('invalid-argument', 'invalid-config', `"${given}": unknown operating system or architecture: invalid argument`)
   const [imageOs, imageArchitecture] = [image.os ?? 'linux', image.architecture ?? '']
   if (os === imageOs && (architecture === undefined || imageArchitecture === '' || architecture === imageArchitecture)) return
-  throw new ShoalError('not-found', 'no-such-image', `image with reference ${name} was found but does not match the specified platform: wanted ${[os, architecture ?? ''].join('/')}, actual: ${imageOs}/${imageArchitecture}`)
+  throw new ShoalError('not-found', 'no-such-image', `image with reference ${name} was found but its platform (${imageOs}/${imageArchitecture}) does not match the specified platform (${[os, architecture ?? ''].join('/')})`)
 }

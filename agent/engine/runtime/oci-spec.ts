@@ -48,7 +48,8 @@ export interface SpecInput {
   readonly noNewPrivileges: boolean
   /** A profile loaded in the kernel; "" for none. */
   readonly appArmor: string
-  readonly writableCgroups: boolean
+  /** Undefined: for privileged containers only. */
+  readonly writableCgroups: boolean | undefined
   /** Binds, volumes and tmpfs of the user, and the engine's own (/etc/hosts, …). */
   readonly mounts: readonly OciMount[]
   readonly netnsPath: string | undefined
@@ -157,7 +158,7 @@ function buildMounts(input: SpecInput, privileged: boolean): readonly OciMount[]
     { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
     { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'] },
     sysMount(input, writable),
-    { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [input.writableCgroups ? 'rw' : writable, 'nosuid', 'noexec', 'nodev', 'relatime'] },
+    { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [(input.writableCgroups ?? privileged) ? 'rw' : 'ro', 'nosuid', 'noexec', 'nodev', 'relatime'] },
     // A message queue file system belongs to an IPC namespace: mounted anew it is the host's when that is the container's.
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
   ]

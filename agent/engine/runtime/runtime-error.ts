@@ -1,7 +1,7 @@
 import { ShoalError } from '../../../src/base/errors.ts'
 
-/** Scripts look for dockerd's words (20.10), whichever runtime is called. */
-const PREFIXES = { create: 'failed to create shim task: OCI runtime create failed: runc create failed', exec: 'OCI runtime exec failed: exec failed' } as const
+/** Scripts look for dockerd's words (28), whichever runtime is called. */
+const PREFIXES = { create: 'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed', exec: 'OCI runtime exec failed: exec failed' } as const
 
 /** What a runtime's log says of a failure, in the words that the stock CLI looks for when it chooses its exit status; and the container's exit code. */
 export function runtimeFailure(log: string, command: string, what: 'create' | 'exec' = 'create'): { readonly error: ShoalError; readonly exitCode: number } {

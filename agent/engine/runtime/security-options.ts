@@ -7,7 +7,8 @@ export interface SecurityOptions {
   /** "" for the built-in profile, "unconfined", or a profile's text. */
   readonly seccomp: string
   readonly noNewPrivileges: boolean
-  readonly writableCgroups: boolean
+  /** Undefined: for privileged containers only. */
+  readonly writableCgroups: boolean | undefined
   /** A profile that is loaded in the kernel; "" for none. Counts only where AppArmor is on. */
   readonly appArmor: string
 }
@@ -20,7 +21,7 @@ const FALSE = /^(0|f|F|FALSE|false|False)$/
  * @throws `invalid-security-option` (invalid-argument)
  */
 export function securityOptions(options: readonly string[]): SecurityOptions {
-  let result: SecurityOptions = { seccomp: '', noNewPrivileges: false, writableCgroups: false, appArmor: '' }
+  let result: SecurityOptions = { seccomp: '', noNewPrivileges: false, writableCgroups: undefined, appArmor: '' }
   for (const option of options) {
     const [, key = '', separator, value = ''] = /^([^=:]+)([=:])?([\s\S]*)$/.exec(option) ?? []
     const switched = (): boolean => {

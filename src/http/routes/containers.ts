@@ -7,7 +7,7 @@ import { parseFilters, type Filters } from '../convert/filters.ts'
 import { completeContainer } from '../convert/summaries.ts'
 import { CONTAINER_CREATE, CONTAINER_UPDATE } from '../json/container-shapes.ts'
 import type { ApiRequest } from '../server/api-request.ts'
-import { isAtLeast, type ApiVersion } from '../server/api-version.ts'
+import { isAtLeast } from '../server/api-version.ts'
 import { supported } from '../server/missing.ts'
 import { empty, json, type Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
@@ -18,7 +18,7 @@ export type ContainerUpdate = Partial<HostConfig>
 
 /** Structurally the engine's Containers. Optional methods answer 501 when they are missing. */
 export interface ContainersBackend {
-  create(request: { readonly name?: string; readonly config: ContainerConfig; readonly hostConfig?: HostConfig; readonly networkingConfig?: NetworkingConfig; readonly platform?: string }): Promise<{ readonly Id: string; readonly Warnings: readonly string[] }>
+  create(request: { readonly name?: string; readonly config: ContainerConfig; readonly hostConfig?: HostConfig; readonly networkingConfig?: NetworkingConfig; readonly platform?: string; readonly shallowReadOnly?: boolean }): Promise<{ readonly Id: string; readonly Warnings: readonly string[] }>
   start(ref: string): Promise<void>
   stop(ref: string, options?: StopOptions): Promise<void>
   restart(ref: string, options?: StopOptions): Promise<void>
@@ -83,7 +83,8 @@ async function create(backend: ContainersBackend, request: ApiRequest): Promise<
   try {
     const { Id, Warnings } = await backend.create({
       config, ...named(request.query.optional('name')), ...platformOf(request.query.optional('platform')),
-      ...hostConfig === undefined ? {} : { hostConfig: asOf(hostConfig, request.version) }, ...networkingConfig === undefined ? {} : { networkingConfig },
+      ...hostConfig === undefined ? {} : { hostConfig },
+      ...(isAtLeast(request.version, 44) ? {} : { shallowReadOnly: true }), ...networkingConfig === undefined ? {} : { networkingConfig },
     })
     return json({ Id, Warnings } satisfies ContainerCreateResponse, 201)
   } catch (error) {
@@ -148,12 +149,6 @@ function named(name: string | undefined): { readonly name?: string } {
 
 function platformOf(platform: string | undefined): { readonly platform?: string } {
   return platform === undefined || platform === '' ? {} : { platform }
-}
-
-/** Before 1.44 a read-only bind was no more than that: what is mounted below stayed writable. */
-function asOf(host: HostConfig, version: ApiVersion): HostConfig {
-  if (isAtLeast(version, 44) || host.Mounts === undefined || host.Mounts === null) return host
-  return { ...host, Mounts: host.Mounts.map(mount => (mount.Type === 'bind' && mount.ReadOnly === true ? { ...mount, BindOptions: { ...mount.BindOptions, ReadOnlyNonRecursive: true } } : mount)) }
 }
 
 function withLegacy(filters: Filters, legacy: Readonly<Record<string, string | undefined>>): Filters {

@@ -31,7 +31,8 @@ export const DIFFERENCES: readonly Difference[] = [
  * `$ref` is the last word of the command line.
  */
 export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
-  [/failed to create shim task: OCI runtime create failed: runc create failed:/, 'failed to create task for container: OCI runtime create failed:'],
+  [/daemon: failed to create shim task: OCI runtime create failed:/, 'daemon: failed to create task for container: failed to create shim task: OCI runtime create failed:'],
+  [/^failed to create shim task: OCI runtime create failed:/m, 'failed to create task for container: failed to create shim task: OCI runtime create failed:'],
   [/You cannot remove a running container \S+\. Stop the container before attempting removal or force remove/, 'cannot remove container "$ref": container is running: stop the container before removing or force remove'],
   [/: Invalid signal:/, ': cannot kill container: $ref: invalid signal:'],
   [/Cannot kill container/, 'cannot kill container'],
@@ -44,6 +45,15 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/invalid restart policy '(\w+)'/, "invalid restart policy: unknown policy '$1'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"],
   [/maximum retry count cannot be used with restart policy '\w+'/, "invalid restart policy: maximum retry count can only be used with 'on-failure'"],
   [/: maximum retry count cannot be negative/, ": invalid restart policy: maximum retry count cannot be negative"],
+  // The runtime that is used: crun, where dockerd has runc.
+  [/"Runtime":"runc"/, '"Runtime":"crun"'],
+  [/Unknown runtime specified (\S+)/, 'unknown or invalid runtime name: $1'],
+  [/Invalid isolation: "(\w+)" - linux only supports 'default'/, "invalid isolation '$1' on linux"],
+  [/Invalid IPC mode:/, 'invalid IPC mode:'],
+  [/can't join IPC of container (\S+): non-shareable/, 'failed to join IPC namespace: container $1: non-shareable'],
+  [/No command specified/, 'no command specified'],
+  [/was found but does not match the specified platform: wanted (\S+), actual: (\S+)/, 'was found but its platform ($2) does not match the specified platform ($1)'],
+  [/Specifying a kernel memory limit is deprecated and will be removed in a future release\./, 'Your kernel does not support kernel memory limit capabilities or the cgroup is not mounted. Limitation discarded.'],
   [/Range of CPUs is/, 'range of CPUs is'],
 ]
 
