@@ -65,6 +65,7 @@ function mergeHealthcheck(user: ContainerConfig['Healthcheck'], image: Container
 export function completeHostConfig(host: HostConfig, facts: HostFacts): HostConfig {
   const mode = host.NetworkMode
   const privileged = host.Privileged === true
+  const seesHost = privileged || host.PidMode === 'host' || host.IpcMode === 'host'
   return {
     Binds: null, ContainerIDFile: '', PortBindings: {}, AutoRemove: false, VolumeDriver: '', VolumesFrom: null, Dns: [], DnsOptions: [], DnsSearch: [],
     ExtraHosts: null, GroupAdd: null, Cgroup: '', Links: null, OomScoreAdj: 0, PidMode: '', Privileged: false, PublishAllPorts: false, ReadonlyRootfs: false,
@@ -82,7 +83,7 @@ export function completeHostConfig(host: HostConfig, facts: HostFacts): HostConf
     MaskedPaths: host.MaskedPaths ?? (privileged ? null : MASKED_PATHS),
     ReadonlyPaths: host.ReadonlyPaths ?? (privileged ? null : READONLY_PATHS),
     MemorySwappiness: host.MemorySwappiness === -1 ? null as unknown as number : host.MemorySwappiness ?? null as unknown as number,
-    SecurityOpt: privileged && !(host.SecurityOpt ?? []).includes('label=disable') ? [...host.SecurityOpt ?? [], 'label=disable'] : host.SecurityOpt ?? null,
+    SecurityOpt: seesHost && !(host.SecurityOpt ?? []).some(option => option.startsWith('label=')) ? [...host.SecurityOpt ?? [], 'label=disable'] : host.SecurityOpt ?? null,
     CapAdd: host.CapAdd ?? null, CapDrop: host.CapDrop ?? null,
     ...(host.Memory !== undefined && host.Memory > 0 && (host.MemorySwap ?? 0) === 0 ? { MemorySwap: host.Memory * 2 } : {}),
   }

@@ -17,6 +17,7 @@ import { mountRequests, type MountRequest } from './container-mounts.ts'
 import type { HostFacts } from './host-facts.ts'
 import { parseLink } from './link-environment.ts'
 import { checkPlatform } from './platform.ts'
+import { checkWorkingDirectory } from './working-directory.ts'
 import { generateName } from './container-names.ts'
 import { NEW_STATE, type ContainerMount, type ContainerRecord } from './container-record.ts'
 import type { ContainerTable } from './container-table.ts'
@@ -57,6 +58,7 @@ export class ContainerCreator {
     const { host: checked, warnings } = validateCreate(merged, completeHostConfig(withDefaultLog(request.hostConfig ?? {}, this.#options.defaultLog), facts), facts)
     const hostConfig = this.#withIds(checked)
     checkLogOptions(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {})
+    await checkWorkingDirectory(merged.WorkingDir ?? '', image.diffIds.map(diffId => images.layers.directory(diffId)).reverse())
     const id = createHexId(random)
     const config = { ...merged, Hostname: this.#hostname(merged.Hostname, hostConfig.NetworkMode, hostConfig.UTSMode, id) }
     const chosen = name ?? generateName(random, taken => table.hasName(taken))

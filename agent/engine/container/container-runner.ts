@@ -134,6 +134,7 @@ export class ContainerRunner {
   async #bringUp(container: Container): Promise<Launched> {
     const { networks, snapshotter } = this.#options
     const rootfs = await snapshotter.mount(container.id, this.layers(container))
+    this.#checkSharedNetwork(container.record.hostConfig.NetworkMode ?? '')
     const sandbox = await networks.attach(networkedContainer(container.record))
     // The sandbox is on disk before the process starts, so that a daemon that comes back knows it.
     await container.update({ sandbox })
@@ -166,6 +167,12 @@ export class ContainerRunner {
       for (const attachment of attachments) attachment.endOutput()
       throw error
     }
+  }
+
+  #checkSharedNetwork(mode: string): void {
+    if (!mode.startsWith('container:')) return
+    const donor = this.#options.table.get(mode.slice('container:'.length))
+    if (!isUp(donor.state)) throw new ShoalError('conflict', 'not-running', `cannot join network namespace of a non running container: container ${donor.record.name} is ${donor.state.status}`)
   }
 
   #runningPid(ref: string): number {

@@ -23,6 +23,14 @@ export const SWARM_DIFFERENCES: readonly Difference[] = [
 
 /** Where Shoal answers a step of a scenario otherwise on purpose. */
 export const DIFFERENCES: readonly Difference[] = [
+  { line: 'create --ipc bogus busybox', reason: 'refused at the create, as newer ones do' },
+  { line: 'create --cpu-shares -1 busybox', reason: 'refused at the create, where dockerd fails at the start' },
+  { line: 'create --tmpfs /x:bogus --name ~t busybox', reason: 'refused at the create, where dockerd fails at the start' },
+  { line: 'create --stop-signal BOGUS busybox', reason: NEWER },
+  { line: "run --rm --init busybox sh -c 'ps -o pid,comm | head -3'", reason: 'our init takes no process ids for itself' },
+  { line: 'run --rm --privileged busybox grep -E NoNew|Seccomp: /proc/self/status', reason: 'works on machines that lack a capability, where runc fails' },
+  ...['--device-read-bps /dev/null:1mb', '--device-write-bps /dev/null:1mb', '--device-read-iops /dev/null:9', '--device-write-iops /dev/null:9', '--cpu-rt-period 1000000 --cpu-rt-runtime 950000']
+    .map(flags => ({ line: `run --rm ${flags} busybox true`, reason: "the kernel's refusal in crun's words, not runc's" })),
 ]
 
 /**
@@ -45,6 +53,9 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/invalid restart policy '(\w+)'/, "invalid restart policy: unknown policy '$1'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"],
   [/maximum retry count cannot be used with restart policy '\w+'/, "invalid restart policy: maximum retry count can only be used with 'on-failure'"],
   [/: maximum retry count cannot be negative/, ": invalid restart policy: maximum retry count cannot be negative"],
+  [/can't join IPC of container \S+: container (\S+ is not running)/, 'failed to join IPC namespace: container $1'],
+  [/"\/proc\/acpi","\/proc\/kcore"/, '"/proc/acpi","/proc/interrupts","/proc/kcore"'],
+  [/"\/sys\/firmware"\]/, '"/sys/firmware","/sys/devices/virtual/powercap"]'],
   // The runtime that is used: crun, where dockerd has runc.
   [/"Runtime":"runc"/, '"Runtime":"crun"'],
   [/Unknown runtime specified (\S+)/, 'unknown or invalid runtime name: $1'],
