@@ -98,27 +98,44 @@ export interface Execs {
   resize(id: string, size: { readonly height: number; readonly width: number }): Promise<void>
 }
 
+/** "os[/architecture[/variant]]": the image must be for it. */
+export interface ForPlatform { readonly platform?: string }
+
+export interface ImportOptions {
+  readonly repository?: string
+  readonly tag?: string
+  readonly message?: string
+  /** Default: this machine's. */
+  readonly platform?: string
+  /** Dockerfile instructions. */
+  readonly changes: readonly string[]
+}
+
 export interface Images {
-  /** @throws `no-such-image` */
-  inspect(ref: string): Promise<ImageInspect>
+  /** @throws `no-such-image`, also when it is for another platform than asked */
+  inspect(ref: string, options?: ForPlatform): Promise<ImageInspect>
   /** `sharedSize`: with the bytes of layers that other images have too, else -1. */
   list(options: { readonly all?: boolean; readonly filters?: Filters; readonly sharedSize?: boolean }): Promise<readonly ImageSummary[]>
   /** Bytes of all layers, each counted once. */
   layersBytes?(): Promise<number>
-  history(ref: string): Promise<readonly Readonly<Record<string, unknown>>[]>
+  history(ref: string, options?: ForPlatform): Promise<readonly Readonly<Record<string, unknown>>[]>
   /** Root filesystem tar (plain, gzip, …) to an image. `changes` are Dockerfile instructions (CMD, ENV, …). */
-  import(tar: Readable, options: { readonly repository?: string; readonly tag?: string; readonly message?: string; readonly changes: readonly string[] }): Promise<{ readonly id: string }>
+  import(tar: Readable, options: ImportOptions): Promise<{ readonly id: string }>
   /** `docker save` archive. Progress lines as the API streams them. @throws `malformed-image` (invalid-argument) */
-  load(tar: Readable, options: { readonly quiet: boolean }): AsyncIterable<Readonly<Record<string, unknown>>>
-  save(refs: readonly string[]): Promise<Readable>
+  load(tar: Readable, options: { readonly quiet: boolean; /** Only images for this one. */ readonly platform?: string }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>
+  save(refs: readonly string[], options?: ForPlatform): Promise<Readable>
   tag(ref: string, repository: string, tag: string): Promise<void>
   remove(ref: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly { readonly Untagged?: string; readonly Deleted?: string }[]>
   prune(filters: Filters): Promise<{ readonly ImagesDeleted: readonly { readonly Untagged?: string; readonly Deleted?: string }[]; readonly SpaceReclaimed: number }>
   // What follows may be missing: the API then answers 501 (D-029).
   pull?(request: { readonly reference: string; readonly platform?: string; readonly registryAuth?: string; readonly allTags: boolean }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>
-  push?(request: { readonly name: string; readonly tag?: string; readonly registryAuth?: string }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>
+  /** Imports from a URL. */
+  importFrom?(url: string, options: ImportOptions, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>
+  push?(request: { readonly name: string; readonly tag?: string; readonly platform?: string; readonly registryAuth?: string }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>
   /** What the registry has under a name: digest and platforms. @throws `image-not-found`, `registry-denied`, `registry-unreachable` */
   distribution?(name: string, registryAuth: string | undefined, signal?: AbortSignal): Promise<DistributionInspect>
+  /** Asks a registry's index of version 1 (docker search). */
+  search?(request: { readonly term: string; readonly limit?: number; readonly filters: Filters; readonly registryAuth?: string }, signal?: AbortSignal): Promise<readonly Readonly<Record<string, unknown>>[]>
   /** Checks credentials against their registry. @throws `login-denied` (unauthenticated) */
   login?(credentials: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<{ readonly Status: string; readonly IdentityToken: string }>
   /** A new image from a container's file system and configuration. */

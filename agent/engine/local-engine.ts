@@ -85,7 +85,7 @@ export interface EngineNetworking { readonly containers: ContainerNetworks; read
 /** The engine of this host, and what its composition root needs of it besides. */
 export interface LocalEngine extends Engine {
   readonly containers: Required<Containers>
-  readonly images: Images & Required<Pick<Images, 'commit' | 'layersBytes' | 'pull' | 'push' | 'distribution' | 'login'>>
+  readonly images: Images & Required<Pick<Images, 'commit' | 'layersBytes' | 'pull' | 'push' | 'distribution' | 'login' | 'search' | 'importFrom'>>
   /** That of containers which name none. */
   readonly runtime: OciRuntime
   /** What --runtime takes. */

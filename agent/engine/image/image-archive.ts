@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createWriteStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { Transform, type Readable } from 'node:stream'
@@ -7,9 +7,10 @@ import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import { malformedImage as malformed } from './malformed-image.ts'
+import { choosePlatform, type Platform } from './platform.ts'
 
-/** One image in an archive: where its parts are. */
-export interface ArchivedImage { readonly names: readonly string[]; readonly config: Buffer; readonly layers: readonly (() => Readable)[] }
+/** One image in an archive: where its parts are. A layer is a file, maybe compressed; asking for one that is not in the archive fails. */
+export interface ArchivedImage { readonly names: readonly string[]; readonly config: Buffer; readonly layers: readonly (() => string)[] }
 
 /** Members of an archive, unpacked to files that are numbered: no name in it is ever a path here. */
 type Members = ReadonlyMap<string, string>
@@ -27,10 +28,10 @@ const INDEX_DEPTH_MAX = 4
  * Reads a `docker save` archive or an OCI layout into `directory` (the caller's to delete).
  * @throws `malformed-image` (invalid-argument)
  */
-export async function readImageArchive(tar: Readable, directory: string): Promise<readonly ArchivedImage[]> {
+export async function readImageArchive(tar: Readable, directory: string, platform: Platform): Promise<readonly ArchivedImage[]> {
   const members = await unpack(tar, directory)
   const manifest = members.get('manifest.json')
-  const images = manifest !== undefined ? await dockerImages(manifest, members) : await ociImages(members)
+  const images = manifest !== undefined ? await dockerImages(manifest, members) : await ociImages(members, platform)
   if (images.length === 0) throw malformed('it holds no image')
   return images
 }
@@ -38,6 +39,7 @@ export async function readImageArchive(tar: Readable, directory: string): Promis
 async function unpack(tar: Readable, directory: string): Promise<Members> {
   const files = new Map<string, string>()
   const links = new Map<string, string>()
+  let count = 0
   const parser = extract()
   const bound = new HeaderBound()
   const feeding = feed(tar, bound, parser)
@@ -46,9 +48,10 @@ async function unpack(tar: Readable, directory: string): Promise<Members> {
     for await (const entry of parser) {
       bound.reset()
       const name = posix.normalize(entry.header.name)
-      if (files.size + links.size >= MEMBERS_MAX) throw malformed(`it has more than ${MEMBERS_MAX} members`)
+      if (++count > MEMBERS_MAX) throw malformed(`it has more than ${MEMBERS_MAX} members`)
       if (entry.header.type === 'file') {
-        const path = join(directory, String(files.size))
+        // Numbered by member, not by name: an archive may hold a name twice, and the last one counts.
+        const path = join(directory, String(count))
         await pipeline(entry, async function* (chunks: AsyncIterable<unknown>) {
           for await (const chunk of chunks) {
             bound.reset()
@@ -113,41 +116,42 @@ async function dockerImages(manifest: string, members: Members): Promise<readonl
   for (const entry of entries as readonly unknown[]) {
     const { Config, RepoTags, Layers } = fieldsOf(entry, 'manifest.json')
     if (typeof Config !== 'string') throw malformed('in manifest.json, Config must be a text')
-    images.push({ names: texts(RepoTags, 'RepoTags'), config: await readBounded(member(members, Config), Config), layers: texts(Layers, 'Layers').map(name => { const path = member(members, name); return () => createReadStream(path) }) })
+    images.push({ names: texts(RepoTags, 'RepoTags'), config: await readBounded(member(members, Config), Config), layers: texts(Layers, 'Layers').map(name => () => member(members, name)) })
   }
   return images
 }
 
-async function ociImages(members: Members): Promise<readonly ArchivedImage[]> {
+async function ociImages(members: Members, platform: Platform): Promise<readonly ArchivedImage[]> {
   if (!members.has('index.json')) throw malformed('it has neither manifest.json nor index.json')
   const { manifests } = fieldsOf(await readMember(member(members, 'index.json'), 'index.json'), 'index.json')
   const images: ArchivedImage[] = []
   for (const descriptor of descriptors(manifests, 'index.json')) {
-    const image = await ociImage(descriptor, members, 1)
+    const image = await ociImage(descriptor, members, { platform, depth: 1 })
     if (image !== undefined) images.push(image)
   }
   return images
 }
 
-async function ociImage(descriptor: Descriptor, members: Members, depth: number): Promise<ArchivedImage | undefined> {
+async function ociImage(descriptor: Descriptor, members: Members, { platform, depth }: { readonly platform: Platform; readonly depth: number }): Promise<ArchivedImage | undefined> {
   if (depth > INDEX_DEPTH_MAX) throw malformed(`its indexes are nested more than ${INDEX_DEPTH_MAX} deep`)
   const { annotations, digest } = descriptor
   const name = annotations['io.containerd.image.name'] ?? annotations['org.opencontainers.image.ref.name']
   const manifest = fieldsOf(await readMember(blob(members, digest), digest), digest)
   if (manifest['manifests'] !== undefined) {
-    const inner = descriptors(manifest['manifests'], digest).find(candidate => candidate.os === 'linux' && members.has(blobName(candidate.digest)))
-    return inner === undefined ? undefined : ociImage({ ...inner, annotations }, members, depth + 1)
+    const there = descriptors(manifest['manifests'], digest).filter(candidate => members.has(blobName(candidate.digest)))
+    const inner = choosePlatform(there, platform) ?? there.find(candidate => candidate.platform?.os === 'linux')
+    return inner === undefined ? undefined : ociImage({ ...inner, annotations }, members, { platform, depth: depth + 1 })
   }
   if (manifest['config'] === undefined) throw malformed(`${digest} is no image manifest`)
   const config = descriptorOf(manifest['config'], digest)
   return {
     names: typeof name === 'string' && /[/:]/.test(name) ? [name] : [],
     config: await readBounded(blob(members, config.digest), config.digest),
-    layers: descriptors(manifest['layers'], digest).map(layer => { const path = blob(members, layer.digest); return () => createReadStream(path) }),
+    layers: descriptors(manifest['layers'], digest).map(layer => () => blob(members, layer.digest)),
   }
 }
 
-interface Descriptor { readonly digest: string; readonly annotations: Readonly<Record<string, unknown>>; readonly os: unknown }
+interface Descriptor { readonly digest: string; readonly annotations: Readonly<Record<string, unknown>>; readonly platform?: Platform }
 
 function descriptors(value: unknown, where: string): readonly Descriptor[] {
   if (value === undefined || value === null) return []
@@ -158,7 +162,12 @@ function descriptors(value: unknown, where: string): readonly Descriptor[] {
 function descriptorOf(value: unknown, where: string): Descriptor {
   const { digest, annotations, platform } = fieldsOf(value, where)
   if (typeof digest !== 'string') throw malformed(`in ${where}, a digest must be a text`)
-  return { digest, annotations: fieldsOf(annotations ?? {}, where), os: fieldsOf(platform ?? {}, where)['os'] }
+  return { digest, annotations: fieldsOf(annotations ?? {}, where), ...(platform === undefined || platform === null ? {} : { platform: platformOf(fieldsOf(platform, where)) }) }
+}
+
+function platformOf({ os, architecture, variant }: Readonly<Record<string, unknown>>): Platform {
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+  return { os: text(os), architecture: text(architecture), ...(text(variant) === '' ? {} : { variant: text(variant) }) }
 }
 
 function fieldsOf(value: unknown, where: string): Readonly<Record<string, unknown>> {

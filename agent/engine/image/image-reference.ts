@@ -10,13 +10,21 @@ const REFERENCE = new RegExp(`^(?:(${DOMAIN})/)?(${COMPONENT}(?:/${COMPONENT})*)
 /** @throws `invalid-reference` (invalid-argument) */
 export function parseReference(text: string): ImageReference {
   const parts = REFERENCE.exec(text)
-  if (parts === null) throw new ShoalError('invalid-argument', 'invalid-reference', `invalid reference format: ${JSON.stringify(text)}`)
+  if (parts === null) throw invalidReference(text)
+  if (/^[0-9a-f]{64}$/.test(text)) throw new ShoalError('invalid-argument', 'invalid-reference', `invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`)
   const [, domain, path = '', tag, digest] = parts
   const isDomain = domain !== undefined && (/[.:]/.test(domain) || domain === 'localhost' || domain !== domain.toLowerCase())
   const full = isDomain ? path : domain === undefined ? path : `${domain}/${path}`
   const host = isDomain ? domain : 'docker.io'
   const named = host === 'docker.io' && !full.includes('/') ? `library/${full}` : full
   return { repository: `${host === 'index.docker.io' ? 'docker.io' : host}/${named}`, tag, digest }
+}
+
+function invalidReference(text: string): ShoalError {
+  const lower = REFERENCE.exec(text.toLowerCase())
+  const remote = lower === null ? '' : text.slice(lower[1] === undefined ? 0 : lower[1].length + 1).replace(/[:@].*$/, '')
+  const reason = remote === remote.toLowerCase() ? '' : `: repository name (${remote.includes('/') || lower?.[1] !== undefined ? remote : `library/${remote}`}) must be lowercase`
+  return new ShoalError('invalid-argument', 'invalid-reference', `invalid reference format${reason}`)
 }
 
 /** "docker.io/library/busybox" to "docker.io" and "library/busybox". */

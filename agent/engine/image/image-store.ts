@@ -99,9 +99,10 @@ export class ImageStore {
     return matches[0]
   }
 
-  /** @throws `no-such-image` (not-found) */
+  /** @throws `no-such-image` (not-found), `invalid-reference` (invalid-argument) for what can be neither name nor id */
   get(ref: string): StoredImage {
     const image = this.find(ref)
+    if (image === undefined && !/^(sha256:)?[0-9a-f]{1,64}$/.test(ref)) parseReference(ref)
     if (image === undefined) throw new ShoalError('not-found', 'no-such-image', `No such image: ${familiarName(ref)}`)
     return image
   }

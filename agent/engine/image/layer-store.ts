@@ -97,7 +97,7 @@ export class LayerStore {
   }
 
   /** Unpacks a blob that is a file already; the file stays the caller's. `onRead` hears how many of its bytes are unpacked. @throws `malformed-image`, also when the digest is another */
-  async addFile(path: string, expected: string, options: { readonly blob?: LayerBlob; readonly onRead?: (bytes: number) => void; readonly signal?: AbortSignal } = {}): Promise<Layer> {
+  async addFile(path: string, expected: string, options: { readonly blob?: LayerBlob; readonly onRead?: (bytes: number, total: number) => void; readonly signal?: AbortSignal } = {}): Promise<Layer> {
     const work = await this.temporaryDirectory()
     try {
       const blob = join(work, 'blob')
@@ -176,11 +176,11 @@ export class LayerStore {
   async #write(layer: Layer): Promise<void> { await writeDurably(`${this.directory(layer.diffId)}.json`, JSON.stringify(layer), { sync: true }) }
 
   /** GNU tar keeps to its directory: it refuses `..`, strips leading slashes and puts links that lead out in place only at the end. */
-  async #unpack(blob: string, contents: string, options: { readonly onRead?: (bytes: number) => void; readonly signal?: AbortSignal } = {}): Promise<string> {
+  async #unpack(blob: string, contents: string, options: { readonly onRead?: (bytes: number, total: number) => void; readonly signal?: AbortSignal } = {}): Promise<string> {
     const hash = createHash('sha256')
     const { size: packedBytes } = await stat(blob)
     const bytesMax = Math.max(LAYER_UNPACKED_BYTES_FREE, packedBytes * LAYER_RATIO_MAX)
-    const tar = this.#decompressed(blob, options.onRead)[Symbol.asyncIterator]()
+    const tar = this.#decompressed(blob, bytes => options.onRead?.(bytes, packedBytes))[Symbol.asyncIterator]()
     let bytes = 0
     let entries = 0
     let failure: unknown
@@ -191,21 +191,24 @@ export class LayerStore {
       for (let at = names.indexOf(NEWLINE); at >= 0; at = names.indexOf(NEWLINE, at + 1)) entries++
       if (entries > LAYER_ENTRIES_MAX) tooMany.abort(malformedImage(`a layer has more than ${LAYER_ENTRIES_MAX} files`))
     }
-    // Reads by hand: tar stops at the end of the archive, but the digest is that of the whole file, which must be sound to its end.
-    const hashed = async function* (): AsyncIterable<Uint8Array> {
+    const take = async (): Promise<Uint8Array | undefined> => {
       try {
-        for (let next = await tar.next(); next.done !== true; next = await tar.next()) {
-          stop.throwIfAborted()
-          hash.update(next.value)
-          bytes += next.value.length
-          if (bytes > bytesMax) throw malformedImage(`a layer of ${packedBytes} bytes unpacks to more than ${bytesMax}`)
-          yield next.value
-        }
+        stop.throwIfAborted()
+        const next = await tar.next()
+        if (next.done === true) return undefined
+        hash.update(next.value)
+        bytes += next.value.length
+        if (bytes > bytesMax) throw malformedImage(`a layer of ${packedBytes} bytes unpacks to more than ${bytesMax}`)
+        return next.value
       } catch (error) {
         // Kept, for nobody listens any more when tar has stopped reading.
         failure = error
         throw error
       }
+    }
+    // Reads by hand: tar stops at the end of the archive, but the digest is that of the whole file, which must be sound to its end.
+    const hashed = async function* (): AsyncIterable<Uint8Array> {
+      for (let chunk = await take(); chunk !== undefined; chunk = await take()) yield chunk
     }
     try {
       const { code, stderr } = await this.#kernel.processes.run([

@@ -3,16 +3,16 @@ import { Readable } from 'node:stream'
 import type { ImageInspect, ImageSummary } from '../../../src/api/engine/engine-json.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
-import type { Filters, Images } from '../engine.ts'
+import type { Filters, ForPlatform, Images, ImportOptions } from '../engine.ts'
 import type { EventLog } from '../event-log.ts'
 import { commitImage, type CommitRequest, type CommittedContainer } from './commit-image.ts'
 import { applyChanges } from './dockerfile-changes.ts'
-import { readImageArchive, type ArchivedImage } from './image-archive.ts'
-import { parseImageConfig } from './image-config.ts'
 import { imageHistory, imageInspect, imageMatches, imageSummary, IMAGE_FILTERS, namesMatching, type ImageUse } from './image-json.ts'
 import { familiarKey, parseReference, referenceKey, type ImageReference } from './image-reference.ts'
 import type { ImageStore, StoredImage } from './image-store.ts'
-import { malformedImage } from './malformed-image.ts'
+import { loadImages } from './load-images.ts'
+import { matchesPlatform, parsePlatform, platformText, type Platform } from './platform.ts'
+import { withProgress } from './progress.ts'
 import { saveArchive, type SavedImage } from './save-archive.ts'
 import { checkFilters, matchesPruneLabels, untilMs } from '../filters.ts'
 
@@ -36,7 +36,9 @@ export interface LocalImagesOptions {
 }
 
 /** Structurally RegistryImages. */
-export type RegistrySide = Required<Pick<Images, 'pull' | 'push' | 'distribution' | 'login'>>
+export interface RegistrySide extends Required<Pick<Images, 'pull' | 'push' | 'distribution' | 'login' | 'search'>> {
+  download<T>(url: string, signal: AbortSignal, use: (body: Readable, totalBytes: number) => Promise<T>): Promise<T>
+}
 
 /** The engine's images. */
 export class LocalImages implements Images {
@@ -45,8 +47,8 @@ export class LocalImages implements Images {
 
   constructor(options: LocalImagesOptions) { this.#options = options }
 
-  async inspect(ref: string): Promise<ImageInspect> {
-    const image = this.#store.get(ref)
+  async inspect(ref: string, options: ForPlatform = {}): Promise<ImageInspect> {
+    const image = this.#imageFor(ref, options)
     return imageInspect(image, this.#store.namesOf(image.id), this.#store.digestsOf(image.id), this.#options.graphDriver(image))
   }
 
@@ -70,30 +72,46 @@ export class LocalImages implements Images {
 
   async layersBytes(): Promise<number> { return [...(await this.#layerSizes()).values()].reduce((sum, bytes) => sum + bytes, 0) }
 
-  async history(ref: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
-    const image = this.#store.get(ref)
+  async history(ref: string, options: ForPlatform = {}): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const image = this.#imageFor(ref, options)
     const sizes = await Promise.all(image.diffIds.map(async diffId => (await this.#store.layers.get(diffId))?.sizeBytes ?? 0))
     return imageHistory(image, this.#store.familyOf(image).map(({ id }) => ({ id, keys: this.#store.namesOf(id) })), sizes)
   }
 
   get pull(): RegistrySide['pull'] { return (request, signal) => this.#options.registry.pull(request, signal) }
-  get push(): RegistrySide['push'] { return (request, signal) => this.#options.registry.push(request, signal) }
+  get push(): RegistrySide['push'] {
+    return (request, signal) => {
+      if (request.platform !== undefined) this.#imageFor(request.tag === undefined ? request.name : `${request.name}:${request.tag}`, request)
+      return this.#options.registry.push(request, signal)
+    }
+  }
+  get search(): RegistrySide['search'] { return (request, signal) => this.#options.registry.search(request, signal) }
   get distribution(): RegistrySide['distribution'] { return (name, auth, signal) => this.#options.registry.distribution(name, auth, signal) }
   get login(): RegistrySide['login'] { return (credentials, signal) => this.#options.registry.login(credentials, signal) }
 
-  async import(tar: Readable, options: { readonly repository?: string; readonly tag?: string; readonly message?: string; readonly changes: readonly string[] }): Promise<{ readonly id: string }> {
+  async import(tar: Readable, options: ImportOptions): Promise<{ readonly id: string }> {
     const key = options.repository === undefined || options.repository === '' ? undefined : keyOf(options.repository, options.tag)
     const config = applyChanges({}, options.changes)
     const layer = await this.#store.layers.add(tar)
     const created = new Date(this.#options.clock.nowMs()).toISOString()
     const comment = options.message === undefined || options.message === '' ? 'Imported from -' : options.message
     const image = await this.#store.add(Buffer.from(JSON.stringify({
-      architecture: this.#options.architecture, os: 'linux', created, comment, config,
+      ...this.#platform(options.platform), created, comment, config,
       rootfs: { type: 'layers', diff_ids: [layer.diffId] }, history: [{ created, comment }],
     })))
     if (key !== undefined) await this.#store.name(key, image.id)
     this.#publish('import', image.id, key === undefined ? image.id : familiarKey(key))
     return { id: image.id }
+  }
+
+  importFrom(source: string, options: ImportOptions, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>> {
+    const url = source.includes('://') ? source : `http://${source}`
+    if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new ShoalError('invalid-argument', 'bad-parameter', `unsupported protocol scheme: ${source}; give - or a URL with http or https`)
+    return withProgress(() => this.#options.clock.monotonicMs(), signal, (progress, stop) => this.#options.registry.download(url, stop, async (body, totalBytes) => {
+      progress.message(`Downloading from ${url}`)
+      const { id } = await this.import(Readable.from(metered(body, bytes => { progress.bar('Importing', bytes, totalBytes) }), { objectMode: false }), { message: `Imported from ${source}`, ...options })
+      progress.message(id)
+    }))
   }
 
   async commit(request: CommitRequest): Promise<{ readonly Id: string }> {
@@ -108,27 +126,24 @@ export class LocalImages implements Images {
     return { Id: image.id }
   }
 
-  async *load(tar: Readable): AsyncIterable<Readonly<Record<string, unknown>>> {
-    const directory = await this.#store.layers.temporaryDirectory()
-    try {
-      for (const archived of await readImageArchive(tar, directory)) {
-        const keys = archived.names.map(name => referenceKey(parseReference(name)))
-        const image = await this.#loadOne(archived)
-        for (const key of keys) await this.#store.name(key, image.id)
-        this.#publish('load', image.id, keys[0] === undefined ? image.id : familiarKey(keys[0]))
-        if (keys.length === 0) yield { stream: `Loaded image ID: ${image.id}\n` }
-        for (const key of keys) yield { stream: `Loaded image: ${familiarKey(key)}\n` }
-      }
-    } finally {
-      await rm(directory, { recursive: true, force: true })
-    }
+  load(tar: Readable, options: { readonly quiet: boolean; readonly platform?: string }, signal?: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>> {
+    const { clock } = this.#options
+    const platform = this.#platform(undefined)
+    const wanted = options.platform === undefined ? undefined : this.#platform(options.platform)
+    return withProgress(() => clock.monotonicMs(), signal, (progress, stop) => loadImages(tar, {
+      store: this.#store, platform, wanted, quiet: options.quiet, progress, signal: stop, onLoaded: image => { this.#publish('load', image.id, image.id) },
+    }))
   }
 
-  async save(refs: readonly string[]): Promise<Readable> {
-    const images: SavedImage[] = []
-    for (const ref of refs) for (const image of this.#saved(ref)) images.push(image)
+  async save(refs: readonly string[], options: ForPlatform = {}): Promise<Readable> {
+    const images = merged(refs.flatMap(ref => this.#saved(ref)))
+    const wanted = options.platform === undefined ? undefined : this.#platform(options.platform)
+    if (wanted !== undefined && !images.every(({ image }) => matchesPlatform(platformOf(image), wanted))) {
+      throw new ShoalError('not-found', 'no-such-platform', `no suitable export target found for platform ${platformText(wanted)}`)
+    }
     const scratch = await this.#store.layers.temporaryDirectory()
-    const stream = saveArchive(images, this.#store, scratch, image => this.#store.configBytes(image.id))
+    const stream = saveArchive(images, this.#store, scratch)
+    for (const { image } of images) this.#publish('save', image.id, image.id)
     stream.once('close', () => { rm(scratch, { recursive: true, force: true }).catch(() => undefined) })
     return stream
   }
@@ -136,6 +151,7 @@ export class LocalImages implements Images {
   async tag(ref: string, repository: string, tag: string): Promise<void> {
     const image = this.#store.get(ref)
     const key = keyOf(repository, tag)
+    if (/^(docker\.io\/library\/)?sha256:/.test(key)) throw new ShoalError('invalid-argument', 'invalid-reference', 'refusing to create an ambiguous tag using digest algorithm as name')
     await this.#store.name(key, image.id)
     this.#publish('tag', image.id, familiarKey(key))
   }
@@ -180,6 +196,21 @@ export class LocalImages implements Images {
     return { ImagesDeleted: deleted, SpaceReclaimed: bytes }
   }
 
+  /** @throws `no-such-image`, `no-such-platform`, `invalid-platform` */
+  #imageFor(ref: string, { platform }: ForPlatform): StoredImage {
+    const image = this.#store.get(ref)
+    if (platform === undefined) return image
+    const [actual, wanted] = [platformOf(image), this.#platform(platform)]
+    if (matchesPlatform(actual, wanted)) return image
+    throw new ShoalError('not-found', 'no-such-platform', `image with reference ${ref} was found but its platform (${platformText(actual)}) does not match the specified platform (${platformText(wanted)})`)
+  }
+
+  /** Of the text of a request; this machine's without one. @throws `invalid-platform` */
+  #platform(text: string | undefined): Platform {
+    const own = { os: 'linux', architecture: this.#options.architecture }
+    return text === undefined ? own : parsePlatform(text, own)
+  }
+
   async #layerSizes(): Promise<ReadonlyMap<string, number>> {
     const diffIds = new Set(this.#store.all().flatMap(image => image.diffIds))
     return new Map(await Promise.all([...diffIds].map(async diffId => [diffId, (await this.#store.layers.get(diffId))?.sizeBytes ?? 0] as const)))
@@ -193,33 +224,21 @@ export class LocalImages implements Images {
     return new Map(this.#store.all().map(image => [image.id, image.diffIds.filter(diffId => (users.get(diffId) ?? 0) > 1).reduce((sum, diffId) => sum + (sizes.get(diffId) ?? 0), 0)]))
   }
 
-  /** Layers first, then the configuration that makes the image exist; a failure takes back what was added. */
-  async #loadOne(archived: ArchivedImage): Promise<StoredImage> {
-    const added: string[] = []
-    const wanted = parseImageConfig(archived.config).rootfs?.diff_ids ?? []
-    if (wanted.length !== archived.layers.length) throw malformedImage(`it has ${archived.layers.length} layers, but its configuration names ${wanted.length}`)
-    try {
-      for (const [at, diffId] of wanted.entries()) {
-        if (await this.#store.layers.get(diffId) !== undefined) continue
-        const layer = await this.#store.layers.add(archived.layers[at]?.() ?? Readable.from([]))
-        added.push(layer.diffId)
-        if (layer.diffId !== diffId) throw malformedImage(`layer ${at + 1} has digest ${layer.diffId}, not ${diffId}`)
-      }
-      return await this.#store.add(archived.config)
-    } catch (error) {
-      await this.#store.dropLayers(added)
-      throw error
-    }
-  }
-
   /** A repository without a tag means all of its tags; an id means the image without names. */
   #saved(ref: string): readonly SavedImage[] {
     const reference = safeReference(ref)
-    const keys = reference === undefined || reference.digest !== undefined ? []
-      : this.#store.names().filter(key => reference.tag === undefined ? key.slice(0, key.lastIndexOf(':')) === reference.repository : key === referenceKey(reference))
+    if (this.#store.find(ref) === undefined && reference !== undefined && this.#tagsOf(reference).length === 0) {
+      throw new ShoalError('not-found', 'no-such-image', reference.tag === undefined && reference.digest === undefined ? `No such image: ${ref}` : 'reference does not exist')
+    }
+    const keys = reference === undefined ? [] : this.#tagsOf(reference)
     if (keys.length === 0) return [{ image: this.#store.get(ref), keys: [] }]
     const images = new Map(keys.map(key => { const image = this.#store.get(familiarKey(key)); return [image.id, image] as const }))
     return [...images.values()].map(image => ({ image, keys: keys.filter(key => this.#store.namesOf(image.id).includes(key)) }))
+  }
+
+  #tagsOf(reference: ImageReference): readonly string[] {
+    if (reference.digest !== undefined) return []
+    return this.#store.names().filter(key => reference.tag === undefined ? key.slice(0, key.lastIndexOf(':')) === reference.repository : key === referenceKey(reference))
   }
 
   async #untag(image: StoredImage, key: string): Promise<readonly Deleted[]> {
@@ -241,6 +260,25 @@ export class LocalImages implements Images {
   #publish(action: string, id: string, name: string): void {
     this.#options.events.publish('image', action, id, { ...this.#store.find(id)?.file.config?.Labels, name })
   }
+}
+
+function platformOf({ file: { os = 'linux', architecture = '', variant } }: StoredImage): Platform {
+  return { os, architecture, ...(variant === undefined || variant === '' ? {} : { variant }) }
+}
+
+async function* metered(body: AsyncIterable<Uint8Array>, onBytes: (bytes: number) => void): AsyncIterable<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of body) {
+    onBytes(bytes += chunk.length)
+    yield chunk
+  }
+}
+
+/** Each image once, with all of its names that were asked for. */
+function merged(images: readonly SavedImage[]): readonly SavedImage[] {
+  const result = new Map<string, SavedImage>()
+  for (const { image, keys } of images) result.set(image.id, { image, keys: [...new Set([...result.get(image.id)?.keys ?? [], ...keys])] })
+  return [...result.values()]
 }
 
 function keyOf(repository: string, tag: string | undefined): string {

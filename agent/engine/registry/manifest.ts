@@ -1,3 +1,4 @@
+import type { Platform } from '../image/platform.ts'
 import { RegistryRefusal } from './registry-error.ts'
 
 export const MEDIA = {
@@ -14,7 +15,6 @@ export const LAYERS_MAX = 125
 /** Images for as many platforms in one list, their attestations counted. */
 const PLATFORMS_MAX = 1000
 
-export interface Platform { readonly os: string; readonly architecture: string; readonly variant?: string }
 export interface Descriptor { readonly mediaType: string; readonly digest: string; readonly size: number; readonly platform?: Platform }
 export type Manifest =
   | { readonly kind: 'image'; readonly mediaType: string; readonly config: Descriptor; readonly layers: readonly Descriptor[] }

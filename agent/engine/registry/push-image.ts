@@ -7,7 +7,7 @@ import type { LayerBlob } from '../image/layer-store.ts'
 import { Limiter } from '../limiter.ts'
 import { compressedLayer } from './compressed-layer.ts'
 import { MEDIA } from './manifest.ts'
-import { shortDigest, type Progress } from './progress.ts'
+import { shortDigest, type Progress } from '../image/progress.ts'
 import { RegistryRefusal, RegistryUnreachable } from './registry-error.ts'
 import { digestOf, type RepositoryClient, type Upload } from './repository-client.ts'
 

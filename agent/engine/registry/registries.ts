@@ -1,10 +1,12 @@
+import { STATUS_CODES } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { Clock } from '../../../src/base/clock.ts'
 import { splitRepository } from '../image/image-reference.ts'
 import type { NameLookup } from './name-lookup.ts'
 import type { RegistryConfig, RegistryCredentials } from './registry-config.ts'
 import { endpointsOf, type RegistryEndpoint } from './registry-endpoints.ts'
-import { RegistryUnreachable } from './registry-error.ts'
-import { RegistrySession } from './registry-session.ts'
+import { RegistryRefusal, RegistryUnreachable } from './registry-error.ts'
+import { RegistrySession, smallText, type RegistryReplyText } from './registry-session.ts'
 import { registryTls } from './registry-tls.ts'
 
 export interface RegistriesOptions {
@@ -48,11 +50,39 @@ export class Registries {
 
   /** A mirror does not get the credentials for the Hub. */
   async #try<T>(endpoint: RegistryEndpoint, credentials: RegistryCredentials, attempt: { hasAnswered: boolean }, signal: AbortSignal | undefined, work: (session: RegistrySession) => Promise<T>): Promise<T> {
-    const { lookup, clock } = this.#options
-    const tls = await registryTls(new URL(endpoint.url).host, this.config.certificateFolders)
-    await using session = new RegistrySession({ endpoint, credentials: endpoint.isMirror ? {} : credentials, tls, lookup, proxies: this.config.proxies, monotonicMs: () => clock.monotonicMs() })
+    await using session = await this.#open(endpoint, endpoint.isMirror ? {} : credentials)
     await session.ping(signal)
     attempt.hasAnswered = true
     return await work(session)
+  }
+
+  /** The body of a GET that is no part of the registry protocol: the first of the URLs that answers at all. @throws RegistryRefusal, RegistryUnreachable */
+  async get(urls: readonly URL[], options: { readonly headers: Readonly<Record<string, string>>; readonly isInsecure: boolean; readonly signal?: AbortSignal | undefined }): Promise<RegistryReplyText> {
+    for (const [at, url] of urls.entries()) {
+      await using session = await this.#open({ url: url.origin, isMirror: false, isInsecure: options.isInsecure }, {})
+      try {
+        return await session.text(url.href, options.headers, options.signal)
+      } catch (error) {
+        options.signal?.throwIfAborted()
+        if (at === urls.length - 1 || !(error instanceof RegistryUnreachable)) throw error
+      }
+    }
+    throw new RegistryUnreachable('there is nothing to ask')
+  }
+
+  /** As get(), but the body as it comes; `use` reads it. */
+  async download<T>(url: URL, signal: AbortSignal, use: (body: Readable, totalBytes: number) => Promise<T>): Promise<T> {
+    await using session = await this.#open({ url: url.origin, isMirror: false, isInsecure: false }, {})
+    const reply = await session.raw(url.href, signal)
+    if (reply.status >= 400) throw new RegistryRefusal(reply.status, '', `failed to GET ${url.href} with status ${reply.status} ${STATUS_CODES[reply.status] ?? ''}: ${(await smallText(reply)).trim()}`)
+    return await use(reply.body, Number(reply.headers.get('content-length') ?? 0))
+  }
+
+  async endpoints(domain: string, signal?: AbortSignal): Promise<readonly RegistryEndpoint[]> { return endpointsOf(domain, this.config, this.#options.lookup, signal) }
+
+  async #open(endpoint: RegistryEndpoint, credentials: RegistryCredentials): Promise<RegistrySession> {
+    const { lookup, clock } = this.#options
+    const tls = await registryTls(new URL(endpoint.url).host, this.config.certificateFolders)
+    return new RegistrySession({ endpoint, credentials, tls, lookup, proxies: this.config.proxies, monotonicMs: () => clock.monotonicMs() })
   }
 }

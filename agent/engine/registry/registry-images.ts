@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { DistributionInspect } from '../../../src/api/engine/engine-json.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
@@ -7,9 +8,8 @@ import { familiarKey, familiarRepository, parseReference, referenceKey, type Ima
 import type { ImageStore } from '../image/image-store.ts'
 import { describeImage } from './describe-image.ts'
 import type { LayerDownloads } from './layer-downloads.ts'
-import type { Platform } from './manifest.ts'
-import { parsePlatform } from './platform-choice.ts'
-import { Progress, type ProgressLine } from './progress.ts'
+import { parsePlatform, type Platform } from '../image/platform.ts'
+import { withProgress, type Progress, type ProgressLine } from '../image/progress.ts'
 import { pullError } from './pull-error.ts'
 import { pullImage } from './pull-image.ts'
 import { pushImage } from './push-image.ts'
@@ -18,6 +18,7 @@ import { decodeRegistryAuth, type RegistryCredentials } from './registry-config.
 import { HUB_DOMAIN } from './registry-endpoints.ts'
 import { clientError, RegistryRefusal } from './registry-error.ts'
 import { RepositoryClient } from './repository-client.ts'
+import { searchIndex } from './search-index.ts'
 
 export interface RegistryImagesOptions {
   readonly store: ImageStore
@@ -42,7 +43,7 @@ export class RegistryImages {
     const reference = parseReference(request.reference)
     if (request.allTags && (reference.tag !== undefined || reference.digest !== undefined)) throw new ShoalError('invalid-argument', 'bad-parameter', "tag can't be used with --all-tags/-a")
     const platform = request.platform === undefined || request.platform === '' ? undefined : parsePlatform(request.platform, this.#options.platform)
-    return this.#reporting(signal, async (progress, stop) => {
+    return withProgress(() => this.#options.clock.monotonicMs(), signal, async (progress, stop) => {
       try {
         await this.#pull(reference, { ...request, platform }, progress, stop)
       } catch (error) {
@@ -56,7 +57,7 @@ export class RegistryImages {
   push(request: PushRequest, signal?: AbortSignal): AsyncIterable<ProgressLine> {
     const reference = parseReference(request.tag === undefined || request.tag === '' ? request.name : `${request.name}:${request.tag}`)
     if (reference.digest !== undefined) throw new ShoalError('invalid-argument', 'bad-parameter', 'cannot push a digest reference')
-    return this.#reporting(signal, async (progress, stop) => {
+    return withProgress(() => this.#options.clock.monotonicMs(), signal, async (progress, stop) => {
       try {
         await this.#push(reference, decodeRegistryAuth(request.registryAuth), progress, stop)
       } catch (error) {
@@ -90,13 +91,22 @@ export class RegistryImages {
     }
   }
 
-  /** Runs the work with a progress that its caller reads; whoever leaves ends it. */
-  #reporting(signal: AbortSignal | undefined, work: (progress: Progress, stop: AbortSignal) => Promise<void>): AsyncIterable<ProgressLine> {
-    const gone = new AbortController()
-    const stop = signal === undefined ? gone.signal : AbortSignal.any([signal, gone.signal])
-    const progress = new Progress(() => this.#options.clock.monotonicMs(), () => { gone.abort(new ShoalError('cancelled', 'client-gone', 'nobody waits for it any more')) })
-    work(progress, stop).then(() => { progress.close() }, (error: unknown) => { progress.fail(error) })
-    return progress
+  /** docker search. */
+  async search(request: Parameters<NonNullable<Images['search']>>[0], signal?: AbortSignal): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    try {
+      return await searchIndex(this.#options.registries, request, signal)
+    } catch (error) {
+      throw clientError(error)
+    }
+  }
+
+  /** A file of the web, for `docker import URL`. @throws `registry-refused`, `registry-unreachable` */
+  async download<T>(url: string, signal: AbortSignal, use: (body: Readable, totalBytes: number) => Promise<T>): Promise<T> {
+    try {
+      return await this.#options.registries.download(new URL(url), signal, use)
+    } catch (error) {
+      throw clientError(error)
+    }
   }
 
   async #pull(reference: ImageReference, request: Omit<PullRequest, 'platform'> & { readonly platform: Platform | undefined }, progress: Progress, signal: AbortSignal): Promise<void> {

@@ -40,6 +40,8 @@ export interface RegistryCall {
 /** The body must be read or dumped by whoever gets it. */
 export interface RegistryReply { readonly status: number; readonly headers: ReadonlyMap<string, string>; readonly body: Dispatcher.ResponseData['body']; /** Where it came from at last. */ readonly url: string }
 
+export interface RegistryReplyText { readonly status: number; readonly text: string }
+
 interface Token { readonly value: string; readonly untilMs: number }
 
 /** A conversation with one endpoint: connections, what it wants to see, tokens. Disposing closes its connections. */
@@ -100,6 +102,15 @@ export class RegistrySession implements AsyncDisposable {
     this.#challenge = challenge
     this.#tokens.clear()
     return settled(await this.#send(method, url, await this.#authorization(url, call), call))
+  }
+
+  /** An answer whatever its status, asked for without credentials. */
+  async raw(url: string, signal?: AbortSignal): Promise<RegistryReply> { return this.#send('GET', url, {}, { signal }) }
+
+  /** A small answer whatever its status. */
+  async text(url: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<RegistryReplyText> {
+    const reply = await this.#send('GET', url, {}, { headers, signal })
+    return { status: reply.status, text: await smallText(reply) }
   }
 
   async [Symbol.asyncDispose](): Promise<void> { await this.#dispatcher.destroy() }
@@ -202,7 +213,7 @@ export async function readBody(reply: RegistryReply, maxBytes: number): Promise<
   return Buffer.concat(chunks)
 }
 
-async function smallText(reply: RegistryReply): Promise<string> { return (await readBody(reply, SMALL_BODY_BYTES_MAX)).toString() }
+export async function smallText(reply: RegistryReply): Promise<string> { return (await readBody(reply, SMALL_BODY_BYTES_MAX)).toString() }
 
 function tokenUrl(realm: string, service: string, scopes: readonly string[], account: string | undefined): string {
   const url = new URL(realm)

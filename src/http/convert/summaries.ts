@@ -7,9 +7,25 @@ export function completeImage(image: ImageSummary, version: ApiVersion): ImageSu
   return isAtLeast(version, 44) ? all : { ...all, VirtualSize: all.Size }
 }
 
+/** What older clients expect of an image's configuration: that of a container. */
+const LEGACY_CONFIG = {
+  Hostname: '', Domainname: '', User: '', AttachStdin: false, AttachStdout: false, AttachStderr: false, Tty: false, OpenStdin: false, StdinOnce: false, Env: null, Cmd: null, Image: '',
+  Volumes: null, WorkingDir: '', Entrypoint: null, OnBuild: null, Labels: null,
+}
+
 /** GET /images/{name}/json for that version. */
-export function completeImageInspect(image: ImageInspect, version: ApiVersion): ImageInspect & { readonly VirtualSize?: number } {
-  return isAtLeast(version, 44) ? image : { ...image, VirtualSize: image.Size ?? 0 }
+export function completeImageInspect(image: ImageInspect, version: ApiVersion): ImageInspect & Readonly<Record<string, unknown>> {
+  return {
+    ...image,
+    ...(isAtLeast(version, 50) ? { Config: withoutEmpty(image.Config ?? {}) } : { Config: { ...LEGACY_CONFIG, ...image.Config } }),
+    ...(isAtLeast(version, 45) ? {} : { Container: '', ContainerConfig: LEGACY_CONFIG }),
+    ...(isAtLeast(version, 44) ? {} : { VirtualSize: image.Size ?? 0 }),
+  }
+}
+
+/** The OCI configuration leaves out what is not set. */
+function withoutEmpty(config: NonNullable<ImageInspect['Config']>): NonNullable<ImageInspect['Config']> {
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null && value !== undefined && value !== '' && value !== false))
 }
 
 /** An element of GET /containers/json; service discovery reads the networks without looking whether there are any. */

@@ -2,10 +2,12 @@ import type { Readable } from 'node:stream'
 import type { ContainerConfig, ImageInspect, ImageSummary } from '../../api/engine/engine-json.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { filterFlag, parseFilters, type Filters } from '../convert/filters.ts'
+import { platformParameter } from '../convert/platform.ts'
 import { completeImage, completeImageInspect } from '../convert/summaries.ts'
 import { CONTAINER_CONFIG } from '../json/container-shapes.ts'
 import type { ApiRequest } from '../server/api-request.ts'
-import { notSupported, supported } from '../server/missing.ts'
+import { isAtLeast } from '../server/api-version.ts'
+import { supported } from '../server/missing.ts'
 import { empty, json, progress, type Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
 
@@ -13,7 +15,10 @@ type Progress = AsyncIterable<Readonly<Record<string, unknown>>>
 type Removed = readonly { readonly Untagged?: string; readonly Deleted?: string }[]
 
 export interface PullRequest { readonly reference: string; readonly platform?: string; readonly registryAuth?: string; readonly allTags: boolean }
-export interface PushRequest { readonly name: string; readonly tag?: string; readonly registryAuth?: string }
+export interface PushRequest { readonly name: string; readonly tag?: string; readonly platform?: string; readonly registryAuth?: string }
+export interface ImportRequest { readonly repository?: string; readonly tag?: string; readonly message?: string; readonly platform?: string; readonly changes: readonly string[] }
+/** "os[/architecture[/variant]]": the image must be for it. */
+export interface ForPlatform { readonly platform?: string }
 export interface CommitRequest {
   readonly container: string; readonly repository?: string; readonly tag?: string; readonly comment?: string; readonly author?: string; readonly pause: boolean
   readonly changes: readonly string[]; readonly config?: ContainerConfig
@@ -21,33 +26,45 @@ export interface CommitRequest {
 
 /** Structurally the engine's Images. Optional methods answer 501 when they are missing. */
 export interface ImagesBackend {
-  inspect(ref: string): Promise<ImageInspect>
+  inspect(ref: string, options?: ForPlatform): Promise<ImageInspect>
   list(options: { readonly all?: boolean; readonly filters?: Filters; readonly sharedSize?: boolean }): Promise<readonly ImageSummary[]>
-  history(ref: string): Promise<readonly Readonly<Record<string, unknown>>[]>
-  import(tar: Readable, options: { readonly repository?: string; readonly tag?: string; readonly message?: string; readonly changes: readonly string[] }): Promise<{ readonly id: string }>
-  load(tar: Readable, options: { readonly quiet: boolean }): Progress
-  save(refs: readonly string[]): Promise<Readable>
+  history(ref: string, options?: ForPlatform): Promise<readonly Readonly<Record<string, unknown>>[]>
+  import(tar: Readable, options: ImportRequest): Promise<{ readonly id: string }>
+  /** Imports from a URL, with lines of progress. */
+  importFrom?(url: string, options: ImportRequest, signal?: AbortSignal): Progress
+  load(tar: Readable, options: { readonly quiet: boolean; readonly platform?: string }, signal?: AbortSignal): Progress
+  save(refs: readonly string[], options?: ForPlatform): Promise<Readable>
   tag(ref: string, repository: string, tag: string): Promise<void>
   remove(ref: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<Removed>
   prune(filters: Filters): Promise<{ readonly ImagesDeleted: Removed; readonly SpaceReclaimed: number }>
   pull?(request: PullRequest, signal?: AbortSignal): Progress
   push?(request: PushRequest, signal?: AbortSignal): Progress
   commit?(request: CommitRequest): Promise<{ readonly Id: string }>
+  /** A registry's index of version 1. */
+  search?(request: { readonly term: string; readonly limit?: number; readonly filters: Filters; readonly registryAuth?: string }, signal?: AbortSignal): Promise<readonly Readonly<Record<string, unknown>>[]>
 }
 
 export function imageRoutes(backend: ImagesBackend): readonly Route[] {
   return [
     route('GET', '/images/json', async ({ query, version }) => {
-      const filters = parseFilters(query.text('filters'), ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until'])
+      const given = parseFilters(query.text('filters'), ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until'])
+      // What the filter "reference" was before it had a name.
+      const old = isAtLeast(version, 41) ? undefined : query.optional('filter')
+      const filters = old === undefined ? given : { ...given, reference: [...given['reference'] ?? [], old] }
       return json((await backend.list({ all: query.flag('all'), filters, sharedSize: query.flag('shared-size') })).map(image => completeImage(image, version)))
     }),
-    route('GET', '/images/search', () => { throw notSupported('searching a registry') }),
-    route('GET', '/images/get', async ({ query }) => tar(await backend.save(query.all('names').flatMap(names => names.split(','))))),
-    route('GET', '/images/{name...}/json', async ({ params, version }) => json(completeImageInspect(await backend.inspect(params.name ?? ''), version))),
-    route('GET', '/images/{name...}/history', async ({ params }) => json(await backend.history(params.name ?? ''))),
-    route('GET', '/images/{name...}/get', async ({ params }) => tar(await backend.save([params.name ?? '']))),
+    route('GET', '/images/search', async request => {
+      const { query, signal } = request
+      const search = supported(backend.search, 'searching a registry')
+      const filters = parseFilters(query.text('filters'), ['is-automated', 'is-official', 'stars'])
+      return json(await search.call(backend, { term: query.text('term'), filters, ...given('limit', query.integer('limit')), ...given('registryAuth', request.header('x-registry-auth')) }, signal))
+    }),
+    route('GET', '/images/get', async ({ query }) => tar(await backend.save(query.all('names').flatMap(names => names.split(',')), given('platform', platformParameter(query))))),
+    route('GET', '/images/{name...}/json', async ({ params, query, version }) => json(completeImageInspect(await backend.inspect(params.name ?? '', given('platform', platformParameter(query))), version))),
+    route('GET', '/images/{name...}/history', async ({ params, query }) => json(await backend.history(params.name ?? '', given('platform', platformParameter(query))))),
+    route('GET', '/images/{name...}/get', async ({ params, query }) => tar(await backend.save([params.name ?? ''], given('platform', platformParameter(query))))),
     route('POST', '/images/create', request => create(backend, request)),
-    route('POST', '/images/load', ({ body, query }) => progress(backend.load(body, { quiet: query.flag('quiet', true) }))),
+    route('POST', '/images/load', ({ body, query, signal }) => progress(backend.load(body, { quiet: query.flag('quiet', true), ...given('platform', platformParameter(query)) }, signal))),
     route('POST', '/images/prune', async ({ query }) => {
       const filters = parseFilters(query.text('filters'), ['dangling', 'label', 'label!', 'until'])
       filterFlag(filters, 'dangling')
@@ -59,8 +76,8 @@ export function imageRoutes(backend: ImagesBackend): readonly Route[] {
     }),
     route('POST', '/images/{name...}/push', request => {
       const push = supported(backend.push, 'pushing to a registry')
-      const { params, query, signal } = request
-      return begun(push.call(backend, { name: params.name ?? '', ...given('tag', query.optional('tag')), ...given('registryAuth', request.header('x-registry-auth')) }, signal))
+      const { params, query, signal, version } = request
+      return begun(push.call(backend, { name: params.name ?? '', ...given('tag', query.optional('tag')), ...given('platform', isAtLeast(version, 46) ? platformParameter(query) : undefined), ...given('registryAuth', request.header('x-registry-auth')) }, signal))
     }),
     route('DELETE', '/images/{name...}', async ({ params, query }) => json(await backend.remove(params.name ?? '', { force: query.flag('force'), prune: !query.flag('noprune') }))),
     route('POST', '/commit', request => commit(backend, request)),
@@ -72,14 +89,14 @@ async function create(backend: ImagesBackend, request: ApiRequest): Promise<Repl
   const { query, body, signal } = request
   const source = query.optional('fromSrc')
   if (source !== undefined) {
-    if (source !== '-') throw notSupported('importing an image from a URL', 'download it and use "docker import -"')
     const [repository, tag] = splitTag(query.text('repo'), query.text('tag'))
-    const { id } = await backend.import(body, {
-      ...given('repository', repository), ...given('tag', tag), ...given('message', query.optional('message')), changes: query.all('changes'),
-    })
+    const options = { ...given('repository', repository), ...given('tag', tag), ...given('message', query.optional('message')), ...given('platform', query.optional('platform')), changes: query.all('changes') }
+    if (source !== '-') return begun(supported(backend.importFrom, 'importing an image from a URL', 'download it and use "docker import -"').call(backend, source, options, signal))
+    const { id } = await backend.import(body, options)
     return progress(once({ status: id }))
   }
-  const image = query.text('fromImage')
+  // A colon at the end is how some clients ask for all tags.
+  const image = query.text('fromImage').replace(/:$/, '')
   if (image === '') throw new ShoalError('invalid-argument', 'bad-parameter', 'one of fromImage and fromSrc is required')
   const pull = supported(backend.pull, 'pulling from a registry', 'bring the image with "docker load" or "docker import"')
   const tag = query.text('tag')

@@ -1,4 +1,5 @@
 import { Channel } from '../../../src/base/channel.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
 
 export type ProgressLine = Readonly<Record<string, unknown>>
 
@@ -23,6 +24,7 @@ export class Progress implements AsyncIterable<ProgressLine> {
 
   message(status: string, id?: string): void { this.#channel.push(id === undefined ? { status } : { status, id }) }
   update(id: string, status: string): void { this.#channel.push({ status, progressDetail: {}, id }) }
+  stream(text: string): void { this.#channel.push({ stream: text }) }
   aux(value: unknown): void { this.#channel.push({ progressDetail: {}, aux: value }) }
 
   /** How far something is. Figures that come too fast are left out, but for the last. */
@@ -34,9 +36,26 @@ export class Progress implements AsyncIterable<ProgressLine> {
     this.#channel.push({ status, progressDetail: { current, ...(total > 0 ? { total } : {}) }, progress: progressBar(current, total), id })
   }
 
+  /** A figure of something that has no id. */
+  bar(status: string, current: number, total: number): void {
+    const nowMs = this.#monotonicMs()
+    if (current < total && nowMs - (this.#lastMs.get('') ?? -Infinity) < FIGURE_INTERVAL_MS) return
+    this.#lastMs.set('', nowMs)
+    this.#channel.push({ status, progressDetail: { current, ...(total > 0 ? { total } : {}) }, progress: progressBar(current, total) })
+  }
+
   close(): void { this.#channel.close() }
   fail(error: unknown): void { this.#channel.fail(error) }
   [Symbol.asyncIterator](): AsyncIterator<ProgressLine> { return this.#channel[Symbol.asyncIterator]() }
+}
+
+/** Runs work whose lines the caller reads. It is told to stop when `signal` aborts or nobody reads on; its failure ends the lines. */
+export function withProgress(monotonicMs: () => number, signal: AbortSignal | undefined, work: (progress: Progress, stop: AbortSignal) => Promise<void>): AsyncIterable<ProgressLine> {
+  const gone = new AbortController()
+  const stop = signal === undefined ? gone.signal : AbortSignal.any([signal, gone.signal])
+  const progress = new Progress(monotonicMs, () => { gone.abort(new ShoalError('cancelled', 'client-gone', 'nobody waits for it any more')) })
+  work(progress, stop).then(() => { progress.close() }, (error: unknown) => { progress.fail(error) })
+  return progress
 }
 
 /** "[=====>       ]  1.2MB/12MB" */

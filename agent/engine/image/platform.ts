@@ -1,5 +1,6 @@
 import { ShoalError } from '../../../src/base/errors.ts'
-import type { Descriptor, Platform } from './manifest.ts'
+
+export interface Platform { readonly os: string; readonly architecture: string; readonly variant?: string }
 
 const ARCHITECTURES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
   x86_64: ['amd64'], 'x86-64': ['amd64'], aarch64: ['arm64'], armhf: ['arm', 'v7'], armel: ['arm', 'v6'], i386: ['386'], i486: ['386'], i586: ['386'], i686: ['386'],
@@ -31,8 +32,8 @@ export function platformText({ os, architecture, variant }: Platform): string {
 function invalid(reason: string): ShoalError { return new ShoalError('invalid-argument', 'invalid-platform', `${reason}: invalid argument`) }
 
 /** The best of a list; the first of those that are equally good. Undefined when none will run. */
-export function choosePlatform(manifests: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
-  let best: { readonly manifest: Descriptor; readonly score: number } | undefined
+export function choosePlatform<T extends { readonly platform?: Platform }>(manifests: readonly T[], wanted: Platform): T | undefined {
+  let best: { readonly manifest: T; readonly score: number } | undefined
   for (const manifest of manifests) {
     const score = manifest.platform === undefined ? -1 : fitness(normalized(manifest.platform), normalized(wanted))
     if (score >= 0 && score > (best?.score ?? -1)) best = { manifest, score }
