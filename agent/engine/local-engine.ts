@@ -118,8 +118,8 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const usersOf = (volume: string): readonly string[] => table.all().filter(container => container.record.mounts.some(mount => mount.Type === 'volume' && mount.Name === volume)).map(container => container.id)
   const volumes = new LocalVolumes({ root: join(dataRoot, 'volumes'), logger, mounts: kernel.mounts, events, clock, random, usersOf, ...(options.pluginFolders === undefined ? {} : { pluginFolders: options.pluginFolders }) })
   const subpaths = new SubpathMounts(join(options.execRoot, 'subpaths'), kernel.mounts)
-  const downloads = new LayerDownloads(join(dataRoot, 'layers', 'downloads'), clock)
-  await Promise.all([images.open().then(() => downloads.open()), table.open(), volumes.open(), subpaths.open()])
+  const downloads = new LayerDownloads(join(dataRoot, 'downloads'), clock)
+  await Promise.all([images.open(), downloads.open(), table.open(), volumes.open(), subpaths.open()])
   const registries = new Registries({ config: options.registries ?? (() => DEFAULT_REGISTRY_CONFIG), lookup: new NameLookup(), clock })
 
   const connectable = createConnectableContainers(table)

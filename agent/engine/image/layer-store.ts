@@ -180,7 +180,8 @@ export class LayerStore {
     const hash = createHash('sha256')
     const { size: packedBytes } = await stat(blob)
     const bytesMax = Math.max(LAYER_UNPACKED_BYTES_FREE, packedBytes * LAYER_RATIO_MAX)
-    const tar = this.#decompressed(blob, bytes => options.onRead?.(bytes, packedBytes))[Symbol.asyncIterator]()
+    let source: { readonly bytesRead: number } | undefined
+    const tar = this.#decompressed(blob, opened => { source = opened })[Symbol.asyncIterator]()
     let bytes = 0
     let entries = 0
     let failure: unknown
@@ -198,6 +199,7 @@ export class LayerStore {
         if (next.done === true) return undefined
         hash.update(next.value)
         bytes += next.value.length
+        options.onRead?.(source?.bytesRead ?? 0, packedBytes)
         if (bytes > bytesMax) throw malformedImage(`a layer of ${packedBytes} bytes unpacks to more than ${bytesMax}`)
         return next.value
       } catch (error) {
@@ -230,9 +232,9 @@ export class LayerStore {
     return `sha256:${hash.digest('hex')}`
   }
 
-  async *#decompressed(path: string, onRead?: (bytes: number) => void): AsyncIterable<Uint8Array> {
+  async *#decompressed(path: string, onOpen?: (source: { readonly bytesRead: number }) => void): AsyncIterable<Uint8Array> {
     const source = createReadStream(path, { highWaterMark: 1 << 18 })
-    if (onRead !== undefined) source.on('data', () => onRead(source.bytesRead))
+    onOpen?.(source)
     const magic = await readMagic(path)
     if (magic.startsWith('1f8b')) yield* source.pipe(createGunzip())
     else if (magic.startsWith('fd377a58')) yield* this.#kernel.processes.filter(['xz', '-dc'], source)
