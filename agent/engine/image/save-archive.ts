@@ -12,7 +12,7 @@ export interface SavedImage { readonly image: StoredImage; readonly keys: readon
 
 const OCI = { manifest: 'application/vnd.oci.image.manifest.v1+json', index: 'application/vnd.oci.image.index.v1+json', config: 'application/vnd.oci.image.config.v1+json', layer: 'application/vnd.oci.image.layer.v1.tar' } as const
 /** The same image gives the same archive whenever it is saved. */
-const EPOCH = new Date(0)
+const epoch = (): Date => new Date(0)
 
 /**
  * A `docker save` archive, which is an OCI image layout too: blobs under their digests, manifest.json and repositories for those who know no better.
@@ -80,18 +80,18 @@ async function addLayer(tar: Pack, store: ImageStore, diffId: string, scratch: s
   await pipeline(store.layers.tar(diffId), createWriteStream(path))
   const { size } = await stat(path)
   await new Promise<void>((resolve, reject) => {
-    const entry = tar.entry({ name: blobName(diffId), size, mtime: EPOCH }, error => { if (error) reject(error); else resolve() })
+    const entry = tar.entry({ name: blobName(diffId), size, mtime: epoch() }, error => { if (error) reject(error); else resolve() })
     createReadStream(path).on('error', reject).pipe(entry)
   })
   return size
 }
 
 function addFile(tar: Pack, name: string, contents: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => { tar.entry({ name, mtime: EPOCH }, contents, error => { if (error) reject(error); else resolve() }) })
+  return new Promise((resolve, reject) => { tar.entry({ name, mtime: epoch() }, contents, error => { if (error) reject(error); else resolve() }) })
 }
 
 function addDirectory(tar: Pack, name: string): Promise<void> {
-  return new Promise((resolve, reject) => { tar.entry({ name, type: 'directory', mtime: EPOCH }, error => { if (error) reject(error); else resolve() }) })
+  return new Promise((resolve, reject) => { tar.entry({ name, type: 'directory', mtime: epoch() }, error => { if (error) reject(error); else resolve() }) })
 }
 
 function digestOf(bytes: Uint8Array): string { return `sha256:${createHash('sha256').update(bytes).digest('hex')}` }
