@@ -6,8 +6,8 @@ export interface NetnsSockets {
   bind(netns: NetnsPath, protocol: 'tcp' | 'udp' | 'sctp', address: string, port: number): BoundSocket
   /** Makes a TCP socket refuse other listeners on its port. */
   listen(fd: number): void
-  /** Listens, and passes every connection on to `target` as this process reaches it. */
-  forward(fd: number, target: { readonly address: string; readonly port: number }): void
+  /** Passes every connection, of UDP every client's datagrams, on to `target` as this process reaches it. */
+  forward(fd: number, protocol: 'tcp' | 'udp', target: { readonly address: string; readonly port: number }): void
   close(fd: number): void
 }
 

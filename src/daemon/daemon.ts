@@ -22,6 +22,7 @@ import { listenOnHosts } from './listen.ts'
 import type { LiveConfig } from './live-config.ts'
 import { createNodeAgent } from './node-agent.ts'
 import { reloadAttributes } from './reload-attributes.ts'
+import { networkOptions } from './network-options.ts'
 import { StateFile } from './state-file.ts'
 import { createSwarmBackend } from './swarm-backend.ts'
 import { SwarmNode } from './swarm-node.ts'
@@ -111,8 +112,7 @@ async function createEngine(live: LiveConfig, logger: Logger, { kernel, clock, r
       const networks = await createLocalNetworks({
         kernel: networkKernel, execRoot: config.execRoot, dataRoot: config.dataRoot, clock, random, logger, containers: connectable, overlayAttachments: attachments,
         onEvent: event => events.publish('network', event.Action ?? '', event.Actor?.ID ?? '', event.Actor?.Attributes ?? {}),
-        ...(config.bip === '' ? {} : { defaultBridge: { bip: config.bip } }), ...(config.dns.length === 0 ? {} : { dnsUpstreams: config.dns }),
-        ...(config.defaultAddressPools.length === 0 ? {} : { addressPools: config.defaultAddressPools.map(parsePool) }),
+        ...networkOptions(config),
       })
       return { containers: networks, networks }
     },
@@ -121,11 +121,6 @@ async function createEngine(live: LiveConfig, logger: Logger, { kernel, clock, r
 
 function registryConfig({ registryMirrors, insecureRegistries, downloadsMax, uploadsMax, downloadAttemptsMax }: DaemonConfig): RegistryConfig {
   return { ...DEFAULT_REGISTRY_CONFIG, mirrors: registryMirrors, insecure: insecureRegistries, downloadsMax, uploadsMax, attemptsMax: downloadAttemptsMax }
-}
-
-function parsePool(text: string): { readonly base: string; readonly size: number } {
-  const [base = '', size = ''] = text.split(',').map(part => part.slice(part.indexOf('=') + 1))
-  return { base, size: Number(size) }
 }
 
 /** The engine's id: made once, kept for ever. */

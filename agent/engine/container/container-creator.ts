@@ -105,7 +105,8 @@ export class ContainerCreator {
       if (mode === undefined || !mode.startsWith('container:')) return mode
       return `container:${find(mode.slice('container:'.length))?.id ?? mode.slice('container:'.length)}`
     }
-    for (const link of host.Links ?? []) {
+    // On networks of the user a link is a name that is looked up when it is asked for.
+    for (const link of ['default', 'bridge', ''].includes(host.NetworkMode ?? '') ? host.Links ?? [] : []) {
       const { target } = parseLink(link)
       if (table.find(target) === undefined) throw new ShoalError('invalid-argument', 'no-such-container', `could not get container for ${target}: No such container: ${target}`)
     }

@@ -204,10 +204,12 @@ export class ContainerRunner {
 
   /** @throws `not-running` (conflict) for a link to a container that is down */
   #linkEnvironment(record: ContainerRecord): readonly string[] {
+    // On networks of the user a link is a name that is looked up when it is asked for.
+    if (!['default', 'bridge', ''].includes(record.hostConfig.NetworkMode ?? 'default')) return []
     const links = (record.hostConfig.Links ?? []).map(parseLink).map(({ target, alias }) => ({ alias, target: this.#options.table.get(target) }))
     const down = links.find(({ target }) => !isUp(target.state))
     if (down !== undefined) throw new ShoalError('conflict', 'not-running', `Cannot link to a non running container: /${down.target.record.name} AS /${record.name}/${down.alias}`)
-    return ['default', 'bridge'].includes(record.hostConfig.NetworkMode ?? 'default') ? linkEnvironment(record, links.map(({ alias, target }) => ({ alias, target: target.record }))) : []
+    return linkEnvironment(record, links.map(({ alias, target }) => ({ alias, target: target.record })))
   }
 
   /** @param subpaths gets what must stay until the runtime has mounted it */

@@ -66,6 +66,7 @@ function hostIpOf(text: string): string {
 
 /** IFNAMSIZ is 16 with the closing zero. */
 function checkBridgeName(name: string, networks: readonly BridgeSettings[]): void {
+  if (name.length > 15) throw new ShoalError('invalid-argument', 'invalid-network', 'failed to check bridge interface existence: numerical result out of range')
   if (!/^[^\s/":]{1,15}$/.test(name)) throw new ShoalError('invalid-argument', 'invalid-network', `invalid bridge name "${name}": at most 15 characters, no spaces, slashes, quotes or colons`)
   if (networks.some(network => network.name === name)) throw new ShoalError('permission-denied', 'bridge-in-use', `bridge name ${name} is used by another network`)
 }

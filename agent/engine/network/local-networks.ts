@@ -68,13 +68,14 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     if (found.kind === 'overlay') throw new ShoalError('failed-precondition', 'overlay-network', `network ${found.network.name} belongs to the cluster; remove it on a manager`)
     const { record } = found
     const [member] = this.#parts.attachments.members(record.id)
-    if (member !== undefined && !isPredefined(record.name)) throw inUse(record.name, record.id, member.container.name, member.endpoint.id)
-    if (this.#parts.ingress.isUsing(record.id)) throw inUse(record.name, record.id, 'ingress-sbox', record.id)
+    if (member !== undefined && !isPredefined(record.name)) throw inUse(record.name, member.container.name, member.endpoint.id)
+    if (this.#parts.ingress.isUsing(record.id)) throw inUse(record.name, 'ingress-sbox', record.id)
     await this.#parts.registry.remove(record)
     this.#emit('destroy', { id: record.id, name: record.name, type: record.driver })
   }
 
   async connect(ref: string, containerRef: string, wish: EndpointSettings = {}): Promise<void> {
+    if (containerRef === '') throw new ShoalError('invalid-argument', 'no-such-container', 'invalid name or ID supplied: ""')
     const { container, isRunning } = await this.#parts.containers().find(containerRef)
     const known = this.#lookup(ref)
     if (known !== undefined) checkConnectable(container, this.#identity(known))
@@ -106,7 +107,7 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     const left = this.#without(container, network)
     const isMember = this.#parts.attachments.members(network.id).some(member => member.container.id === container.id)
     if (!isMember && left.hasLeftMode === (container.hasLeftMode === true) && Object.keys(left.endpoints).length === Object.keys(container.endpoints).length) {
-      throw new ShoalError('permission-denied', 'not-connected', `container ${container.name} is not connected to network ${network.name}`)
+      throw new ShoalError('permission-denied', 'not-connected', `container ${container.id} is not connected to network ${network.name}`)
     }
     const sandbox = isRunning && isMember ? await this.#changes.run(() => this.#parts.attachments.disconnect(left, network.id)) : undefined
     if (network.type === 'overlay') await this.#endpoints.release(container.id, network.id)
@@ -135,7 +136,7 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     await this.#changes.run(async () => {
       const [member] = this.#parts.attachments.members(networkId)
       if (member !== undefined) {
-        const { code, message } = inUse(member.endpoint.networkName, networkId, member.container.name, member.endpoint.id)
+        const { code, message } = inUse(member.endpoint.networkName, member.container.name, member.endpoint.id)
         throw new ShoalError('conflict', code, message)
       }
       await this.#parts.overlays.remove(networkId)
@@ -270,6 +271,6 @@ function checkConnectable(container: NetworkedContainer, network: { readonly id:
   if (isWanted) throw new ShoalError('permission-denied', 'already-connected', `endpoint with name ${container.name} already exists in network ${network.name}`)
 }
 
-function inUse(name: string, id: string, container: string, endpoint: string): ShoalError {
-  return new ShoalError('permission-denied', 'network-in-use', `error while removing network: network ${name} id ${id} has active endpoints (name:"${container}" id:"${endpoint.slice(0, 12)}")`)
+function inUse(name: string, container: string, endpoint: string): ShoalError {
+  return new ShoalError('permission-denied', 'network-in-use', `error while removing network: network ${name} has active endpoints (name:"${container}" id:"${endpoint.slice(0, 12)}")`)
 }

@@ -40,7 +40,7 @@ function parseUntil(text: string, nowMs: number): number {
     return nowMs - [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0)
   }
   const atMs = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text)
-  if (Number.isNaN(atMs)) throw new ShoalError('invalid-argument', 'invalid-filter', `invalid filter 'until=${text}': give a duration such as 24h, or a time`)
+  if (Number.isNaN(atMs)) throw new ShoalError('invalid-argument', 'invalid-filter', `failed to parse value as time or duration: "${text}"`)
   return atMs
 }
 

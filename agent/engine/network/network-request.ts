@@ -24,18 +24,19 @@ export function completeRequest(request: NetworkCreateRequest, records: readonly
   const from = request.ConfigFrom?.Network ?? ''
   if (request.ConfigOnly === true) return configOnly(request, from)
   checkDriver(request.Driver ?? '')
+  checkIpamDriver(request.IPAM?.Driver ?? '')
   return from === '' ? request : fromConfiguration(request, from, records)
 }
 
 function configOnly(request: NetworkCreateRequest, from: string): NetworkCreateRequest {
   if (from !== '') throw invalid('a configuration network cannot depend on another configuration network')
-  if (request.Internal === true || request.Attachable === true) throw invalid('configuration network can only contain network specific fields. Network operator fields like internal, attachable and ingress are not supported')
+  if (request.Internal === true || request.Attachable === true) throw invalid('configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.')
   return request
 }
 
 function fromConfiguration(request: NetworkCreateRequest, from: string, records: readonly NetworkRecord[]): NetworkCreateRequest {
   const source = records.find(record => record.name === from)
-  if (source === undefined) throw new ShoalError('not-found', 'no-such-network', `configuration network "${from}" not found`)
+  if (source === undefined) throw new ShoalError('not-found', 'no-such-network', `configuration network "${from}" does not exist`)
   if (source.configOnly !== true) throw invalid(`network "${from}" is not a configuration network`)
   if ((request.IPAM?.Config ?? []).length > 0 || Object.keys(request.Options ?? {}).length > 0) throw invalid('user specified configurations are not supported if the network depends on a configuration network')
   return {
@@ -47,6 +48,10 @@ function fromConfiguration(request: NetworkCreateRequest, from: string, records:
 function checkDriver(driver: string): void {
   if (driver === 'host' || driver === 'null') throw new ShoalError('permission-denied', 'predefined-network', `only one instance of "${driver}" network is allowed`)
   if (driver !== '' && !DRIVERS.includes(driver)) throw new ShoalError('not-found', 'network-driver-not-found', `plugin "${driver}" not found`)
+}
+
+function checkIpamDriver(driver: string): void {
+  if (driver !== '' && driver !== 'default') throw new ShoalError('not-found', 'network-driver-not-found', `plugin "${driver}" not found`)
 }
 
 /** The addresses as inspect tells them: what the user gave, and what was chosen where the user gave nothing. */

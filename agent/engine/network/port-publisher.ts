@@ -20,6 +20,7 @@ export interface PublishTarget {
   /** The container is reached at its own address: the port is opened there. */
   readonly isRouted4: boolean
   readonly isRouted6: boolean
+  readonly endpointId: string
 }
 
 /** One port of the container at one or more host addresses, the same port at each. */
@@ -37,7 +38,7 @@ const ANY6 = '::'
 
 /**
  * Published ports of this host. Each is held by a socket of the daemon's as well, so that no other program takes it unnoticed. The kernel
- * directs the traffic; only TCP that it cannot direct, from ::1 and from IPv6 to a container without it, is passed on by that socket (D-382).
+ * directs the traffic; only what it cannot direct, from ::1 and from IPv6 to a container without it, is passed on by that socket (D-382).
  */
 export class PortPublisher {
   readonly #kernel: NetworkKernel
@@ -61,7 +62,7 @@ export class PortPublisher {
   async publish(container: NetworkedContainer, target: PublishTarget): Promise<readonly PublishedPort[]> {
     const ports: PublishedPort[] = []
     try {
-      for (const wanted of this.#wantedPorts(container, target)) ports.push(...this.#takeOne(wanted, container))
+      for (const wanted of this.#wantedPorts(container, target)) ports.push(...this.#takeOne(wanted, `${container.name} (${target.endpointId})`))
       await this.#firewall.changePorts({ add: ports, remove: [] })
     } catch (error) {
       for (const port of ports) this.release(port.protocol, port.hostIp, port.hostPort)
@@ -102,7 +103,7 @@ export class PortPublisher {
     }
   }
 
-  #takeOne(wanted: WantedPort, container: NetworkedContainer): readonly PublishedPort[] {
+  #takeOne(wanted: WantedPort, endpoint: string): readonly PublishedPort[] {
     const { protocol, containerPort, binds } = wanted
     const isDynamic = wanted.first === 0
     const span = isDynamic ? DYNAMIC_LAST - DYNAMIC_FIRST + 1 : wanted.last - wanted.first + 1
@@ -117,7 +118,7 @@ export class PortPublisher {
         this.#takeAll(protocol, bound, { hostPort, containerPort })
         return [...opened, ...bound.map(({ hostIp, containerIp }): PublishedPort => ({ protocol, hostIp, hostPort, containerIp, containerPort }))]
       } catch (error) {
-        if (!hasCode(error, 'port-in-use') || step === tries - 1) throw inContext(error, container)
+        if (!hasCode(error, 'port-in-use') || step === tries - 1) throw inContext(error, endpoint)
       }
     }
   }
@@ -143,7 +144,7 @@ export class PortPublisher {
     try {
       const { fd } = this.#kernel.sockets.bind(undefined, protocol, hostIp, hostPort)
       this.#held.set(key, fd)
-      if (protocol === 'tcp' && familyOf(hostIp) === 6 && containerIp !== '' && this.#hasProxy) this.#kernel.sockets.forward(fd, { address: containerIp, port: containerPort })
+      if (protocol !== 'sctp' && familyOf(hostIp) === 6 && containerIp !== '' && this.#hasProxy) this.#kernel.sockets.forward(fd, protocol, { address: containerIp, port: containerPort })
       else if (protocol === 'tcp') this.#kernel.sockets.listen(fd)
     } catch (error) {
       if (hasCode(error, 'protocol-unsupported')) {
@@ -176,7 +177,7 @@ export class PortPublisher {
     const { address, address6, defaultHostIp } = target
     const wants4 = hostIp === '' || familyOf(hostIp) === 4
     const wants6 = hostIp === '' ? defaultHostIp === ANY4 : familyOf(hostIp) === 6
-    const canProxy = protocol === 'tcp' && this.#hasProxy
+    const canProxy = protocol !== 'sctp' && this.#hasProxy
     const binds: Bind[] = []
     if (wants4 && address !== '') binds.push({ hostIp: target.isRouted4 ? '' : hostIp === '' ? defaultHostIp : hostIp, containerIp: address })
     if (wants6 && address6 !== '') binds.push({ hostIp: target.isRouted6 ? '' : hostIp === '' ? ANY6 : hostIp, containerIp: address6 })
@@ -230,7 +231,7 @@ function hostIpOf(text = ''): string {
 
 function isPort(text: string): boolean { return /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65535 }
 
-function inContext(error: unknown, container: NetworkedContainer): unknown {
+function inContext(error: unknown, endpoint: string): unknown {
   if (!hasCode(error, 'port-in-use')) return error
-  return new ShoalError('internal', 'port-in-use', `driver failed programming external connectivity on endpoint ${container.name} (${container.id.slice(0, 12)}): ${messageOf(error)}`, { cause: error })
+  return new ShoalError('internal', 'port-in-use', `failed to set up container networking: driver failed programming external connectivity on endpoint ${endpoint}: ${messageOf(error)}`, { cause: error })
 }

@@ -210,7 +210,7 @@ export class Sandboxes {
     if (way !== undefined) {
       const network = networks.find(each => each.id === way.networkId)
       const ports: readonly PublishedPort[] = await this.#publisher.publish(record.container, {
-        address: way4?.address ?? '', address6: way6?.address6 ?? '', defaultHostIp: network?.defaultHostIp ?? '0.0.0.0',
+        address: way4?.address ?? '', address6: way6?.address6 ?? '', defaultHostIp: network?.defaultHostIp ?? '0.0.0.0', endpointId: way.id,
         isRouted4: isRouted(networks, way4, 4), isRouted6: isRouted(networks, way6, 6),
       })
       published = { ...record, ports }

@@ -42,14 +42,22 @@ function subnetSettings(config: IPAMConfig, family: 4 | 6, { pools, networks, ho
 }
 
 function checkedSubnet(cidr: string, taken: readonly string[]): string {
-  const subnet = parseIpSubnet(cidr)
+  const subnet = subnetOf(cidr)
   const exact = formatIpSubnet(subnet)
-  if (exact !== formatIpSubnet({ ...subnet, base: parseIp(cidr.split('/')[0] ?? '')?.value ?? 0n })) throw new ShoalError('invalid-argument', 'invalid-subnet', `invalid subnet ${cidr}: it should be ${exact}`)
+  if (exact !== formatIpSubnet({ ...subnet, base: parseIp(cidr.split('/')[0] ?? '')?.value ?? 0n })) throw new ShoalError('invalid-argument', 'invalid-subnet', `invalid network config:\ninvalid subnet ${cidr}: it should be ${exact}`)
   if (subnetSize(subnet) < 4n) throw new ShoalError('invalid-argument', 'invalid-subnet', `invalid subnet ${cidr}: it has no room for a gateway and a container`)
   if (taken.some(other => subnetsOverlap(subnet, parseIpSubnet(other)))) {
     throw new ShoalError('permission-denied', 'subnet-overlaps', 'invalid pool request: Pool overlaps with other one on this address space')
   }
   return exact
+}
+
+function subnetOf(cidr: string): IpSubnet {
+  try {
+    return parseIpSubnet(cidr)
+  } catch (cause) {
+    throw new ShoalError('invalid-argument', 'invalid-subnet', `invalid network config:\ninvalid subnet ${cidr}: invalid CIDR block notation`, { cause })
+  }
 }
 
 function checkRange(range: string, subnet: IpSubnet): void {

@@ -160,7 +160,14 @@ function addressParts(operation: Of<'add-address' | 'delete-address'>, lookups: 
   const isIpv6 = ip.includes(':')
   const header = Buffer.of(isIpv6 ? AF_INET6 : AF_INET, prefix, isIpv6 && operation.kind === 'add-address' ? IFA_F_NODAD : 0, ip.startsWith('127.') ? 254 : 0, 0, 0, 0, 0)
   header.writeUInt32LE(lookups.index(operation.link), 4)
-  return [header, attribute(2, ipBytes(ip)), attribute(1, ipBytes(ip))]
+  const hasBroadcast = !isIpv6 && prefix < 31 && operation.kind === 'add-address' && !ip.startsWith('127.')
+  return [header, attribute(2, ipBytes(ip)), attribute(1, ipBytes(ip)), ...(hasBroadcast ? [attribute(4, broadcastOf(ip, prefix))] : [])]
+}
+
+function broadcastOf(ip: string, prefix: number): Buffer {
+  const last = Buffer.alloc(4)
+  last.writeUInt32BE((ipBytes(ip).readUInt32BE() | (0xffffffff >>> prefix)) >>> 0)
+  return last
 }
 
 /** struct rtmsg */

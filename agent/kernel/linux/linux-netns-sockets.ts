@@ -6,6 +6,7 @@ import type { BoundSocket, NetnsSockets } from '../dns-sockets.ts'
 import type { NetnsPath } from '../netns.ts'
 import { u32 } from './netlink-message.ts'
 import { TcpRelay } from './tcp-relay.ts'
+import { UdpRelay } from './udp-relay.ts'
 import { errnoName, type NetworkLibc } from './network-libc.ts'
 
 const AF_INET = 2
@@ -21,7 +22,7 @@ const LISTEN_BACKLOG = 128
 
 export class LinuxNetnsSockets implements NetnsSockets {
   readonly #libc: NetworkLibc
-  readonly #relays = new Map<number, TcpRelay>()
+  readonly #relays = new Map<number, { close(): void }>()
 
   constructor(libc: NetworkLibc) { this.#libc = libc }
 
@@ -55,8 +56,8 @@ export class LinuxNetnsSockets implements NetnsSockets {
     if (this.#libc.listen(fd, LISTEN_BACKLOG) !== 0) throw bindFailure(`descriptor ${fd}`)
   }
 
-  forward(fd: number, target: { readonly address: string; readonly port: number }): void {
-    this.#relays.set(fd, new TcpRelay(fd, target))
+  forward(fd: number, protocol: 'tcp' | 'udp', target: { readonly address: string; readonly port: number }): void {
+    this.#relays.set(fd, protocol === 'tcp' ? new TcpRelay(fd, target) : new UdpRelay(fd, target))
   }
 
   close(fd: number): void {

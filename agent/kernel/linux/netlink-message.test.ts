@@ -18,10 +18,10 @@ test('several messages of one datagram are told apart; a torn one is left out', 
   assert.equal(parseMessages(datagram.subarray(0, 19)).length, 0)
 })
 
-test('an address request is the bytes that ip(8) sends', () => {
+test('an address request is the bytes that ip(8) sends with "brd +"', () => {
   const request = linkRequest({ kind: 'add-address', link: 'eth0', cidr: '10.9.0.2/24' }, { index: () => 5, netnsFd: () => 0 })
   assert.equal(request.type, 20)
-  assert.equal(Buffer.concat(request.parts).toString('hex'), '02180000' + '05000000' + '08000200' + '0a090002' + '08000100' + '0a090002')
+  assert.equal(Buffer.concat(request.parts).toString('hex'), '02180000' + '05000000' + '08000200' + '0a090002' + '08000100' + '0a090002' + '08000400' + '0a0900ff')
 })
 
 test('rules and routes of other tables are the bytes that ip(8) sends', () => {

@@ -2,7 +2,7 @@ import type { Network } from '../../api/engine/engine-json.ts'
 import type { Network as SwarmNetwork } from '../../api/swarm/objects.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { apiTimeMs } from './api-time.ts'
-import { filterFlag, type Filters } from './filters.ts'
+import type { Filters } from './filters.ts'
 
 const PREDEFINED = ['bridge', 'host', 'none']
 
@@ -28,9 +28,15 @@ function matchesOne(network: Network, name: string, values: readonly string[], f
     case 'scope': return values.includes(network.Scope ?? '')
     case 'label': return values.every(value => matchesLabel(network.Labels ?? {}, value))
     case 'type': return values.some(value => isPredefined(network) === wantsPredefined(value))
-    case 'dangling': return (Object.keys(network.Containers ?? {}).length === 0 && !isPredefined(network)) === filterFlag(filters, 'dangling')
+    case 'dangling': return (Object.keys(network.Containers ?? {}).length === 0 && !isPredefined(network)) === dangling(filters)
     default: return false
   }
+}
+
+function dangling(filters: Filters): boolean {
+  const values = filters.dangling ?? []
+  if (values.length !== 1 || !['true', '1', 'false', '0'].includes(values[0] ?? '')) throw new ShoalError('invalid-argument', 'invalid-filter', 'invalid value for filter \'dangling\', must be "true" (or "1"), or "false" (or "0")')
+  return values[0] === 'true' || values[0] === '1'
 }
 
 function wantsPredefined(value: string): boolean {

@@ -65,7 +65,7 @@ async function inspect(local: NetworksBackend, swarm: SwarmNetworksBackend, { pa
 }
 
 async function create(local: NetworksBackend, swarm: SwarmNetworksBackend, body: NetworkCreateRequest, signal: AbortSignal): Promise<Reply> {
-  if (body.Driver !== 'overlay' && body.Scope !== 'swarm') return json(await local.create(body), 201)
+  if (body.Driver !== 'overlay' && ['', 'local'].includes(body.Scope ?? '')) return json(await local.create(body), 201)
   const taken = await orMissing(local.inspect(body.Name ?? ''))
   if (taken !== undefined && taken.Name === body.Name) throw new ShoalError('already-exists', 'name-in-use', `network with name ${body.Name} already exists`)
   if (body.Name !== undefined && (await swarmNetwork(swarm, body.Name, signal))?.spec?.annotations?.name === body.Name) throw new ShoalError('already-exists', 'name-in-use', `network with name ${body.Name} already exists`)

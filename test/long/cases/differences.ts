@@ -6,7 +6,6 @@ const NEWER = 'words as in dockerd 28, which clients of today know; the compared
 export const SWARM_DIFFERENCES: readonly Difference[] = [
   { line: 'service ls --filter bogus=1', reason: NEWER },
   { line: 'ps --filter bogus=1', reason: NEWER },
-  { line: 'network create -d nosuch x', reason: NEWER },
   { line: 'service ps --no-trunc --format {{.DesiredState}} {{.Error}} nocommand', reason: NEWER },
   { line: 'run --rm busybox /nosuch', reason: NEWER },
   { line: 'run --rm busybox nosuch', reason: NEWER },
@@ -31,6 +30,11 @@ export const DIFFERENCES: readonly Difference[] = [
   { line: 'run --rm --privileged busybox grep -E NoNew|Seccomp: /proc/self/status', reason: 'works on machines that lack a capability, where runc fails' },
   ...['--device-read-bps /dev/null:1mb', '--device-write-bps /dev/null:1mb', '--device-read-iops /dev/null:9', '--device-write-iops /dev/null:9', '--cpu-rt-period 1000000 --cpu-rt-runtime 950000']
     .map(flags => ({ line: `run --rm ${flags} busybox true`, reason: "the kernel's refusal in crun's words, not runc's" })),
+  { line: 'network rm ~n', reason: NEWER, ours: /network ~n has active endpoints \(name:"~c" id:"/ },
+  { line: 'start ~c', reason: 'a container stays on the network of that name, also when it is another one by now; dockerd looks for the id', ours: /network ~n not found/ },
+  { line: 'run --rm --dns-search . busybox cat /etc/resolv.conf', reason: 'as dockerd 28: servers on the host\'s loopback are of no use in a container, search domains given or not', ours: /nameserver 8\.8\.8\.8/ },
+  { line: 'POST /networks/create', reason: NEWER, ours: /invalid name: name is empty/ },
+  { line: 'POST /networks/prune?filters=bogus', reason: 'what the client got wrong is answered 400 rather than 500', ours: /invalid filters/ },
 ]
 
 /**
@@ -66,6 +70,12 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/was found but does not match the specified platform: wanted (\S+), actual: (\S+)/, 'was found but its platform ($2) does not match the specified platform ($1)'],
   [/Specifying a kernel memory limit is deprecated and will be removed in a future release\./, 'Your kernel does not support kernel memory limit capabilities or the cgroup is not mounted. Limitation discarded.'],
   [/Range of CPUs is/, 'range of CPUs is'],
+  [/network with name {2}already exists/, 'invalid name: name is empty'],
+  [/Invalid subnet (\S+) : invalid CIDR address: \S+/, 'invalid network config:\ninvalid subnet $1: invalid CIDR block notation'],
+  [/Invalid IPv4 address: (\S+)\)/, 'invalid IPv4 address: $1'],
+  [/fe00::0/, 'fe00::'], [/ff00::0/, 'ff00::'],
+  [/^(search .*\n)((?:nameserver .*\n)+)/, '$2$1'],
+  [/daemon: driver failed programming/, 'daemon: failed to set up container networking: driver failed programming'],
 ]
 
 /** Fields of dockerd 20.10's answers that newer ones no longer have. */
