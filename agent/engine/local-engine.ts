@@ -111,7 +111,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const launcher = new Launcher({ kernel, runtimes, monitorPath: options.monitorPath, execRoot: options.execRoot })
   const events = new EventLog(clock)
   const tasks = new TaskGroup(logger)
-  const images = new ImageStore(join(dataRoot, 'images'), new LayerStore(join(dataRoot, 'layers'), kernel, random), logger)
+  const images = new ImageStore(join(dataRoot, 'images'), new LayerStore(join(dataRoot, 'layers'), kernel, random), logger, diffId => table.all().some(({ record }) => record.diffIds.includes(diffId)))
   const table = new ContainerTable(join(dataRoot, 'containers'), logger)
   const snapshotRoot = join(dataRoot, 'snapshots')
   const snapshotter = options.snapshotter === 'copy' ? new CopySnapshotter(snapshotRoot) : new OverlaySnapshotter(snapshotRoot, kernel.mounts)
@@ -132,7 +132,12 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const publish = (container: Container, action: string, more: Readonly<Record<string, string>> = {}): void => runner.publish(container, action, more)
   const execs = new LocalExecs({ table, launcher, kernel, random, tasks, publish })
   const health = new HealthMonitor({ clock, publish, probe: (container, command, signal) => execs.run(container, command, signal) })
-  const lifecycle = new Lifecycle({ runner, health, logs, table, volumes, snapshotter, kernel, events, clock, logger, tasks, onRemoved: container => execs.forget(container) })
+  const lifecycle = new Lifecycle({ runner, health, logs, table, volumes, snapshotter, kernel, events, clock, logger, tasks, onRemoved: container => {
+    execs.forget(container)
+    const { imageId, diffIds } = container.record
+    // Its image may have been removed before it, by force.
+    if (images.find(imageId) === undefined) tasks.run('drop layers', async () => { await images.dropLayers(diffIds) })
+  } })
   const runtimeNames = [runtimes.standard.name, ...[...runtimes.byName.keys()].filter(name => name !== runtimes.standard.name)]
   const facts = readHostFacts(kernel, runtimeNames)
   const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname(), defaultLog: options.defaultLog ?? { driver: 'json-file', options: {} } })
@@ -155,7 +160,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
       await restoreContainers({ table, logs, launcher, lifecycle, networks: networking.containers, snapshotter, volumes, execs, kernel, logger, execRoot: options.execRoot })
       await builder.restore()
       // A container that cannot be read may need any layer.
-      if (table.damagedIds.size === 0) await images.sweep(new Set(table.all().flatMap(container => container.record.diffIds)))
+      if (table.damagedIds.size === 0) await images.sweep()
     },
     [Symbol.asyncDispose]: async () => {
       lifecycle.stopWatching()

@@ -43,8 +43,11 @@ export class ImageStore {
   #names: ReadonlyMap<string, string> = new Map()
 
   readonly #logger: Logger
+  readonly #isUsed: (diffId: string) => boolean
 
-  constructor(root: string, layers: LayerStore, logger: Logger) {
+  /** @param isUsed whether a container has the layer, whatever became of its image */
+  constructor(root: string, layers: LayerStore, logger: Logger, isUsed: (diffId: string) => boolean = () => false) {
+    this.#isUsed = isUsed
     this.#root = root
     this.layers = layers
     this.#logger = logger
@@ -143,7 +146,7 @@ export class ImageStore {
     const dropped: string[] = []
     for (const diffId of new Set(diffIds)) {
       await this.#dropping.run(async () => {
-        if (this.#pins.has(diffId) || this.all().some(image => image.diffIds.includes(diffId))) return
+        if (this.#pins.has(diffId) || this.#isUsed(diffId) || this.all().some(image => image.diffIds.includes(diffId))) return
         await this.layers.remove(diffId)
         dropped.push(diffId)
       })
@@ -166,8 +169,8 @@ export class ImageStore {
   }
 
   /** Deletes the layers that a killed daemon left behind without an image. Not while an image cannot be read: they may be its own. */
-  async sweep(used: ReadonlySet<string>): Promise<void> {
-    if (!this.#isDamaged) await this.dropLayers((await this.layers.all()).filter(diffId => !used.has(diffId)))
+  async sweep(): Promise<void> {
+    if (!this.#isDamaged) await this.dropLayers(await this.layers.all())
   }
 
   #named(ref: string): StoredImage | undefined {

@@ -9,14 +9,13 @@ import { commitImage, type CommitRequest, type CommittedContainer } from './comm
 import { applyChanges } from './dockerfile-changes.ts'
 import { imageHistory, imageInspect, imageMatches, imageSummary, IMAGE_FILTERS, namesMatching, type ImageUse } from './image-json.ts'
 import { familiarKey, parseReference, referenceKey, type ImageReference } from './image-reference.ts'
+import { ImageRemover, type Deleted } from './image-remover.ts'
 import type { ImageStore, StoredImage } from './image-store.ts'
 import { loadImages } from './load-images.ts'
 import { matchesPlatform, parsePlatform, platformText, type Platform } from './platform.ts'
 import { withProgress } from './progress.ts'
 import { saveArchive, type SavedImage } from './save-archive.ts'
-import { checkFilters, matchesPruneLabels, untilMs } from '../filters.ts'
-
-type Deleted = { readonly Untagged?: string; readonly Deleted?: string }
+import { checkFilters } from '../filters.ts'
 
 export interface LocalImagesOptions {
   readonly store: ImageStore
@@ -45,7 +44,12 @@ export class LocalImages implements Images {
   readonly #options: LocalImagesOptions
   get #store(): ImageStore { return this.#options.store }
 
-  constructor(options: LocalImagesOptions) { this.#options = options }
+  readonly #remover: ImageRemover
+
+  constructor(options: LocalImagesOptions) {
+    this.#options = options
+    this.#remover = new ImageRemover({ store: options.store, usesOf: options.usesOf, publish: (action, id) => { this.#publish(action, id, id) } })
+  }
 
   async inspect(ref: string, options: ForPlatform = {}): Promise<ImageInspect> {
     const image = this.#imageFor(ref, options)
@@ -156,44 +160,13 @@ export class LocalImages implements Images {
     this.#publish('tag', image.id, familiarKey(key))
   }
 
-  async remove(ref: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly Deleted[]> {
-    const image = this.#store.get(ref)
-    const names = this.#store.namesOf(image.id)
-    const byId = /^(sha256:)?[0-9a-f]{4,64}$/.test(ref) && image.id.replace('sha256:', '').startsWith(ref.replace('sha256:', ''))
-    const use = this.#options.usesOf(image.id)
-    if (!byId && names.length > 1) return this.#untag(image, keyOf(ref, undefined))
-    if (byId && names.length > 1 && !options.force) throw conflict(image, `must be forced) - image is referenced in multiple repositories`)
-    const isParent = this.#store.childrenOf(image.id).length > 0
-    if (byId && isParent) throw conflict(image, 'cannot be forced) - image has dependent child images')
-    if (use.running !== undefined) throw conflict(image, `cannot be forced) - image is being used by running container ${use.running.slice(0, 12)}`)
-    if (use.stopped !== undefined && !options.force) throw conflict(image, `must be forced) - image is being used by stopped container ${use.stopped.slice(0, 12)}`)
-    const deleted: Deleted[] = []
-    for (const key of names) deleted.push(...await this.#untag(image, key))
-    // A container keeps its layers: the image is then only nameless, and goes with prune later.
-    if (use.stopped !== undefined || isParent) return deleted
-    return [...deleted, ...await this.#delete(image, options.prune)]
-  }
+  remove(ref: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly Deleted[]> { return this.#remover.remove(ref, options) }
 
   async prune(filters: Filters): Promise<{ readonly ImagesDeleted: readonly Deleted[]; readonly SpaceReclaimed: number }> {
-    checkFilters(filters, ['dangling', 'label', 'label!', 'until'])
-    const danglingOnly = !['false', '0'].includes(filters['dangling']?.[0] ?? 'true')
-    const until = filters['until']?.[0]
-    const beforeMs = until === undefined ? Infinity : untilMs(until, this.#options.clock.nowMs())
-    const deleted: Deleted[] = []
-    let bytes = await this.#options.pruneDownloads()
-    // Children first: an image goes only when nothing is made of it any more.
-    for (const image of [...this.#store.all()].sort((one, other) => this.#store.familyOf(other).length - this.#store.familyOf(one).length)) {
-      const use = this.#options.usesOf(image.id)
-      const named = this.#store.namesOf(image.id)
-      if (use.running !== undefined || use.stopped !== undefined || (danglingOnly && named.length > 0)) continue
-      if (this.#store.find(image.id) === undefined || this.#store.childrenOf(image.id).length > 0) continue
-      if (Date.parse(image.file.created ?? '') > beforeMs || !matchesPruneLabels(filters, image.file.config?.Labels)) continue
-      for (const key of named) deleted.push(...await this.#untag(image, key))
-      deleted.push(...await this.#delete(image, true))
-      bytes += image.sizeBytes
-    }
-    this.#options.events.publish('image', 'prune', '', { reclaimed: String(bytes) })
-    return { ImagesDeleted: deleted, SpaceReclaimed: bytes }
+    const { deleted, bytes } = await this.#remover.prune(filters, this.#options.clock.nowMs())
+    const reclaimed = bytes + await this.#options.pruneDownloads()
+    this.#options.events.publish('image', 'prune', '', { reclaimed: String(reclaimed) })
+    return { ImagesDeleted: deleted, SpaceReclaimed: reclaimed }
   }
 
   /** @throws `no-such-image`, `no-such-platform`, `invalid-platform` */
@@ -241,22 +214,6 @@ export class LocalImages implements Images {
     return this.#store.names().filter(key => reference.tag === undefined ? key.slice(0, key.lastIndexOf(':')) === reference.repository : key === referenceKey(reference))
   }
 
-  async #untag(image: StoredImage, key: string): Promise<readonly Deleted[]> {
-    await this.#store.unname(key)
-    this.#publish('untag', image.id, familiarKey(key))
-    return [{ Untagged: familiarKey(key) }]
-  }
-
-  /** With `prune` the images go too that it was made of here and that nothing else needs. */
-  async #delete(image: StoredImage, prune: boolean): Promise<readonly Deleted[]> {
-    const layers = await this.#store.remove(image.id)
-    this.#publish('delete', image.id, image.id)
-    const deleted = [{ Deleted: image.id }, ...layers.map(diffId => ({ Deleted: diffId }))]
-    const parent = prune ? this.#store.find(image.origin.parent ?? '') : undefined
-    if (parent === undefined || this.#store.namesOf(parent.id).length + this.#store.digestsOf(parent.id).length > 0 || this.#store.childrenOf(parent.id).length > 0 || this.#options.usesOf(parent.id).count > 0) return deleted
-    return [...deleted, ...await this.#delete(parent, true)]
-  }
-
   #publish(action: string, id: string, name: string): void {
     this.#options.events.publish('image', action, id, { ...this.#store.find(id)?.file.config?.Labels, name })
   }
@@ -291,8 +248,4 @@ function safeReference(ref: string): ImageReference | undefined {
   } catch {
     return undefined
   }
-}
-
-function conflict(image: StoredImage, reason: string): ShoalError {
-  return new ShoalError('conflict', 'image-in-use', `conflict: unable to delete ${image.id.slice(7, 19)} (${reason}`)
 }
