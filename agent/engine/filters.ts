@@ -28,7 +28,7 @@ export function untilMs(text: string, nowMs: number): number {
   const duration = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?$/.exec(text)
   if (duration !== null && text !== '') return nowMs - ((Number(duration[1] ?? 0) * 60 + Number(duration[2] ?? 0)) * 60 + Number(duration[3] ?? 0)) * 1000
   const at = Date.parse(text)
-  if (Number.isNaN(at)) throw new ShoalError('invalid-argument', 'invalid-filter', `invalid filter 'until=${text}': give a time or a duration such as 10m`)
+  if (Number.isNaN(at)) throw new ShoalError('invalid-argument', 'invalid-filter', `failed to parse value as time or duration: ${JSON.stringify(text)}`)
   return at
 }
 

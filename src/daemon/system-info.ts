@@ -24,11 +24,14 @@ export async function systemInfo(parts: SystemBackendParts, runtimeVersion: Runt
     Plugins: { Volume: parts.volumeDrivers() },
     Runtimes: { [parts.runtime]: { path: parts.runtime } }, DefaultRuntime: parts.runtime, InitBinary: 'shoal-monitor', RuncCommit: { ID: runtimeCommit }, InitCommit: { ID: VERSION },
     SecurityOptions: [...(kernel.host.hasSeccomp ? ['name=seccomp,profile=builtin'] : []), ...(kernel.cgroups.version === 2 ? ['name=cgroupns'] : [])],
-    DefaultAddressPools: config.defaultAddressPools.map(addressPool), GenericResources: config.nodeGenericResources.map(genericResource), RegistryConfig: registryConfig(config),
+    DefaultAddressPools: config.defaultAddressPools.map(addressPool), GenericResources: nullIfEmpty(config.nodeGenericResources.map(genericResource)), RegistryConfig: registryConfig(config),
     FirewallBackend: { Driver: 'nftables' },
-    Warnings: [...openApiWarnings(config), ...limitWarnings(limits, kernel.cgroups.version), ...managerWarnings(swarm, swarmInfo)], Swarm: swarmInfo,
+    Warnings: nullIfEmpty([...openApiWarnings(config), ...limitWarnings(limits, kernel.cgroups.version), ...managerWarnings(swarm, swarmInfo)]), Swarm: swarmInfo,
   }
 }
+
+/** As Go shows a list that nothing was put into. */
+function nullIfEmpty<T>(list: readonly T[]): readonly T[] | null { return list.length === 0 ? null : list }
 
 function containerCounts(containers: readonly ContainerSummary[]): Pick<SystemInfo, 'Containers' | 'ContainersRunning' | 'ContainersPaused' | 'ContainersStopped'> {
   const count = (...states: readonly string[]): number => containers.filter(({ State }) => states.includes(State ?? '')).length

@@ -131,6 +131,7 @@ export class ContainerCreator {
   /** --volumes-from NAME[:ro] */
   #mountsOf(ref: string): readonly ContainerMount[] {
     const [name = '', mode = 'rw'] = ref.split(':')
+    if (ref === '') throw new ShoalError('invalid-argument', 'invalid-mount', 'volumes-from specification cannot be an empty string')
     return this.#options.table.get(name).record.mounts.filter(mount => mount.Type !== 'tmpfs').map(mount => ({ ...mount, RW: mount.RW && mode !== 'ro', copyUp: false, anonymous: false }))
   }
 
@@ -158,7 +159,8 @@ export class ContainerCreator {
   }
 
   #volume(request: Extract<MountRequest, { readonly kind: 'volume' }>, containerId: string): Promise<Volume> {
-    return this.#options.volumes.create({ Name: request.name, Driver: request.driver, DriverOpts: request.options, Labels: request.labels }, containerId)
+    const unlessEmpty = (map: Readonly<Record<string, string>>): Readonly<Record<string, string>> | null => (Object.keys(map).length === 0 ? null : map)
+    return this.#options.volumes.create({ Name: request.name, Driver: request.driver, DriverOpts: unlessEmpty(request.options), Labels: unlessEmpty(request.labels) }, containerId)
   }
 }
 

@@ -16,7 +16,7 @@ export type MountRequest =
   | { readonly kind: 'tmpfs'; readonly target: string; readonly readOnly: boolean; readonly options: readonly string[] }
 
 const PROPAGATION = /^r?(private|shared|slave)$/
-const IGNORED = /^(z|Z|cached|delegated|consistent|rw|ro|nocopy|volume-nocopy|copy)$/
+const MODE_KINDS: readonly RegExp[] = [/^r[ow]$/, /^[zZ]$/, PROPAGATION, /^(nocopy|copy)$/, /^(cached|delegated|consistent|default)$/]
 const TMPFS_FLAG = /^(defaults|ro|rw|suid|nosuid|dev|nodev|exec|noexec|sync|async|dirsync|remount|mand|nomand|atime|noatime|diratime|nodiratime|bind|rbind|unbindable|runbindable|r?private|r?shared|r?slave|relatime|norelatime|strictatime|nostrictatime)$/
 const TMPFS_DATA = /^(size|mode|uid|gid|nr_inodes|nr_blocks|mpol)=/
 /** Which options a type of mount takes. */
@@ -56,11 +56,9 @@ export function parseBind(text: string, driver: string): MountRequest {
   const parts = text.split(':')
   const [source = '', target = '', mode = ''] = parts.length === 1 ? ['', parts[0], ''] : parts
   if (parts.length > 3 || target === '' || (parts.length > 1 && source === '')) throw invalid(`invalid volume specification: '${text}'`)
-  if (!target.startsWith('/')) throw invalid(`invalid volume specification: '${text}': invalid mount config: mount path must be absolute`)
-  if (clean(target) === '/') throw invalid(`invalid volume specification: '${text}': invalid mount config for type "${source.startsWith('/') ? 'bind' : 'volume'}": invalid specification: destination can't be '/'`)
+  checkTarget(target, `invalid volume specification: '${text}': invalid mount config for type "${source.startsWith('/') ? 'bind' : 'volume'}"`)
   const words = mode === '' ? [] : mode.split(',')
-  const unknown = words.find(word => !IGNORED.test(word) && !PROPAGATION.test(word))
-  if (unknown !== undefined) throw invalid(`invalid mode: ${mode}`)
+  if (!isMode(words)) throw invalid(`invalid mode: ${mode}`)
   const readOnly = words.includes('ro')
   if (!source.startsWith('/')) {
     if (source !== '') checkVolumeName(source)
@@ -69,9 +67,21 @@ export function parseBind(text: string, driver: string): MountRequest {
   return { kind: 'bind', source: clean(source), target: clean(target), readOnly, propagation: words.find(word => PROPAGATION.test(word)) ?? 'rprivate', createSource: true, recursive: true, mode }
 }
 
+function checkTarget(target: string, prefix: string): void {
+  if (clean(target) === '/') throw invalid(`${prefix}: invalid specification: destination can't be '/'`)
+  if (!target.startsWith('/')) throw invalid(`${prefix}: invalid mount path: '${target}' mount path must be absolute`)
+}
+
+/** Words that say how a bind or volume is mounted: at most one of each kind. */
+function isMode(words: readonly string[]): boolean {
+  const kinds = words.map(word => MODE_KINDS.findIndex(kind => kind.test(word)))
+  return !kinds.includes(-1) && new Set(kinds).size === kinds.length
+}
+
 function fromMount(mount: Mount): MountRequest {
   const target = clean(mount.Target ?? '')
-  if (!target.startsWith('/') || target === '/') throw invalid(`invalid mount config for type "${mount.Type}": ${target === '' || target === '.' ? 'field Target must not be empty' : `mount path must be absolute and not /: ${target}`}`)
+  if ((mount.Target ?? '') === '') throw invalid(`invalid mount config for type "${mount.Type}": field Target must not be empty`)
+  checkTarget(mount.Target ?? '', `invalid mount config for type "${mount.Type}"`)
   const readOnly = mount.ReadOnly === true
   const source = mount.Source ?? ''
   for (const [type, key] of Object.entries(OWN_OPTIONS)) {
@@ -137,15 +147,18 @@ function tmpfs(target: string, options: string): MountRequest {
   return { kind: 'tmpfs', target: clean(target), readOnly: words.includes('ro'), options: words.filter(word => word !== 'ro' && word !== 'rw') }
 }
 
-/** For the runtime. `source` of a volume is where it is mounted on the host now; `isReadOnlySource`: it is mounted there so that nobody may write. */
-export function ociMount(mount: ContainerMount, source: string, isReadOnlySource = false): OciMount {
+/** What is found at the host's side of a mount: mounted there so that nobody may write; a directory rather than a file. */
+export interface SourceFacts { readonly isReadOnly: boolean; readonly isDirectory: boolean }
+
+/** For the runtime. `source` of a volume is where it is mounted on the host now. */
+export function ociMount(mount: ContainerMount, source: string, facts: SourceFacts): OciMount {
   if (mount.Type === 'tmpfs') return { destination: mount.Destination, type: 'tmpfs', source: 'tmpfs', options: [...tmpfsOptions(mount.tmpfsOptions ?? []), mount.RW ? 'rw' : 'ro'] }
   const propagation = mount.Propagation === '' ? 'rprivate' : mount.Propagation
   // Read-only reaches into mounts below, unless they are to stay as they are.
-  const deep = !mount.RW && mount.recursive && mount.readOnlyReach !== 'only-itself' ? ['rro'] : []
+  const deep = !mount.RW && facts.isDirectory && mount.recursive && mount.readOnlyReach !== 'only-itself' ? ['rro'] : []
   // Without a word about writing: with "rw" crun takes nosuid, nodev and noexec of the host's mount away (seen: 1.8.1).
   // It makes a read-only mount writable either way, unless it is told.
-  return { destination: mount.Destination, type: 'bind', source, options: [mount.recursive ? 'rbind' : 'bind', ...(mount.RW && !isReadOnlySource ? [] : ['ro']), propagation, ...deep] }
+  return { destination: mount.Destination, type: 'bind', source, options: [mount.recursive ? 'rbind' : 'bind', ...(mount.RW && !facts.isReadOnly ? [] : ['ro']), propagation, ...deep] }
 }
 
 /** No programs, devices or set-uid files unless the user says otherwise. */

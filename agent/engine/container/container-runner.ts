@@ -1,4 +1,4 @@
-import { writeFileSync, mkdirSync } from 'node:fs'
+import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../../src/base/clock.ts'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
@@ -16,7 +16,7 @@ import type { LocalVolumes } from '../volume/local-volumes.ts'
 import type { MountedSubpath, SubpathMounts } from '../volume/subpath-mounts.ts'
 import type { Container } from './container.ts'
 import { eventAttributes } from './container-events.ts'
-import { ociMount } from './container-mounts.ts'
+import { ociMount, type SourceFacts } from './container-mounts.ts'
 import type { ContainerLogs } from './container-logs.ts'
 import { HostMounts } from './host-mounts.ts'
 import { linkEnvironment, parseLink } from './link-environment.ts'
@@ -217,9 +217,14 @@ export class ContainerRunner {
     const result: OciMount[] = []
     for (const [index, mount] of container.record.mounts.entries()) {
       const source = await this.#sourceOf(container, { mount, index, subpaths })
-      result.push(ociMount(mount, source, mount.Type !== 'tmpfs' && mount.RW && this.#options.kernel.mounts.isReadOnly(source)))
+      result.push(ociMount(mount, source, this.#sourceFacts(mount, source)))
     }
     return result
+  }
+
+  #sourceFacts(mount: ContainerMount, source: string): SourceFacts {
+    if (mount.Type === 'tmpfs') return { isReadOnly: false, isDirectory: true }
+    return { isReadOnly: mount.RW && this.#options.kernel.mounts.isReadOnly(source), isDirectory: statSync(source, { throwIfNoEntry: false })?.isDirectory() !== false }
   }
 
   async #sourceOf(container: Container, { mount, index, subpaths }: { readonly mount: ContainerMount; readonly index: number; readonly subpaths: MountedSubpath[] }): Promise<string> {

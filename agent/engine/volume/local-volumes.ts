@@ -100,15 +100,14 @@ export class LocalVolumes implements Volumes {
     })
   }
 
-  async #createNow(driver: VolumeDriver, base: Pick<VolumeRecord, 'name' | 'anonymous' | 'owner'>, { DriverOpts, Labels }: VolumeCreateOptions): Promise<VolumeRecord> {
+  async #createNow(driver: VolumeDriver, base: Pick<VolumeRecord, 'name' | 'anonymous' | 'owner'>, { DriverOpts: options = null, Labels = null }: VolumeCreateOptions): Promise<VolumeRecord> {
     checkVolumeName(base.name)
-    const options = DriverOpts ?? {}
     const record: VolumeRecord = {
-      ...base, createdAt: new Date(this.#options.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z'), options, labels: { ...Labels, ...(base.anonymous ? { [ANONYMOUS_LABEL]: '' } : {}) },
+      ...base, createdAt: new Date(this.#options.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z'), options, labels: base.anonymous ? { ...Labels, [ANONYMOUS_LABEL]: '' } : Labels,
       ...(driver.name === 'local' ? {} : { driver: driver.name }),
     }
     // A plugin may know it from another host.
-    if (driver.name === 'local' || await driver.find(base.name) === undefined) await driver.create(base.name, options)
+    if (driver.name === 'local' || await driver.find(base.name) === undefined) await driver.create(base.name, options ?? {})
     await this.#records.save(record)
     this.#options.events.publish('volume', 'create', base.name, { driver: driver.name })
     return record
@@ -180,7 +179,7 @@ export class LocalVolumes implements Volumes {
     const deleted: string[] = []
     let bytes = 0
     for (const record of this.#records.all()) {
-      const isWanted = record.driver === undefined && (all || ANONYMOUS_LABEL in record.labels) && matchesPruneLabels(filters, record.labels)
+      const isWanted = record.driver === undefined && (all || ANONYMOUS_LABEL in (record.labels ?? {})) && matchesPruneLabels(filters, record.labels)
       if (!isWanted) continue
       await this.#locks.run(record.name, async () => {
         // Looked at again under the lock: a container may just have been given it.
@@ -212,7 +211,7 @@ export class LocalVolumes implements Volumes {
   async #mount(record: VolumeRecord, user: string): Promise<string> {
     const driver = await this.#driver(record.driver ?? 'local', '')
     try {
-      return await driver.mount(record.name, record.options, user)
+      return await driver.mount(record.name, record.options ?? {}, user)
     } catch (cause) {
       const kind = cause instanceof ShoalError ? cause.kind : 'internal'
       throw new ShoalError(kind, 'volume-mount-failed', `error while mounting volume '${driver.name === 'local' ? this.#local.data(record.name) : ''}': ${messageOf(cause)}`, { cause })
@@ -224,7 +223,7 @@ export class LocalVolumes implements Volumes {
     const record = this.#records.find(name)
     if (record === undefined) return
     this.#active.set(name, (this.#active.get(name) ?? new Map<string, string>()).set(user, path))
-    if (record.driver === undefined) this.#local.adopt(name, record.options, user)
+    if (record.driver === undefined) this.#local.adopt(name, record.options ?? {}, user)
   }
 
   /** After all that run were adopted, and before anything starts: what is mounted for nobody goes. */
@@ -238,7 +237,7 @@ export class LocalVolumes implements Volumes {
       if (users === undefined || !users.delete(user) || record === undefined) return
       if (users.size === 0) this.#active.delete(name)
       const driver = record.driver ?? 'local'
-      if (driver === 'local') await this.#local.unmount(name, record.options, user)
+      if (driver === 'local') await this.#local.unmount(name, record.options ?? {}, user)
       else await this.#unmountPlugin(record, driver, user)
       if (isContainer) this.#options.events.publish('volume', 'unmount', name, { container: user, driver })
     })
@@ -246,7 +245,7 @@ export class LocalVolumes implements Volumes {
 
   async #unmountPlugin(record: VolumeRecord, driver: string, user: string): Promise<void> {
     try {
-      await (await this.#driver(driver, '')).unmount(record.name, record.options, user)
+      await (await this.#driver(driver, '')).unmount(record.name, record.options ?? {}, user)
     } catch (error) {
       this.#options.logger.warn('a volume plugin did not unmount', { volume: record.name, driver, reason: messageOf(error) })
     }
@@ -264,7 +263,7 @@ export class LocalVolumes implements Volumes {
         if (!await wantsCopyUp(source, target)) return
         const record = this.#get(name)
         const isAlone = this.#active.get(name)?.size === 1
-        if (record.driver === undefined && !isMountedVolume(record.options) && isAlone) await fillAtOnce(source, target, this.#options.mounts)
+        if (record.driver === undefined && !isMountedVolume(record.options ?? {}) && isAlone) await fillAtOnce(source, target, this.#options.mounts)
         else await copyUp(source, target, this.#options.mounts)
       })
     } finally {
@@ -295,9 +294,8 @@ export class LocalVolumes implements Volumes {
 
   #json(record: VolumeRecord, described?: DriverVolume): Volume {
     const driver = record.driver === undefined ? this.#local : this.#plugins.known(record.driver)
-    const nullIfEmpty = (map: Readonly<Record<string, string>>): Readonly<Record<string, string>> | null => (Object.keys(map).length === 0 ? null : map)
     return {
-      CreatedAt: record.createdAt, Driver: record.driver ?? 'local', Labels: nullIfEmpty(record.labels), Name: record.name, Options: nullIfEmpty(record.options), Scope: driver?.scope ?? 'local',
+      CreatedAt: record.createdAt, Driver: record.driver ?? 'local', Labels: record.labels, Name: record.name, Options: record.options, Scope: driver?.scope ?? 'local',
       Mountpoint: record.driver === undefined ? this.#local.data(record.name) : described?.mountpoint ?? '', ...(described?.status === undefined ? {} : { Status: described.status as Volume['Status'] }),
     }
   }
@@ -311,7 +309,7 @@ export class LocalVolumes implements Volumes {
 
 /** A volume that only its plugin knows. */
 function foreign(volume: DriverVolume, driver: string): VolumeRecord {
-  return { name: volume.name, driver, createdAt: volume.createdAt ?? '', labels: {}, options: {}, anonymous: false }
+  return { name: volume.name, driver, createdAt: volume.createdAt ?? '', labels: null, options: null, anonymous: false }
 }
 
 function noSuchVolume(name: string): ShoalError { return new ShoalError('not-found', 'no-such-volume', `get ${name}: no such volume`) }

@@ -13,8 +13,9 @@ export interface VolumeRecord {
   readonly createdAt: string
   /** Absent: `local`. */
   readonly driver?: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly options: Readonly<Record<string, string>>
+  /** null: none were given, not even an empty set of them; clients see the difference. */
+  readonly labels: Readonly<Record<string, string>> | null
+  readonly options: Readonly<Record<string, string>> | null
   readonly anonymous: boolean
   /** An anonymous volume's container, with which it goes; not once that was removed without its volumes. */
   readonly owner?: string | undefined
@@ -110,5 +111,5 @@ export class VolumeRecords {
 
 /** What cannot be missing in a record that we wrote. */
 function isRecordOf(record: Partial<VolumeRecord>, name: string): boolean {
-  return record.name === name && typeof record.createdAt === 'string' && [record.labels, record.options].every(part => typeof part === 'object' && part !== null)
+  return record.name === name && typeof record.createdAt === 'string' && [record.labels, record.options].every(part => typeof part === 'object')
 }

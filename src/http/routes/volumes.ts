@@ -1,6 +1,7 @@
 import type { Volume, VolumeCreateOptions } from '../../api/engine/engine-json.ts'
 import { parseFilters, type Filters } from '../convert/filters.ts'
 import { VOLUME_CREATE } from '../json/resource-shapes.ts'
+import { isAtLeast } from '../server/api-version.ts'
 import { notSupported } from '../server/missing.ts'
 import { empty, json } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
@@ -16,13 +17,20 @@ export interface VolumesBackend {
 
 export function volumeRoutes(backend: VolumesBackend): readonly Route[] {
   return [
-    route('GET', '/volumes', async ({ query }) => json(await backend.list(parseFilters(query.text('filters'), ['dangling', 'driver', 'label', 'name'])))),
+    route('GET', '/volumes', async ({ query }) => {
+      const { Volumes, Warnings } = await backend.list(parseFilters(query.text('filters'), ['dangling', 'driver', 'label', 'name']))
+      return json({ Volumes, Warnings: Warnings.length === 0 ? null : Warnings })
+    }),
     route('POST', '/volumes/create', async request => {
       const options = await request.optionalJson<VolumeCreateOptions>(VOLUME_CREATE) ?? {}
       if (options.ClusterVolumeSpec !== undefined) throw notSupported('a cluster volume (CSI)')
       return json(await backend.create(options), 201)
     }),
-    route('POST', '/volumes/prune', async ({ query }) => json(await backend.prune(parseFilters(query.text('filters'), ['all', 'label', 'label!'])))),
+    route('POST', '/volumes/prune', async ({ query, version }) => {
+      const filters = parseFilters(query.text('filters'), ['all', 'label', 'label!'])
+      // Before 1.42 named volumes were pruned too.
+      return json(await backend.prune(isAtLeast(version, 42) ? filters : { ...filters, all: ['true'] }))
+    }),
     route('GET', '/volumes/{name}', async ({ params }) => json(await backend.inspect(params.name ?? ''))),
     route('PUT', '/volumes/{name}', () => { throw notSupported('a cluster volume (CSI)') }),
     route('DELETE', '/volumes/{name}', async ({ params, query }) => {
