@@ -243,8 +243,10 @@ static void read_pid(void) {
     if (fd >= 0) close(fd);
 }
 
+/* A process that is quicker than our loop may have ended already: what it wrote waits in the terminal that the runtime has handed over. */
 static void runtime_done(int status) {
     runtime_pid = 0;
+    if (console_listen >= 0) accept_console();
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) read_pid();
     if (container_pid > 0) snprintf(state, sizeof state, "{\"pid\":%d}", container_pid);
     else {

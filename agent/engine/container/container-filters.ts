@@ -7,8 +7,8 @@ import type { ContainerRecord } from './container-record.ts'
 export const CONTAINER_FILTERS: readonly string[] = [
   'ancestor', 'before', 'exited', 'expose', 'health', 'id', 'is-task', 'isolation', 'label', 'name', 'network', 'publish', 'since', 'status', 'volume',
 ]
-const STATUSES: readonly string[] = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead']
-const HEALTHS: readonly string[] = ['starting', 'healthy', 'unhealthy', 'none']
+const STATUSES: readonly string[] = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead']
+const HEALTHS: readonly string[] = ['none', 'starting', 'healthy', 'unhealthy']
 
 /** What a filter refers to, looked up once. */
 export interface FilterFacts {
@@ -22,12 +22,12 @@ export interface FilterFacts {
 /** @throws `invalid-filter` (invalid-argument) */
 export function checkContainerFilters(filters: Filters): void {
   checkFilters(filters, CONTAINER_FILTERS)
-  const refuse = (key: string, known: readonly string[]): void => {
+  const refuse = (key: string, what: string, known: readonly string[]): void => {
     const bad = filters[key]?.find(value => !known.includes(value))
-    if (bad !== undefined) throw new ShoalError('invalid-argument', 'invalid-filter', key === 'health' ? `Unrecognised filter value for health: ${bad}` : `invalid filter '${key}=${bad}'`)
+    if (bad !== undefined) throw new ShoalError('invalid-argument', 'invalid-filter', `invalid filter '${key}=${bad}': invalid value for ${what} (${bad}): must be one of ${known.join(', ')}`)
   }
-  refuse('status', STATUSES)
-  refuse('health', HEALTHS)
+  refuse('status', 'state', STATUSES)
+  refuse('health', 'health', HEALTHS)
   const exited = filters['exited']?.find(value => !/^-?\d+$/.test(value))
   if (exited !== undefined) throw new ShoalError('invalid-argument', 'invalid-filter', `strconv.Atoi: parsing ${JSON.stringify(exited)}: invalid syntax`)
   for (const key of ['publish', 'expose']) for (const value of filters[key] ?? []) checkPort(key, value)

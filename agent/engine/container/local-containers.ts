@@ -66,6 +66,7 @@ export class LocalContainers implements Containers {
   async rename(ref: string, name: string): Promise<void> {
     const container = this.#get(ref)
     const { table } = this.#options
+    if (name === '') throw new ShoalError('invalid-argument', 'invalid-name', 'Neither old nor new names may be empty')
     const next = await explained(RENAME, () => checkName(name, '/'))
     await container.lock.run(async () => {
       const before = container.record.name

@@ -54,6 +54,9 @@ const EMPTY_BLKIO: Sample = {
   io_merged_recursive: null, io_time_recursive: null, sectors_recursive: null,
 }
 
+/** What a kernel without the CFQ scheduler counts no more: runc then reports empty lists. */
+const NO_BLKIO_V1: Sample = Object.fromEntries(Object.keys(EMPTY_BLKIO).map(key => [key, []]))
+
 function measureV1(kernel: Kernel, cgroup: string): Omit<Measured, 'read' | 'up' | 'networks'> {
   const { cgroups, host } = kernel
   const memory = keyed(cgroups.read(cgroup, 'memory', 'memory.stat'))
@@ -74,7 +77,7 @@ function measureV1(kernel: Kernel, cgroup: string): Omit<Measured, 'read' | 'up'
       failcnt: number(cgroups.read(cgroup, 'memory', 'memory.failcnt')), limit: Math.min(host.memoryBytes, number(cgroups.read(cgroup, 'memory', 'memory.limit_in_bytes'))),
     },
     pids: pidsStats(kernel, cgroup),
-    blkio: { ...EMPTY_BLKIO, io_service_bytes_recursive: blkioV1(cgroups.read(cgroup, 'blkio', 'blkio.throttle.io_service_bytes_recursive')), io_serviced_recursive: blkioV1(cgroups.read(cgroup, 'blkio', 'blkio.throttle.io_serviced_recursive')) },
+    blkio: { ...NO_BLKIO_V1, io_service_bytes_recursive: blkioV1(cgroups.read(cgroup, 'blkio', 'blkio.throttle.io_service_bytes_recursive')), io_serviced_recursive: blkioV1(cgroups.read(cgroup, 'blkio', 'blkio.throttle.io_serviced_recursive')) },
   }
 }
 

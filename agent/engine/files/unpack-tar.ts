@@ -41,7 +41,7 @@ export async function unpackTar(tar: AsyncIterable<Uint8Array>, directory: Pinne
     await unpacker.finish()
   } catch (error) {
     if (error instanceof ShoalError) throw error
-    throw new ShoalError('invalid-argument', 'malformed-archive', `the archive cannot be unpacked: ${messageOf(error)}`, { cause: error })
+    throw new ShoalError('invalid-argument', 'malformed-archive', `error processing tar file: ${error instanceof Error && error.message === 'Unexpected end of data' ? 'unexpected EOF' : messageOf(error)}`, { cause: error })
   }
 }
 

@@ -3,7 +3,7 @@ import type { FilesystemChange } from '../../api/engine/engine-json.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import { supported } from '../server/missing.ts'
-import { empty, json, type Reply } from '../server/reply.ts'
+import { empty, json, nullIfEmpty, type Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
 
 /** What HEAD and GET archive tell of a path, as JSON in a header. */
@@ -30,7 +30,7 @@ const COPYING = 'copying files into and out of containers'
 
 export function containerFileRoutes(backend: ContainerFilesBackend): readonly Route[] {
   return [
-    route('GET', '/containers/{id}/changes', async ({ params }) => json(await supported(backend.changes, 'listing the changed files of a container').call(backend, params.id ?? ''))),
+    route('GET', '/containers/{id}/changes', async ({ params }) => json(nullIfEmpty(await supported(backend.changes, 'listing the changed files of a container').call(backend, params.id ?? '')))),
     route('GET', '/containers/{id}/export', async ({ params }): Promise<Reply> => ({
       kind: 'stream', contentType: 'application/octet-stream', stream: await supported(backend.export, 'exporting a container').call(backend, params.id ?? ''),
     })),
@@ -54,7 +54,7 @@ export function containerFileRoutes(backend: ContainerFilesBackend): readonly Ro
 
 function pathOf({ query }: ApiRequest): string {
   const path = query.text('path')
-  if (path === '') throw new ShoalError('invalid-argument', 'bad-parameter', 'bad parameter: path cannot be empty')
+  if (path === '') throw new ShoalError('invalid-argument', 'bad-parameter', 'bad parameter: pathcannot be empty')
   return path
 }
 

@@ -9,8 +9,9 @@ import { CONTAINER_CREATE, CONTAINER_UPDATE } from '../json/container-shapes.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import { isAtLeast } from '../server/api-version.ts'
 import { supported } from '../server/missing.ts'
-import { empty, json, type Reply } from '../server/reply.ts'
+import { empty, json, nullIfEmpty, type Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
+import { terminalSize } from './terminal-size.ts'
 
 export interface StopOptions { readonly signal?: string; readonly timeoutSeconds?: number }
 /** Body of POST /containers/{id}/update. */
@@ -49,7 +50,7 @@ export function containerRoutes(backend: ContainersBackend): readonly Route[] {
       filters: withLegacy(parseFilters(query.text('filters'), LIST_FILTERS), { since: query.optional('since'), before: query.optional('before') }),
     })).map(completeContainer))),
     route('POST', '/containers/create', request => create(backend, request)),
-    route('POST', '/containers/prune', async ({ query }) => json(await backend.prune(parseFilters(query.text('filters'), ['until', 'label', 'label!'])))),
+    route('POST', '/containers/prune', async ({ query }) => prune(await backend.prune(parseFilters(query.text('filters'), ['until', 'label', 'label!'])))),
     route('GET', '/containers/{id}/json', async ({ params, query }) => json(await backend.inspect(params.id ?? '', { size: query.flag('size') }))),
     route('GET', '/containers/{id}/top', async ({ params, query }) => json(await backend.top(params.id ?? '', query.optional('ps_args')))),
     route('GET', '/containers/{id}/stats', request => stats(backend, request)),
@@ -61,13 +62,13 @@ export function containerRoutes(backend: ContainersBackend): readonly Route[] {
     route('POST', '/containers/{id}/unpause', act(request => backend.unpause(idOf(request)))),
     route('POST', '/containers/{id}/rename', act(request => backend.rename(idOf(request), request.query.text('name')))),
     route('POST', '/containers/{id}/resize', async request => {
-      await backend.resize(idOf(request), { height: request.query.requiredInteger('h'), width: request.query.requiredInteger('w') })
+      await backend.resize(idOf(request), terminalSize(request.query))
       return empty(200)
     }),
     route('POST', '/containers/{id}/wait', request => wait(backend, request)),
     route('POST', '/containers/{id}/update', async request => {
       const update = supported(backend.update, 'changing the limits of a container')
-      return json(await update.call(backend, idOf(request), await request.json<ContainerUpdate>(CONTAINER_UPDATE)))
+      return json({ Warnings: nullIfEmpty((await update.call(backend, idOf(request), await request.json<ContainerUpdate>(CONTAINER_UPDATE))).Warnings) })
     }),
     route('DELETE', '/containers/{id}', act(request => {
       if (request.query.flag('link')) throw new ShoalError('not-implemented', 'not-supported', 'removing a link between containers is not supported by shoal')
@@ -122,6 +123,10 @@ async function* resumed<T>(first: IteratorResult<T>, rest: AsyncIterator<T>): As
   } finally {
     await rest.return?.()
   }
+}
+
+function prune({ ContainersDeleted, SpaceReclaimed }: Awaited<ReturnType<ContainersBackend['prune']>>): Reply {
+  return json({ ContainersDeleted: nullIfEmpty(ContainersDeleted), SpaceReclaimed })
 }
 
 function act(work: (request: ApiRequest) => Promise<void>): (request: ApiRequest) => Promise<Reply> {

@@ -6,6 +6,7 @@ import type { ApiRequest } from '../server/api-request.ts'
 import { empty, json, type Reply } from '../server/reply.ts'
 import { route, type Route } from '../server/route.ts'
 import { outputType } from '../server/stream-type.ts'
+import { terminalSize } from './terminal-size.ts'
 
 interface Size { readonly height: number; readonly width: number }
 
@@ -32,7 +33,7 @@ export function execRoutes(backend: ExecsBackend): readonly Route[] {
     route('POST', '/exec/{id}/start', request => start(backend, request)),
     route('GET', '/exec/{id}/json', async ({ params }) => json(await backend.inspect(params.id ?? ''))),
     route('POST', '/exec/{id}/resize', async ({ params, query }) => {
-      await backend.resize(params.id ?? '', { height: query.requiredInteger('h'), width: query.requiredInteger('w') })
+      await backend.resize(params.id ?? '', terminalSize(query))
       return empty(200)
     }),
   ]

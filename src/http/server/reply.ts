@@ -22,5 +22,7 @@ export function json(body: unknown, status = 200): Reply { return { kind: 'json'
 export function array<T>(items: readonly T[], convert: (item: T) => unknown): Reply {
   return { kind: 'array', items: (function* () { for (const item of items) yield convert(item) })() }
 }
+/** A list that Go never began is null in JSON, and that is how dockerd says nothing. */
+export function nullIfEmpty<T>(list: readonly T[]): readonly T[] | null { return list.length === 0 ? null : list }
 export function empty(status: number): Reply { return { kind: 'empty', status } }
 export function progress(values: AsyncIterable<unknown>): Reply { return { kind: 'lines', values, progress: true } }
