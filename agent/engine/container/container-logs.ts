@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { LogOptions } from '../../../src/api/engine/engine-calls.ts'
-import type { Clock } from '../../../src/base/clock.ts'
+import type { Clock, Timer } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import type { TaskGroup } from '../../../src/base/task-group.ts'
@@ -15,7 +15,7 @@ import { formatAttributes } from '../log/log-attributes.ts'
 import type { LogPosition } from '../log/log-cursor.ts'
 import { LogForwarder } from '../log/log-forwarder.ts'
 import { loggingFailed, planLog, planLogAtStart, type LogPlan, type RemoteLog } from '../log/log-plan.ts'
-import { openLog } from '../log/log-reader.ts'
+import { openLog, parseTime } from '../log/log-reader.ts'
 import type { LogSink } from '../log/log-sink.ts'
 import type { LoggedContainer } from '../log/log-tag.ts'
 import { LogWatch } from '../log/log-watch.ts'
@@ -28,6 +28,8 @@ import type { ContainerTable } from './container-table.ts'
 const JOURNAL_SOCKET = '/run/systemd/journal/socket'
 /** How long a removed container's last output may take to reach a server that is slow or away. */
 const FORGET_MS = 5000
+/** setTimeout's limit. */
+const TIMER_MS_MAX = 2 ** 31 - 1
 
 export interface ContainerLogsOptions {
   readonly table: ContainerTable
@@ -79,13 +81,14 @@ export class ContainerLogs {
     const plan = planLog(...planned(container.record))
     if (!plan.isReadable || plan.file === undefined) throw new ShoalError('invalid-argument', 'log-not-readable', 'configured logging driver does not support reading')
     const { launched } = container
+    const until = untilSignal(this.#options.clock, options.until)
     const watch = options.follow === true && launched !== undefined ? await this.#watch(launched) : undefined
     const stream = openLog({
       path: this.path(container), filesMax: plan.file.filesMax, tty: container.record.config.Tty === true, attributes: formatAttributes(plan.attributes),
-      changed: watch === undefined ? undefined : signal => watch.changed(signal),
+      changed: watch === undefined ? undefined : signal => watch.changed(until === undefined ? signal : AbortSignal.any([signal, until.signal])),
       ...(watch === undefined ? {} : { onWrite: (listener: () => void) => { watch.onWrite(listener) } }),
     }, options)
-    stream.once('close', () => watch?.close())
+    stream.once('close', () => { until?.timer.cancel(); watch?.close() })
     return stream
   }
 
@@ -132,6 +135,15 @@ export class ContainerLogs {
     if (remote.kind === 'syslog') return openSyslog(remote.syslog, { kernel, pause, sender: { hostname: hostname(), pid: process.pid } })
     return datagramSink(kernel, [JOURNAL_SOCKET], message => formatJournalEntry(remote.fields, message), pause, 'journald is not enabled on this host')
   }
+}
+
+/** Who follows until a time does not wait longer for lines. */
+function untilSignal(clock: Clock, until: string | undefined): { readonly signal: AbortSignal; readonly timer: Timer } | undefined {
+  const untilNs = parseTime(until)
+  if (untilNs === undefined) return undefined
+  const abort = new AbortController()
+  const delayMs = Math.min(Math.max(0, Number(untilNs / 1_000_000n) - clock.nowMs()), TIMER_MS_MAX)
+  return { signal: abort.signal, timer: clock.after(delayMs, () => abort.abort(new Error('until'))) }
 }
 
 async function runForwarder(forwarder: LogForwarder, watch: LogWatch | undefined, signal: AbortSignal): Promise<void> {

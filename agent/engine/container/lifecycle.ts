@@ -81,6 +81,8 @@ export class Lifecycle {
   }
 
   async kill(container: Container, signal: number): Promise<void> {
+    // Its output may be seen before its start is recorded: who answers to that with a signal is not told that nothing runs.
+    if (!isUp(container.state)) await container.lock.run(async () => undefined)
     if (!isUp(container.state) || container.launched === undefined) {
       throw new ShoalError('conflict', 'not-running', `container ${container.id} is not running`)
     }

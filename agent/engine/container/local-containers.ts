@@ -157,9 +157,14 @@ export class LocalContainers implements Containers {
     if (options.logs) for await (const chunk of await this.#options.logs.read(container, { stdout: options.stdout, stderr: options.stderr })) stream.replay(chunk as Buffer)
     this.#options.lifecycle.publish(container, 'attach')
     if (!options.stream) stream.endOutput()
-    else if (container.launched !== undefined) await this.#options.launcher.attach(container.launched.socketPath, stream)
-    else container.waitingAttachments.add(stream)
+    else await container.lock.run(() => this.#join(container, stream))
     return { tty, stream }
+  }
+
+  /** To what runs, or to what will; not in the middle of a start, which takes those who wait only once. */
+  async #join(container: Container, stream: AttachStream): Promise<void> {
+    if (container.launched === undefined) container.waitingAttachments.add(stream)
+    else await this.#options.launcher.attach(container.launched.socketPath, stream)
   }
 
   async top(ref: string, psArgs?: string): Promise<{ readonly Titles: readonly string[]; readonly Processes: readonly (readonly string[])[] }> {

@@ -35,7 +35,7 @@ export function planLog(driver: string, options: LogOptionValues, container: Log
   switch (driver) {
     case 'none': return { file: undefined, isReadable: false, attributes: {}, remote: undefined }
     case 'local': return { file: localRotation(options), isReadable: true, attributes: {}, remote: undefined }
-    case 'syslog': return { ...remote, attributes: attributes(), remote: { kind: 'syslog', syslog: planSyslog(options, tag()) } }
+    case 'syslog': return { ...remote, attributes: {}, remote: { kind: 'syslog', syslog: planSyslog(options, tag()) } }
     case 'journald': return { ...remote, attributes: attributes(), remote: { kind: 'journald', fields: journalFields(options, container, tag()) } }
     default: return {
       file: jsonFileRotation(options), isReadable: true, remote: undefined,

@@ -43,7 +43,10 @@ async function* read(source: LogSource, options: LogOptions, signal: AbortSignal
         const out = lines.split(chunk, window)
         if (wantedLines === undefined || lines.live) { if (out.length > 0) yield Buffer.concat(out) }
         else held = lastOf([...held, ...out], wantedLines)
-        if (lines.pastUntil) return
+        if (lines.pastUntil) {
+          if (held.length > 0) yield Buffer.concat(held)
+          return
+        }
         continue
       }
       yield* framer.flush()
@@ -180,9 +183,13 @@ class LineSplitter {
       rest = rest.subarray(end + 1)
     }
     if (rest.length === 0) return
-    const open = this.#open.get(stream)
-    if (open === undefined) this.#open.set(stream, { atNs, bytes: Buffer.from(rest) })
-    else open.bytes = Buffer.concat([open.bytes, rest])
+    const open = this.#open.get(stream) ?? { atNs, bytes: Buffer.alloc(0) }
+    open.bytes = Buffer.concat([open.bytes, rest])
+    this.#open.set(stream, open)
+    // A line that is longer than a read is given out in pieces, so that no line can fill the memory.
+    if (open.bytes.length <= READ_BYTES) return
+    this.#open.delete(stream)
+    this.#emit(stream, open.atNs, open.bytes, window, out)
   }
 
   #emit(stream: number, atNs: bigint, line: Buffer, window: TimeWindow, out: Buffer[]): void {

@@ -30,11 +30,4 @@ export class Query {
     }
     return value
   }
-
-  /** @throws ShoalError `bad-parameter` (invalid-argument) when missing */
-  requiredInteger(name: string): number {
-    const value = this.integer(name)
-    if (value === undefined) throw new ShoalError('invalid-argument', 'bad-parameter', `the parameter ${name} is required and must be an integer`)
-    return value
-  }
 }

@@ -26,6 +26,11 @@ export const DIFFERENCES: readonly Difference[] = [
   { line: 'create --cpu-shares -1 busybox', reason: 'refused at the create, where dockerd fails at the start' },
   { line: 'create --tmpfs /x:bogus --name ~t busybox', reason: 'refused at the create, where dockerd fails at the start' },
   { line: 'create --stop-signal BOGUS busybox', reason: NEWER },
+  { line: 'attach ~c', reason: 'whoever ends its input still gets the output; dockerd cuts it off', ours: /got first\nand second/ },
+  { line: 'cp ~c:/etc/passwd/ ~dir/x', reason: 'refused likewise, without naming a path of the host' },
+  { line: 'cp ~dir/in ~c:/tmp/file', reason: 'the same words; the client may complain besides that it could not go on sending', ours: /cannot copy directory/ },
+  { line: 'POST /containers/~c/wait?condition=bogus', reason: NEWER, ours: /invalid condition/ },
+  { line: 'exec --privileged ~c true', reason: 'works on machines that lack a capability, where runc fails' },
   { line: "run --rm --init busybox sh -c 'ps -o pid,comm | head -3'", reason: 'our init takes no process ids for itself' },
   { line: 'run --rm --privileged busybox grep -E NoNew|Seccomp: /proc/self/status', reason: 'works on machines that lack a capability, where runc fails' },
   ...['--device-read-bps /dev/null:1mb', '--device-write-bps /dev/null:1mb', '--device-read-iops /dev/null:9', '--device-write-iops /dev/null:9', '--cpu-rt-period 1000000 --cpu-rt-runtime 950000']
@@ -53,6 +58,14 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/Container (\S+ is not running)/, 'container $1'],
   [/You cannot remove a paused container \S+\. Unpause and then stop the container before attempting removal or force remove/, 'cannot remove container "$ref": container is paused and must be unpaused first'],
   [/Invalid filter '/, "invalid filter '"],
+  [/invalid filter 'status=(\w*)'/, "invalid filter 'status=$1': invalid value for state ($1): must be one of created, running, paused, restarting, removing, exited, dead"],
+  [/Unrecognised filter value for health: (\w+)/, "invalid filter 'health=$1': invalid value for health ($1): must be one of none, starting, healthy, unhealthy"],
+  [/daemon: no such container /, 'daemon: No such container: '],
+  [/Error processing tar file\(exit status 1\)/, 'error processing tar file'],
+  [/"strconv\.Atoi: parsing \\"(\w+)\\": invalid syntax"/, '"invalid resize height \\"$1\\": invalid syntax"'],
+  [/"Error":null,/, ''],
+  [/: Empty string specified/, ': empty string specified'],
+  [/: Invalid range specified for the Port/, ': invalid range specified for port'],
   [/daemon: Pool overlaps with other one/, 'daemon: invalid pool request: Pool overlaps with other one'],
   [/invalid restart policy '(\w+)'/, "invalid restart policy: unknown policy '$1'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"],
   [/maximum retry count cannot be used with restart policy '\w+'/, "invalid restart policy: maximum retry count can only be used with 'on-failure'"],
@@ -80,5 +93,5 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
 
 /** Fields of dockerd 20.10's answers that newer ones no longer have. */
 export const RETIRED: readonly RegExp[] = [
-  /KernelMemory/, /^\.ContainerConfig\./, /^\.Container: /, /NondistributableArtifacts/, /^\.Runtimes\./, /Commit\.Expected/,
+  /KernelMemory/, /^\.ContainerConfig\./, /^\.Container: /, /NondistributableArtifacts/, /^\.Runtimes\./, /Commit\.Expected/, /^\.Error: null/,
 ]
