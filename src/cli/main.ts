@@ -4,6 +4,7 @@ import { messageOf } from '../base/errors.ts'
 import { SystemClock } from '../platform/clock/system-clock.ts'
 import { ApiClient } from './api-client.ts'
 import type { CliContext } from './cli-context.ts'
+import { addBuildCommand } from './commands/build-command.ts'
 import { addContainerCommands } from './commands/container-commands.ts'
 import { addImageCommands } from './commands/image-commands.ts'
 import { addNodeCommands } from './commands/node-commands.ts'
@@ -18,7 +19,7 @@ const EXIT_USAGE = 125
 function createProgram(context: CliContext): Command {
   const program = new Command('shoal').description('Containers on one host or a thousand').enablePositionalOptions().exitOverride()
     .option('-H, --host <address>', 'daemon to talk to: unix:///path or tcp://host:port (default: $SHOAL_HOST, $DOCKER_HOST, unix:///run/shoal.sock)')
-  for (const add of [addSwarmCommands, addNodeCommands, addServiceCommands, addStackCommands, addContainerCommands, addImageCommands, addSystemCommands]) add(program, context)
+  for (const add of [addSwarmCommands, addNodeCommands, addServiceCommands, addStackCommands, addContainerCommands, addBuildCommand, addImageCommands, addSystemCommands]) add(program, context)
   program.command('daemon').description('Run the engine and this host\'s part of the cluster (shoal daemon --help)').allowUnknownOption()
   return program
 }

@@ -40,6 +40,7 @@ export class Build {
     for (const [index, instruction] of instructions.entries()) {
       signal.throwIfAborted()
       if (instruction.kind === 'from' && this.imageId !== '') yield { aux: { ID: this.imageId } }
+      if (instruction.kind === 'from' && instruction.name !== undefined && this.#stages.some(stage => stage.name === instruction.name)) throw invalid(`${instruction.name} stage name already used`)
       yield { stream: `Step ${index + 1}/${instructions.length} : ${instruction.original}` }
       yield { stream: '\n' }
       if (instruction.kind === 'arg' && this.#stages.length === 0) {
@@ -64,7 +65,6 @@ export class Build {
 
   async *#from(instruction: Extract<Instruction, { readonly kind: 'from' }>): Steps {
     const { args, parts, request } = this.#session
-    if (instruction.name !== undefined && this.#stages.some(stage => stage.name === instruction.name)) throw invalid(`${instruction.name} stage name already used`)
     const name = this.#expandGlobal(instruction.image)
     if (name === '') throw invalid(`base name (${instruction.image}) should not be blank`)
     const platform = instruction.platform === undefined ? request.platform : this.#expandGlobal(instruction.platform)
@@ -84,6 +84,8 @@ export class Build {
   }
 
   async *#metadata(instruction: MetadataInstruction): Steps {
+    const test = this.#stage.config.Healthcheck?.Test ?? []
+    if (instruction.kind === 'healthcheck' && test.length > 0 && test[0] !== 'NONE') yield { stream: `Note: overriding previous HEALTHCHECK: [${test.join(' ')}]\n` }
     const { stage, comment } = applyMetadata(this.#stage, instruction, this.#session)
     const createdBy = [...shellOf(stage.config), '#(nop) ', comment].join(' ')
     if (await this.#fromCache(stage, createdBy)) { yield { stream: ' ---> Using cache\n' }; return }

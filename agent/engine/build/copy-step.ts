@@ -35,7 +35,8 @@ export async function planCopy(instruction: CopyInstruction, stage: StageConfig,
   refuseGit(instruction, expanded)
   const scratch = join(session.scratch, `copy-${session.next()}`)
   await mkdir(scratch)
-  const destination = absoluteDestination(expand(instruction.destination), stage.config.WorkingDir)
+  const written = expand(instruction.destination)
+  const destination = absoluteDestination(written, stage.config.WorkingDir)
   const sources = await findSources({
     instruction, root, scratch, signal: session.signal, sources: expanded,
     documents: instruction.heredocs.map(({ name, content, expand: expands }) => ({ name, content: expands ? expandDocument(content, variables, session.escape) : content })),
@@ -47,7 +48,7 @@ export async function planCopy(instruction: CopyInstruction, stage: StageConfig,
   const options = [...(chown === undefined ? [] : [`--chown=${chown}`]), ...(chmod === undefined ? [] : [`--chmod=${chmod}`])]
   return {
     instruction, sources, destination, chown, mode: chmod === undefined ? undefined : parseMode(chmod),
-    createdBy: [...shellOf(stage.config), '#(nop)', instruction.kind.toUpperCase(), ...options, checksum, 'in', `${destination} `].join(' '),
+    createdBy: [...shellOf(stage.config), '#(nop)', instruction.kind.toUpperCase(), ...options, checksum, 'in', `${written} `].join(' '),
   }
 }
 
@@ -69,7 +70,7 @@ async function copyOne(source: CopySource, plan: CopyPlan, { root, owner }: { re
   const { destination, mode } = plan
   const target = await resolveInRoot(root, destination)
   const copying = { mounts: kernel.mounts, owner: owner ?? { uid: 0, gid: 0 }, mode, isExcluded: source.isExcluded }
-  if (source.isDirectory) { await copyTree(source.path, target, copying); return }
+  if (source.isDirectory) { await during('failed to copy directory', () => copyTree(source.path, target, copying)); return }
   if (source.unpacks && await isArchive(source.path, kernel.processes)) {
     await makeDirectories(target, copying.owner)
     await using confined = await ConfinedRoot.open(root, { writable: true })
@@ -79,8 +80,17 @@ async function copyOne(source: CopySource, plan: CopyPlan, { root, owner }: { re
   }
   const existing = await lstat(target).catch(() => undefined)
   const isInto = destination.endsWith('/') || existing?.isDirectory() === true
-  if (isInto) await makeDirectories(target, copying.owner)
+  if (isInto) await during('failed to create new directory', () => makeDirectories(target, copying.owner))
   await copyTree(source.path, isInto ? join(target, source.name) : target, copying)
+}
+
+/** What was being done when it failed. */
+async function during(what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (cause) {
+    throw new ShoalError('invalid-argument', 'copy-failed', `${what}: ${messageOf(cause)}`, { cause })
+  }
 }
 
 function absoluteDestination(destination: string, workdir: string | undefined): string {

@@ -3,8 +3,10 @@ import { utimes } from 'node:fs/promises'
 import http from 'node:http'
 import https from 'node:https'
 import { pipeline } from 'node:stream/promises'
-import { messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { ShoalError } from '../../../src/base/errors.ts'
+import { unreachable } from '../registry/registry-error.ts'
 
+/** As many as Go's client follows. */
 const REDIRECTS_MAX = 10
 /** More in one file is taken for a mistake. */
 const DOWNLOAD_BYTES_MAX = 32 * 1024 ** 3
@@ -46,7 +48,7 @@ function get(url: URL, signal: AbortSignal): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = (url.protocol === 'https:' ? https : http).get(url, { signal, timeout: IDLE_MS, headers: { 'user-agent': 'shoal' } }, resolve)
     request.once('timeout', () => { request.destroy(new Error(`no answer for ${IDLE_MS / 1000} s`)) })
-    request.once('error', error => { reject(signal.aborted ? signal.reason as Error : failed(`Get "${url.href}": ${messageOf(error)}`, error)) })
+    request.once('error', error => { reject(signal.aborted ? signal.reason as Error : failed(unreachable('GET', url.href, error).message, error)) })
   })
 }
 

@@ -47,7 +47,7 @@ export function applyMetadata(stage: StageConfig, instruction: MetadataInstructi
     }
     case 'entrypoint': {
       const words = commandWords(instruction.command, stage.config)
-      return withConfig({ Entrypoint: words, ...(stage.hasCmd ? {} : { Cmd: null as unknown as readonly string[] }) }, `ENTRYPOINT ${quotedList(words)}`)
+      return withConfig({ Entrypoint: words.length === 0 ? null as unknown as readonly string[] : words, ...(stage.hasCmd ? {} : { Cmd: null as unknown as readonly string[] }) }, `ENTRYPOINT ${quotedList(words)}`)
     }
     case 'shell': return withConfig({ Shell: instruction.words }, `SHELL [${instruction.words.join(' ')}]`)
     case 'expose': {
@@ -67,7 +67,8 @@ export function applyMetadata(stage: StageConfig, instruction: MetadataInstructi
     }
     case 'maintainer': return { stage: { ...stage, author: instruction.value }, comment: `MAINTAINER ${instruction.value}` }
     case 'onbuild': return withConfig({ OnBuild: [...stage.config.OnBuild ?? [], instruction.trigger] }, `ONBUILD ${instruction.trigger}`)
-    case 'healthcheck': return withConfig({ Healthcheck: instruction.health }, `HEALTHCHECK ${healthComment(instruction.health)}`)
+    // What it leaves out stays as it was.
+    case 'healthcheck': return withConfig({ Healthcheck: { ...stage.config.Healthcheck, ...instruction.health } }, `HEALTHCHECK ${healthComment(instruction.health)}`)
   }
 }
 

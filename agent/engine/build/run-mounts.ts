@@ -51,7 +51,7 @@ export async function prepareMounts(wanted: readonly RunMount[], parts: RunMount
           undo.push(root)
           const source = await resolveInRoot(root.root, mount.source)
           if (await lstat(source).catch(() => undefined) === undefined) throw new ShoalError('invalid-argument', 'bad-mount', `invalid --mount: ${mount.source} is not in ${mount.from ?? 'the build context'}`)
-          mounts.push({ Type: 'bind', Source: source, Target: mount.target, ReadOnly: !mount.writable })
+          mounts.push({ Type: 'bind', Source: source, Target: mount.target, ReadOnly: !mount.writable, BindOptions: { NonRecursive: true } })
           break
         }
         case 'secret': {
@@ -67,7 +67,7 @@ export async function prepareMounts(wanted: readonly RunMount[], parts: RunMount
           await writeFile(path, contents, { mode: 0o600 })
           await chown(path, mount.uid, mount.gid)
           await chmod(path, mount.mode)
-          mounts.push({ Type: 'bind', Source: path, Target: mount.target, ReadOnly: true })
+          mounts.push({ Type: 'bind', Source: path, Target: mount.target, ReadOnly: true, BindOptions: { NonRecursive: true } })
         }
       }
     }

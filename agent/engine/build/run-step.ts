@@ -138,7 +138,7 @@ function containerConfig(plan: RunPlan, stage: StageConfig & { readonly imageId:
 async function scriptMount(script: Heredoc, path: string): Promise<Mount> {
   await writeFile(path, script.content)
   await chmod(path, 0o755)
-  return { Type: 'bind', Source: path, Target: scriptPath(script), ReadOnly: true }
+  return { Type: 'bind', Source: path, Target: scriptPath(script), ReadOnly: true, BindOptions: { NonRecursive: true } }
 }
 
 /** A document by itself is a script of the shell's; one that a command reads stands behind the command. */

@@ -4,10 +4,11 @@ import { layersOf, type BuildSession } from './build-session.ts'
 import { makeDirectories } from './copy-tree.ts'
 import { StepRoot } from './step-root.ts'
 
-/** Where a WORKDIR leads from the one before. */
+/** Where a WORKDIR leads from the one before; an absolute one stays as it is written, as in Docker. */
 export function workdirPath(before: string | undefined, path: string): string {
+  if (path.startsWith('/')) return path
   const parts: string[] = []
-  for (const part of (path.startsWith('/') ? path : `${before ?? ''}/${path}`).split('/')) {
+  for (const part of `${before ?? ''}/${path}`.split('/')) {
     if (part === '..') parts.pop()
     else if (part !== '' && part !== '.') parts.push(part)
   }
