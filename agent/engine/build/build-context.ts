@@ -11,6 +11,7 @@ import { decompressed } from './decompress.ts'
 
 /** Of a context as it is unpacked: more would be a mistake of the client, or a bomb. */
 export const CONTEXT_BYTES_MAX = 32 * 1024 ** 3
+const BLOCK_BYTES = 512
 const DOCKERFILE_BYTES_MAX = 1024 * 1024
 
 /** The files that a client sent, in a directory that nobody else writes to; gone with dispose, or at the next start of the daemon. */
@@ -37,7 +38,7 @@ export async function receiveContext(body: AsyncIterable<Uint8Array>, { layers, 
 export async function takeDockerfile(root: string, asked: string): Promise<string> {
   const name = asked === '' ? 'Dockerfile' : asked
   const text = await readIn(root, name) ?? (name === 'Dockerfile' ? await readIn(root, 'dockerfile') : undefined)
-  if (text === undefined) throw new ShoalError('invalid-argument', 'no-dockerfile', `Cannot locate specified Dockerfile: ${name}`)
+  if (text === undefined) throw new ShoalError('unknown', 'no-dockerfile', `Cannot locate specified Dockerfile: ${name}`)
   if (text.length === 0) throw new ShoalError('invalid-argument', 'bad-dockerfile', `the Dockerfile (${name}) cannot be empty`)
   const ignored = await readIn(root, '.dockerignore')
   if (ignored !== undefined) {
@@ -62,4 +63,6 @@ async function* bounded(tar: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Arra
     if (bytes > CONTEXT_BYTES_MAX) throw new ShoalError('invalid-argument', 'context-too-large', `the build context is larger than ${CONTEXT_BYTES_MAX} bytes; leave files out with .dockerignore`)
     yield chunk
   }
+  // The stock CLI leaves out what fills the last block and ends the archive, when it puts a Dockerfile from elsewhere in.
+  yield Buffer.alloc((BLOCK_BYTES - bytes % BLOCK_BYTES) % BLOCK_BYTES + 2 * BLOCK_BYTES)
 }

@@ -46,7 +46,7 @@ test('mistakes are told in the words of Docker', () => {
     ['FROM x\nHEALTHCHECK --interval=1 CMD y\n', 'dockerfile parse error line 2: time: missing unit in duration "1"'],
     ['FROM x\nHEALTHCHECK foo\n', 'dockerfile parse error line 2: Unknown type "FOO" in HEALTHCHECK (try CMD)'],
     ['FROM x\nVOLUME [""]\n', 'dockerfile parse error line 2: VOLUME specified can not be an empty string'],
-    ['FROM x\nCMD [1]\n', 'failed to parse Dockerfile: When using JSON array syntax, arrays must be comprised of strings only.'],
+    ['FROM x\nCMD [1]\n', 'failed to parse Dockerfile: when using JSON array syntax, arrays must be comprised of strings only'],
     ['# escape=x\nFROM y\n', 'failed to parse Dockerfile: invalid escape token \'x\' does not match ` or \\'],
   ]
   for (const [text, message] of mistakes) assert.throws(() => plan(text), { message }, text)

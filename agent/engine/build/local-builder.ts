@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { BuildCacheRecord, BuildMessage, BuildRequest } from '../../../src/api/engine/build-request.ts'
-import { ShoalError } from '../../../src/base/errors.ts'
+import { hasCode, messageOf, ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import type { Builder, Filters } from '../engine.ts'
 import { checkFilters, untilMs } from '../filters.ts'
@@ -14,7 +14,8 @@ import { receiveContext, takeDockerfile, type BuildContext } from './build-conte
 import { planBuild } from './build-plan.ts'
 import type { BuilderParts, BuildSession } from './build-session.ts'
 import { CacheMounts } from './cache-mounts.ts'
-import { parseDockerfile } from './parse-dockerfile.ts'
+import type { Instruction } from './instruction.ts'
+import { parseDockerfile, type ParsedDockerfile } from './parse-dockerfile.ts'
 import { receiveRemote } from './remote-context.ts'
 import { CommandFailed } from './run-step.ts'
 
@@ -103,8 +104,7 @@ export class LocalBuilder implements Builder {
 
   async *#messages(request: BuildRequest, given: { readonly context: BuildContext; readonly tags: readonly string[]; readonly token: string; readonly signal: AbortSignal }): AsyncGenerator<BuildMessage | Result, void> {
     const { store, architecture, images } = this.#parts
-    const dockerfile = parseDockerfile(await takeDockerfile(given.context.root, request.dockerfile))
-    const instructions = planBuild(dockerfile, request)
+    const { dockerfile, instructions } = planOf(await takeDockerfile(given.context.root, request.dockerfile), request)
     const buildArgs = new Map(Object.entries(request.buildArgs).filter((entry): entry is [string, string] => entry[1] !== undefined))
     const args = new BuildArguments(buildArgs, architecture)
     const scratch = await store.layers.temporaryDirectory()
@@ -135,6 +135,16 @@ export class LocalBuilder implements Builder {
       await rm(scratch, { recursive: true, force: true })
       await rm(join(this.#markers, given.token), { force: true })
     }
+  }
+}
+
+function planOf(text: string, request: BuildRequest): { readonly dockerfile: ParsedDockerfile; readonly instructions: readonly Instruction[] } {
+  try {
+    const dockerfile = parseDockerfile(text)
+    return { dockerfile, instructions: planBuild(dockerfile, request) }
+  } catch (error) {
+    if (!hasCode(error, 'bad-dockerfile') || request.dockerfile === '') throw error
+    throw new ShoalError('invalid-argument', 'bad-dockerfile', messageOf(error).replace(/^failed to parse Dockerfile:/, () => `failed to parse ${request.dockerfile}:`), { cause: error })
   }
 }
 

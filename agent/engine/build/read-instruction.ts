@@ -63,7 +63,8 @@ const READERS: Readonly<Record<string, Reader>> = {
     noFlags(node)
     const words = plainWords(node.rest)
     if (words.length === 0) throw atLeastOne(node)
-    return { ...at(node), kind: 'expose', words }
+    // Docker's reader sorts them, and so says the history.
+    return { ...at(node), kind: 'expose', words: [...words].sort() }
   },
   VOLUME: node => {
     noFlags(node)

@@ -12,7 +12,7 @@ export function jsonWords(text: string): readonly string[] | undefined {
     return undefined
   }
   if (!Array.isArray(value)) return undefined
-  if (!value.every(word => typeof word === 'string')) throw dockerfileError('When using JSON array syntax, arrays must be comprised of strings only.')
+  if (!value.every(word => typeof word === 'string')) throw dockerfileError('when using JSON array syntax, arrays must be comprised of strings only')
   return value as string[]
 }
 
