@@ -34,7 +34,7 @@ export class FakeMounts implements KernelMounts {
   overlay(mount: OverlayMount): void { this.#add(mount.target, `overlay:${mount.lower.join(':')}`) }
   bind(source: string, target: string): void { this.#add(target, `bind:${source}`) }
   async mount(source: string, target: string, type: string, options: string): Promise<void> { this.#add(target, `${type}:${source}:${options}`) }
-  isReadOnly(): boolean { return false }
+  restrictions(): readonly [] { return [] }
   async unmount(target: string): Promise<void> { this.table.delete(target) }
   /** Mount points that share what is mounted in them; everything else is private. */
   readonly shared = new Set<string>()

@@ -27,8 +27,8 @@ export interface KernelMounts {
   unmount(target: string): Promise<void>
   /** Whether what is mounted inside or beside the mount that holds `path` is seen in other namespaces. Undefined when the path is not there. */
   propagation(path: string): MountPropagation | undefined
-  /** Whether what is mounted at this path forbids to write; false for a path that is not there. */
-  isReadOnly(path: string): boolean
+  /** Which of ro, nosuid, nodev and noexec hold for the mount that `path` is on; none when it is not there. */
+  restrictions(path: string): readonly MountRestriction[]
   /** Mount points at or below `prefix`, deepest first. */
   under(prefix: string): readonly string[]
   /** An overlay whiteout (device 0:0). */
@@ -42,6 +42,8 @@ export interface KernelMounts {
   /** mknod(2); `mode` with the type's bits. @throws `mknod-failed` */
   makeNode(path: string, mode: number, device: { readonly major: number; readonly minor: number }): void
 }
+
+export type MountRestriction = 'ro' | 'nosuid' | 'nodev' | 'noexec'
 
 export interface MountPropagation { readonly mountPoint: string; readonly isShared: boolean; readonly isSlave: boolean }
 

@@ -1,6 +1,7 @@
 import { normalize } from 'node:path'
 import type { HostConfig, Mount } from '../../../src/api/engine/engine-json.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
+import type { MountRestriction } from '../../kernel/kernel.ts'
 import type { OciMount } from '../runtime/oci-spec.ts'
 import { checkVolumeName } from '../volume/volume-name.ts'
 import type { ContainerMount } from './container-record.ts'
@@ -147,8 +148,8 @@ function tmpfs(target: string, options: string): MountRequest {
   return { kind: 'tmpfs', target: clean(target), readOnly: words.includes('ro'), options: words.filter(word => word !== 'ro' && word !== 'rw') }
 }
 
-/** What is found at the host's side of a mount: mounted there so that nobody may write; a directory rather than a file. */
-export interface SourceFacts { readonly isReadOnly: boolean; readonly isDirectory: boolean }
+/** What is found at the host's side of a mount: what its mount there forbids, which holds in the container too; a directory rather than a file. */
+export interface SourceFacts { readonly restrictions: readonly MountRestriction[]; readonly isDirectory: boolean }
 
 /** For the runtime. `source` of a volume is where it is mounted on the host now. */
 export function ociMount(mount: ContainerMount, source: string, facts: SourceFacts): OciMount {
@@ -156,9 +157,8 @@ export function ociMount(mount: ContainerMount, source: string, facts: SourceFac
   const propagation = mount.Propagation === '' ? 'rprivate' : mount.Propagation
   // Read-only reaches into mounts below, unless they are to stay as they are.
   const deep = !mount.RW && facts.isDirectory && mount.recursive && mount.readOnlyReach !== 'only-itself' ? ['rro'] : []
-  // Without a word about writing: with "rw" crun takes nosuid, nodev and noexec of the host's mount away (seen: 1.8.1).
-  // It makes a read-only mount writable either way, unless it is told.
-  return { destination: mount.Destination, type: 'bind', source, options: [mount.recursive ? 'rbind' : 'bind', ...(mount.RW && !facts.isReadOnly ? [] : ['ro']), propagation, ...deep] }
+  // crun makes binds anew with what it is told alone: nosuid, nodev, noexec and read-only of the host's mount would be gone (D-343).
+  return { destination: mount.Destination, type: 'bind', source, options: [mount.recursive ? 'rbind' : 'bind', ...new Set([...facts.restrictions, ...(mount.RW ? [] : ['ro'])]), propagation, ...deep] }
 }
 
 /** No programs, devices or set-uid files unless the user says otherwise. */

@@ -45,6 +45,8 @@ export interface RunnerOptions {
   readonly monitorPath: string
 }
 
+const SHM_RESTRICTIONS = ['nosuid', 'nodev', 'noexec'] as const
+
 /** Brings one container up and takes it down. The caller holds the container's lock. */
 export class ContainerRunner {
   readonly #options: RunnerOptions
@@ -185,10 +187,11 @@ export class ContainerRunner {
   async #sharedMemory(record: ContainerRecord): Promise<SpecInput['shm']> {
     const { IpcMode: mode = '', ShmSize: sizeBytes } = record.hostConfig
     if (mode === 'none') return { kind: 'none' }
-    if (mode === 'host') return { kind: 'bind', source: '/dev/shm' }
-    if (mode === 'shareable') return { kind: 'bind', source: await this.#hostMounts.shareMemory(record.id, sizeBytes) }
+    if (mode === 'host') return { kind: 'bind', source: '/dev/shm', restrictions: this.#options.kernel.mounts.restrictions('/dev/shm') }
+    if (mode === 'shareable') return { kind: 'bind', source: await this.#hostMounts.shareMemory(record.id, sizeBytes), restrictions: SHM_RESTRICTIONS }
     if (!mode.startsWith('container:')) return { kind: 'own' }
-    return { kind: 'bind', source: this.#donatedMemory(mode.slice('container:'.length)) }
+    const source = this.#donatedMemory(mode.slice('container:'.length))
+    return { kind: 'bind', source, restrictions: this.#options.kernel.mounts.restrictions(source) }
   }
 
   #donatedMemory(ref: string): string {
@@ -223,8 +226,8 @@ export class ContainerRunner {
   }
 
   #sourceFacts(mount: ContainerMount, source: string): SourceFacts {
-    if (mount.Type === 'tmpfs') return { isReadOnly: false, isDirectory: true }
-    return { isReadOnly: mount.RW && this.#options.kernel.mounts.isReadOnly(source), isDirectory: statSync(source, { throwIfNoEntry: false })?.isDirectory() !== false }
+    if (mount.Type === 'tmpfs') return { restrictions: [], isDirectory: true }
+    return { restrictions: this.#options.kernel.mounts.restrictions(source), isDirectory: statSync(source, { throwIfNoEntry: false })?.isDirectory() !== false }
   }
 
   async #sourceOf(container: Container, { mount, index, subpaths }: { readonly mount: ContainerMount; readonly index: number; readonly subpaths: MountedSubpath[] }): Promise<string> {

@@ -57,7 +57,7 @@ export interface SpecInput {
   readonly pidNamespace: string | undefined
   readonly ipcNamespace: string | undefined
   /** /dev/shm: made for the container alone, a directory of the host, or none at all. */
-  readonly shm: { readonly kind: 'own' } | { readonly kind: 'bind'; readonly source: string } | { readonly kind: 'none' }
+  readonly shm: { readonly kind: 'own' } | { readonly kind: 'bind'; readonly source: string; readonly restrictions: readonly string[] } | { readonly kind: 'none' }
   readonly utsNamespace: string | undefined
   readonly cgroupNamespace: boolean
   readonly cgroupPath: string
@@ -163,7 +163,7 @@ function buildMounts(input: SpecInput, privileged: boolean): readonly OciMount[]
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
   ]
   const size = hostConfig.ShmSize !== undefined && hostConfig.ShmSize > 0 ? hostConfig.ShmSize : SHM_BYTES_DEFAULT
-  const shm = input.shm.kind === 'none' ? [] : [input.shm.kind === 'bind' ? rbind(input.shm.source, '/dev/shm')
+  const shm = input.shm.kind === 'none' ? [] : [input.shm.kind === 'bind' ? { destination: '/dev/shm', type: 'bind', source: input.shm.source, options: ['rbind', 'rprivate', ...input.shm.restrictions] }
     : { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${size}`] }]
   const overridden = new Set(input.mounts.map(mount => mount.destination))
   const users = [...input.mounts].sort((a, b) => depth(a.destination) - depth(b.destination))
@@ -175,8 +175,6 @@ function sysMount(input: SpecInput, writable: string): OciMount {
   if (input.netnsPath === undefined) return { destination: '/sys', type: 'bind', source: '/sys', options: ['rbind', 'nosuid', 'noexec', 'nodev', writable] }
   return { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', writable] }
 }
-
-function rbind(source: string, destination: string): OciMount { return { destination, type: 'bind', source, options: ['rbind', 'rprivate'] } }
 
 function depth(path: string): number { return path === '/' ? 0 : path.split('/').length }
 

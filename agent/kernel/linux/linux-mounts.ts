@@ -1,6 +1,6 @@
 import { readFileSync, realpathSync } from 'node:fs'
 import { ShoalError } from '../../../src/base/errors.ts'
-import type { KernelMounts, MountPropagation, OverlayMount } from '../kernel.ts'
+import type { KernelMounts, MountPropagation, MountRestriction, OverlayMount } from '../kernel.ts'
 import { errnoError, errnoName, errnoText, type Libc } from './libc.ts'
 
 const MS_BIND = 0x1000
@@ -10,7 +10,8 @@ const MNT_DETACH = 2
 /** struct statvfs of 64-bit glibc, generously; f_flag stands behind nine longs. */
 const STATVFS_BYTES = 256
 const STATVFS_FLAG = 72
-const ST_RDONLY = 1
+/** As statvfs(3) tells them. */
+const RESTRICTIONS: readonly (readonly [name: MountRestriction, bit: number])[] = [['ro', 1], ['nosuid', 2], ['nodev', 4], ['noexec', 8]]
 const S_IFCHR = 0o020000
 /** mount(2) copies one page of option text, with its terminating zero. */
 const MOUNT_DATA_MAX = 4095
@@ -64,9 +65,11 @@ export class LinuxMounts implements KernelMounts {
     if (this.under(target).includes(target)) throw new ShoalError('internal', 'unmount-failed', `cannot unmount ${target}`)
   }
 
-  isReadOnly(path: string): boolean {
+  restrictions(path: string): readonly MountRestriction[] {
     const result = Buffer.alloc(STATVFS_BYTES)
-    return this.#libc.statvfs(path, result) === 0 && (result.readUInt32LE(STATVFS_FLAG) & ST_RDONLY) !== 0
+    if (this.#libc.statvfs(path, result) !== 0) return []
+    const flags = result.readUInt32LE(STATVFS_FLAG)
+    return RESTRICTIONS.filter(([, bit]) => (flags & bit) !== 0).map(([name]) => name)
   }
 
   propagation(path: string): MountPropagation | undefined {
