@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -145,6 +146,12 @@ static void hide_mount(const char *path) {
     mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=755");
 }
 
+/* All 64, as the kernel's own call does it: posix_spawn leaves the C library's two ignored, and signal() refuses those. */
+static void reset_signals(void) {
+    struct { void *handler; unsigned long flags; void *restorer; unsigned long mask; } standard = { 0 };
+    for (int s = 1; s <= 64; s++) syscall(SYS_rt_sigaction, s, &standard, NULL, sizeof standard.mask);
+}
+
 /* What goes wrong before the runtime is there is told on our own standard error: its own is the container's. */
 static void run_child(int in, int out, int err) {
     if (options.hidden_mount != NULL) hide_mount(options.hidden_mount);
@@ -152,7 +159,7 @@ static void run_child(int in, int out, int err) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int s = 1; s < 32; s++) signal(s, SIG_DFL);
+    reset_signals();
     dup2(in, 0);
     dup2(out, 1);
     dup2(err, 2);

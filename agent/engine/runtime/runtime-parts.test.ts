@@ -58,6 +58,14 @@ test('the default profile lets mount pass with CAP_SYS_ADMIN only', () => {
   assert.deepEqual(actions(DEFAULT_CAPABILITIES, 'chroot'), ['SCMP_ACT_ALLOW'])
 })
 
+test('a new namespace by clone is refused with EPERM, flag by flag', () => {
+  const rules = (resolveSeccomp(DEFAULT_SECCOMP_PROFILE, DEFAULT_CAPABILITIES, 'amd64').syscalls ?? []).filter(rule => (rule['names'] as string[]).includes('clone'))
+  const [allowed, ...refused] = rules
+  const flags = refused.map(rule => (rule['args'] as { value: number }[])[0]?.value ?? 0)
+  assert.equal((allowed?.['args'] as { value: number }[])[0]?.value, flags.reduce((sum, flag) => sum + flag, 0))
+  assert.deepEqual(new Set(refused.map(rule => rule['errnoRet'])), new Set([1]))
+})
+
 test('no call is both allowed and refused without conditions', () => {
   for (const capabilities of [[], DEFAULT_CAPABILITIES, CAPABILITIES]) {
     const plain = (resolveSeccomp(DEFAULT_SECCOMP_PROFILE, capabilities, 'amd64').syscalls ?? []).filter(rule => rule['args'] === undefined)

@@ -1,5 +1,8 @@
 import type { SeccompProfile } from './seccomp.ts'
 
+/** mount, cgroup, UTS, IPC, user, pid, network. */
+const CLONE_NEW_FLAGS: readonly number[] = [0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000]
+
 /**
  * What containers may call unless told otherwise, equal in effect to Docker's default profile. What is refused on purpose gives EPERM; what this list has
  * never heard of gives ENOSYS, so that a newer C library falls back instead of failing (D-212).
@@ -44,10 +47,14 @@ export const DEFAULT_SECCOMP_PROFILE: SeccompProfile = {
     { action: 'SCMP_ACT_ALLOW', names: ['arch_prctl', 'modify_ldt'], arches: ['amd64'] },
     { action: 'SCMP_ACT_ALLOW', names: words('arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush set_tls'), arches: ['arm64'] },
     { action: 'SCMP_ACT_ALLOW', names: ['open_by_handle_at'], capabilities: ['CAP_DAC_READ_SEARCH'] },
-    { action: 'SCMP_ACT_ALLOW', names: words(`bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr move_mount open_tree
+    { action: 'SCMP_ACT_ALLOW', names: words(`bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie lsm_get_self_attr lsm_list_modules lsm_set_self_attr mount mount_setattr move_mount open_tree
       perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare`), capabilities: ['CAP_SYS_ADMIN'] },
     // New namespaces need CAP_SYS_ADMIN: the mask is all CLONE_NEW* flags. clone3 passes them in memory, where no filter sees them: the C library falls back.
     { action: 'SCMP_ACT_ALLOW', names: ['clone'], args: [{ index: 0, value: 2114060288, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }], withoutCapability: 'CAP_SYS_ADMIN' },
+    // Programs that try for a namespace take EPERM for a no, and go on without.
+    ...CLONE_NEW_FLAGS.map(flag => ({
+      action: 'SCMP_ACT_ERRNO', errnoRet: 1, names: ['clone'], args: [{ index: 0, value: flag, valueTwo: flag, op: 'SCMP_CMP_MASKED_EQ' }], withoutCapability: 'CAP_SYS_ADMIN',
+    })),
     { action: 'SCMP_ACT_ERRNO', errnoRet: 38, names: ['clone3'], withoutCapability: 'CAP_SYS_ADMIN' },
     { action: 'SCMP_ACT_ALLOW', names: ['reboot'], capabilities: ['CAP_SYS_BOOT'] },
     { action: 'SCMP_ACT_ALLOW', names: ['chroot'], capabilities: ['CAP_SYS_CHROOT'] },
