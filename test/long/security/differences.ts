@@ -18,6 +18,8 @@ export const ALLOWED: readonly Allowed[] = [
   { key: /^(mount|writable|path) \/proc\/interrupts$/, reason: "hidden, as Docker does since 27.1: it tells other containers' activity" },
   { key: /^mount \/$/, ours: /^overlay r[ow]$/, theirs: /master$/, reason: "what the host mounts later does not reach into our containers' roots" },
   { key: /^mount \/dev\/console$/, ours: /^devpts rw$/, flags: /-t$/, reason: 'crun binds the terminal without more flags; a terminal device is needed there, and it is no set-uid file' },
+  { key: /^dev null$/, ours: /1000 1000/, flags: /--user/, reason: 'crun gives the standard streams to the user, and one of them is the null device of this container' },
+  { key: /^path \/sys\/power\/state$/, ours: /write:EACCES$/, theirs: /write:EROFS$/, reason: 'refused by the mode of the file before the mount is asked: crun makes the mount read-only, runc the file system' },
   { key: /^dev core -> /, ours: /^l/, reason: 'crun makes the customary link to /proc/kcore also where the kernel has none; it leads nowhere, or to a hidden file' },
 ]
 
