@@ -9,6 +9,7 @@ import type { Kernel } from '../kernel/kernel.ts'
 import { LocalBuilder } from './build/local-builder.ts'
 import { createConnectableContainers } from './container/connectable-containers.ts'
 import { Container } from './container/container.ts'
+import { NO_DEFAULTS, type ContainerDefaults } from './container/container-defaults.ts'
 import { commitContainer } from './container/commit-container.ts'
 import { ContainerLogs } from './container/container-logs.ts'
 import { ContainerFiles } from './container/container-files.ts'
@@ -65,6 +66,8 @@ export interface LocalEngineOptions {
   readonly runtimes?: readonly ('crun' | 'runc')[]
   /** For containers that name no log driver; json-file without options. */
   readonly defaultLog?: DefaultLog
+  /** For containers that do not say. */
+  readonly containerDefaults?: ContainerDefaults
   /** How registries are reached, asked anew each time. Default: Docker Hub and others by TLS, loopback also without. */
   readonly registries?: () => RegistryConfig
   /** Where volume plugins are looked for. Default: Docker's own places. */
@@ -140,7 +143,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   } })
   const runtimeNames = [runtimes.standard.name, ...[...runtimes.byName.keys()].filter(name => name !== runtimes.standard.name)]
   const facts = readHostFacts(kernel, runtimeNames)
-  const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname(), defaultLog: options.defaultLog ?? { driver: 'json-file', options: {} } })
+  const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname(), defaultLog: options.defaultLog ?? { driver: 'json-file', options: {} }, defaults: options.containerDefaults ?? NO_DEFAULTS })
   const files = new ContainerFiles({ table, volumes, snapshotter, kernel, layersOf: container => runner.layers(container) })
   const containers = new LocalContainers({ files, logs, table, images, snapshotter, launcher, networks: networking.containers, kernel, clock, lifecycle, creator, tasks })
   const graphDriver = (image: StoredImage): { readonly Name: string; readonly Data: Readonly<Record<string, string>> } => ({

@@ -16,6 +16,7 @@ import { clusterInfoToJson } from '../http/convert/cluster.ts'
 import { CryptoRandom } from '../platform/clock/crypto-random.ts'
 import { SystemClock } from '../platform/clock/system-clock.ts'
 import { LevelStore } from '../platform/storage/level-store.ts'
+import { containerDefaults } from './container-defaults.ts'
 import { createControlBackend } from './control-client.ts'
 import type { DaemonConfig } from './daemon-config.ts'
 import { listenOnHosts } from './listen.ts'
@@ -105,7 +106,7 @@ async function createEngine(live: LiveConfig, logger: Logger, { kernel, clock, r
   return createLocalEngine({
     dataRoot: config.dataRoot, execRoot: config.execRoot, cgroupParent: config.cgroupParent, kernel, clock, random, logger,
     monitorPath: fileURLToPath(new URL('../../../agent/monitor/shoal-monitor', import.meta.url)),
-    defaultLog: { driver: config.logDriver, options: config.logOptions },
+    defaultLog: { driver: config.logDriver, options: config.logOptions }, containerDefaults: containerDefaults(config),
     registries: () => registryConfig(live.current),
     ...(config.runtime === '' ? {} : { runtimes: [config.runtime as 'crun' | 'runc'] }),
     networks: async ({ events, connectable }) => {

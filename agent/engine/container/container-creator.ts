@@ -13,6 +13,7 @@ import { mayBeInImage } from '../volume/image-path.ts'
 import type { LocalVolumes } from '../volume/local-volumes.ts'
 import type { Container } from './container.ts'
 import { checkName, completeHostConfig, mergeConfig, validateCreate } from './container-create.ts'
+import { withDefaults, type ContainerDefaults } from './container-defaults.ts'
 import { mountRequests, type MountRequest } from './container-mounts.ts'
 import type { HostFacts } from './host-facts.ts'
 import { parseLink } from './link-environment.ts'
@@ -36,6 +37,7 @@ export interface CreatorOptions {
   readonly facts: HostFacts
   readonly hostname: string
   readonly defaultLog: DefaultLog
+  readonly defaults: ContainerDefaults
 }
 
 /** The daemon's --log-driver and --log-opt. */
@@ -55,7 +57,7 @@ export class ContainerCreator {
     const image = images.get(request.config.Image ?? '')
     checkPlatform(request.platform ?? '', request.config.Image ?? '', image.file)
     const merged = mergeConfig(request.config, image.file.config ?? {})
-    const { host: checked, warnings } = validateCreate(merged, completeHostConfig(withDefaultLog(request.hostConfig ?? {}, this.#options.defaultLog), facts), facts)
+    const { host: checked, warnings } = validateCreate(merged, completeHostConfig(withDefaults(withDefaultLog(request.hostConfig ?? {}, this.#options.defaultLog), this.#options.defaults), facts), facts)
     const hostConfig = this.#withIds(checked)
     checkLogOptions(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {})
     await checkWorkingDirectory(merged.WorkingDir ?? '', image.diffIds.map(diffId => images.layers.directory(diffId)).reverse())

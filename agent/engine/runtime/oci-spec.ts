@@ -120,7 +120,8 @@ export function buildProcess(input: Pick<SpecInput, 'hostConfig' | 'args' | 'env
     ...(rlimits.length === 0 ? {} : { rlimits }),
     noNewPrivileges: input.noNewPrivileges,
     ...(input.appArmor === '' ? {} : { apparmorProfile: input.appArmor }),
-    ...(hostConfig.OomScoreAdj === undefined || hostConfig.OomScoreAdj === 0 ? {} : { oomScoreAdj: hostConfig.OomScoreAdj }),
+    // Said always: the daemon's own, which a unit may set low, is not the container's.
+    oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
   }
 }
 

@@ -1,6 +1,7 @@
 import { accepted, refused, working } from './setting.ts'
-import { ANYTHING, badConfig, BYTES, integerType, LIST, SWITCH, TEXT, textType } from './setting-types.ts'
+import { ANYTHING, badConfig, BYTES, choiceType, expectObject, integerType, LIST, SWITCH, TEXT, textType, type SettingType } from './setting-types.ts'
 
+const ULIMIT_NAMES: readonly string[] = ['core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime', 'sigpending', 'stack']
 const RUNTIME = textType(name => {
   if (name !== '' && name !== 'crun' && name !== 'runc') throw badConfig(`unknown runtime ${name}: crun or runc`)
   return name
@@ -10,23 +11,46 @@ const STORAGE_DRIVER = textType(name => {
   return name
 })
 
+/** nofile=1024:2048, or in the file {"nofile": {"Name": "nofile", "Soft": 1024, "Hard": 2048}}. */
+const ULIMITS: SettingType<readonly Ulimit[]> = {
+  flagForm: 'words',
+  fromFlag: (words, name) => words.map(word => {
+    const match = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(word)
+    if (match === null) throw badConfig(`invalid argument "${word}" for "--${name}" flag: invalid ulimit argument: ${word}`)
+    return checkUlimit(match[1] ?? '', Number(match[2]), Number(match[3] ?? match[2]))
+  }),
+  fromJson: (value, name) => Object.entries(expectObject(value, name)).map(([key, item]) => {
+    const { Soft, Hard } = expectObject(item, `${name}.${key}`)
+    if (typeof Soft !== 'number' || typeof Hard !== 'number') throw badConfig(`${name}.${key} takes {"Name": "${key}", "Soft": 1024, "Hard": 1024}`)
+    return checkUlimit(key, Soft, Hard)
+  }),
+}
+
+export interface Ulimit { readonly Name: string; readonly Soft: number; readonly Hard: number }
+
+function checkUlimit(Name: string, Soft: number, Hard: number): Ulimit {
+  if (!ULIMIT_NAMES.includes(Name)) throw badConfig(`invalid ulimit type: ${Name}`)
+  if (Hard !== -1 && (Soft === -1 || Soft > Hard)) throw badConfig(`ulimit soft limit must be less than or equal to hard limit: ${Soft} > ${Hard}`)
+  return { Name, Soft, Hard }
+}
+
 /** What containers get when they ask for nothing else, and who runs them. */
 export const CONTAINER_SETTINGS = {
   cgroupParent: working({ flag: '--cgroup-parent <path>', key: 'cgroup-parent', type: TEXT, fallback: '/shoal', help: 'parent cgroup of all containers' }),
   runtime: working({ flag: '--default-runtime <name>', key: 'default-runtime', type: RUNTIME, fallback: '', help: 'crun or runc; chosen by itself when not given' }),
+  defaultUlimits: working({ flag: '--default-ulimit <name=soft:hard>', key: 'default-ulimits', type: ULIMITS, fallback: [], help: 'limit of processes in containers that set none' }),
+  defaultShmBytes: working({ flag: '--default-shm-size <bytes>', key: 'default-shm-size', type: BYTES, fallback: 0, help: 'size of /dev/shm in containers that set none (64M)' }),
+  defaultIpcMode: working({ flag: '--default-ipc-mode <mode>', key: 'default-ipc-mode', type: choiceType(['private', 'shareable'] as const, mode => `IPC mode "${mode}" is not supported as default value; use "shareable" or "private"`), fallback: 'private', help: 'private or shareable' }),
+  defaultCgroupNamespace: working({ flag: '--default-cgroupns-mode <mode>', key: 'default-cgroupns-mode', type: choiceType(['', 'host', 'private'] as const, mode => `invalid default cgroup namespace (${mode}): use "host" or "private"`), fallback: '', help: 'host or private; by the cgroup version when not given' }),
+  init: working({ flag: '--init', key: 'init', type: SWITCH, fallback: false, help: 'run an init in containers that do not say' }),
+  noNewPrivileges: working({ flag: '--no-new-privileges', key: 'no-new-privileges', type: SWITCH, fallback: false, help: 'no-new-privileges in containers that do not say' }),
+  seccompProfile: working({ flag: '--seccomp-profile <path>', key: 'seccomp-profile', type: TEXT, fallback: 'builtin', help: 'a profile, builtin or unconfined, for containers that name none' }),
 
   storageDriver: accepted({ flag: '-s, --storage-driver <name>', key: 'storage-driver', type: STORAGE_DRIVER, why: 'overlay2 is what is used' }),
   storageOptions: refused({ flag: '--storage-opt <option>', key: 'storage-opts', type: LIST, unless: [], why: 'overlay2 has no options here' }),
   addRuntime: refused({ flag: '--add-runtime <name=path>', key: 'runtimes', type: ANYTHING, why: 'crun and runc are the runtimes' }),
-  defaultUlimits: refused({ flag: '--default-ulimit <name=soft:hard>', key: 'default-ulimits', type: ANYTHING, why: 'not there yet' }),
-  defaultShmSize: refused({ flag: '--default-shm-size <bytes>', key: 'default-shm-size', type: BYTES, unless: 64 * 2 ** 20, why: 'not there yet' }),
-  defaultIpcMode: refused({ flag: '--default-ipc-mode <mode>', key: 'default-ipc-mode', type: TEXT, unless: 'private', why: 'not there yet' }),
-  defaultCgroupnsMode: refused({ flag: '--default-cgroupns-mode <mode>', key: 'default-cgroupns-mode', type: TEXT, why: 'not there yet' }),
-  init: refused({ flag: '--init', key: 'init', type: SWITCH, unless: false, why: 'give --init to each container' }),
   initPath: refused({ flag: '--init-path <path>', key: 'init-path', type: TEXT, unless: '', why: 'the init of --init is the monitor itself' }),
   defaultInit: refused({ key: 'default-init', type: TEXT, unless: '', why: 'the init of --init is the monitor itself' }),
-  noNewPrivileges: refused({ flag: '--no-new-privileges', key: 'no-new-privileges', type: SWITCH, unless: false, why: 'not there yet' }),
-  seccompProfile: refused({ flag: '--seccomp-profile <path>', key: 'seccomp-profile', type: TEXT, unless: 'builtin', why: 'not there yet' }),
   selinuxEnabled: refused({ flag: '--selinux-enabled', key: 'selinux-enabled', type: SWITCH, unless: false, why: 'SELinux labels are not there yet' }),
   usernsRemap: refused({ flag: '--userns-remap <user>', key: 'userns-remap', type: TEXT, unless: '', why: 'not there yet' }),
   cdiSpecDirs: refused({ flag: '--cdi-spec-dir <dir>', key: 'cdi-spec-dirs', type: LIST, unless: [], why: 'not there yet' }),
