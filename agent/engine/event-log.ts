@@ -16,6 +16,7 @@ export class EventLog implements EngineEvents {
   readonly #recent: EventMessage[] = []
   readonly #subscribers = new Set<Channel<EventMessage>>()
   #lastNanos = 0n
+  #count = 0
 
   constructor(clock: Clock) { this.#clock = clock }
 
@@ -29,6 +30,7 @@ export class EventLog implements EngineEvents {
       ...(type === 'container' ? { status: action, id, from: attributes['image'] ?? '' } : type === 'image' ? { status: action, id } : {}), Type: type, Action: action, Actor: { ID: id, Attributes: attributes }, scope: 'local' as const,
       time: Math.floor(nowMs / 1000), timeNano: Number(this.#lastNanos),
     }
+    this.#count++
     this.#recent.push(event)
     if (this.#recent.length > RECENT_MAX) this.#recent.shift()
     for (const subscriber of this.#subscribers) subscriber.push(event)
@@ -46,6 +48,8 @@ export class EventLog implements EngineEvents {
     return channel
   }
 
+  /** How many were published. */
+  get count(): number { return this.#count }
   get subscriberCount(): number { return this.#subscribers.size }
 
   recent(): readonly EventMessage[] { return [...this.#recent] }

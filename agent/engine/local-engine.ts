@@ -66,6 +66,8 @@ export interface LocalEngineOptions {
   readonly runtimes?: readonly ('crun' | 'runc')[]
   /** For containers that name no log driver; json-file without options. */
   readonly defaultLog?: DefaultLog
+  /** Told of each health check of a container. */
+  readonly onHealthCheck?: (failed: boolean) => void
   /** For containers that do not say. */
   readonly containerDefaults?: ContainerDefaults
   /** How registries are reached, asked anew each time. Default: Docker Hub and others by TLS, loopback also without. */
@@ -134,7 +136,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   })
   const publish = (container: Container, action: string, more: Readonly<Record<string, string>> = {}): void => runner.publish(container, action, more)
   const execs = new LocalExecs({ table, launcher, kernel, random, tasks, publish })
-  const health = new HealthMonitor({ clock, publish, probe: (container, command, signal) => execs.run(container, command, signal) })
+  const health = new HealthMonitor({ clock, publish, onCheck: options.onHealthCheck, probe: (container, command, signal) => execs.run(container, command, signal) })
   const lifecycle = new Lifecycle({ runner, health, logs, table, volumes, snapshotter, kernel, events, clock, logger, tasks, onRemoved: container => {
     execs.forget(container)
     const { imageId, diffIds } = container.record

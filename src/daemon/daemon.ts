@@ -21,6 +21,9 @@ import { createControlBackend } from './control-client.ts'
 import type { DaemonConfig } from './daemon-config.ts'
 import { listenOnHosts } from './listen.ts'
 import type { LiveConfig } from './live-config.ts'
+import type { DaemonMetrics } from './metrics/daemon-metrics.ts'
+import { createEngineMetrics } from './metrics/engine-metrics.ts'
+import { MetricsServer } from './metrics/metrics-server.ts'
 import { createNodeAgent } from './node-agent.ts'
 import { reloadAttributes } from './reload-attributes.ts'
 import { networkOptions } from './network-options.ts'
@@ -65,7 +68,12 @@ export class Daemon implements AsyncDisposable {
     const kernel = createLinuxKernel()
     const id = engineId(config.dataRoot, random)
     const attachments: PlainAttachments = new PlainAttachments({ clock, logger, containers: () => engine.containers })
-    const engine = this.#own(await createEngine(live, logger, { kernel, clock, random, attachments }))
+    let metrics: DaemonMetrics | undefined
+    const engine = this.#own(await createEngine(live, logger, { kernel, clock, random, attachments, onHealthCheck: failed => metrics?.healthCheck(failed) }))
+    if (config.metricsAddress !== '') {
+      metrics = createEngineMetrics(engine, kernel, id)
+      this.#own(await MetricsServer.listen(config.metricsAddress, metrics, logger))
+    }
     const swarm = this.#own(new SwarmNode({
       dataFolder: config.dataRoot, execFolder: config.execRoot, logLevel: config.logLevel, clock, random, logger,
       createAgent: async options => createNodeAgent({ engine, attachments, config: () => live.current, kv, clock, random, logger }, options),
@@ -78,7 +86,7 @@ export class Daemon implements AsyncDisposable {
     const server = this.#own(createApiServer({
       logger, clock, random, version: VERSION, experimental: config.experimental, corsOrigins: config.corsHeader,
       backends: {
-        system, containers: engine.containers, execs: engine.execs, images: engine.images, builder: engine.builder, networks: engine.networks, volumes: engine.volumes, events: engine.events,
+        system, containers: metrics?.timedContainers(engine.containers) ?? engine.containers, execs: engine.execs, images: metrics?.timedImages(engine.images) ?? engine.images, builder: engine.builder, networks: metrics?.timedNetworks(engine.networks) ?? engine.networks, volumes: engine.volumes, events: engine.events,
         swarm: swarmBackend, control: createControlBackend(() => swarm.manager(), () => swarm.untilManagerAnswers()),
       },
     }))
@@ -100,13 +108,21 @@ async function claimDataRoot(dataRoot: string): Promise<LevelStore> {
   }
 }
 
-async function createEngine(live: LiveConfig, logger: Logger, { kernel, clock, random, attachments }: { readonly kernel: Kernel; readonly clock: SystemClock; readonly random: CryptoRandom; readonly attachments: PlainAttachments }): Promise<LocalEngine> {
+interface EngineParts {
+  readonly kernel: Kernel
+  readonly clock: SystemClock
+  readonly random: CryptoRandom
+  readonly attachments: PlainAttachments
+  readonly onHealthCheck: (failed: boolean) => void
+}
+
+async function createEngine(live: LiveConfig, logger: Logger, { kernel, clock, random, attachments, onHealthCheck }: EngineParts): Promise<LocalEngine> {
   const config = live.current
   const networkKernel = createLinuxNetworkKernel()
   return createLocalEngine({
     dataRoot: config.dataRoot, execRoot: config.execRoot, cgroupParent: config.cgroupParent, kernel, clock, random, logger,
     monitorPath: fileURLToPath(new URL('../../../agent/monitor/shoal-monitor', import.meta.url)),
-    defaultLog: { driver: config.logDriver, options: config.logOptions }, containerDefaults: containerDefaults(config),
+    defaultLog: { driver: config.logDriver, options: config.logOptions }, containerDefaults: containerDefaults(config), onHealthCheck,
     registries: () => registryConfig(live.current),
     ...(config.runtime === '' ? {} : { runtimes: [config.runtime as 'crun' | 'runc'] }),
     networks: async ({ events, connectable }) => {

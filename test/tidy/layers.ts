@@ -41,6 +41,7 @@ export const HOMES: readonly (readonly [specifier: RegExp, folders: readonly str
   [/^@grpc\/grpc-js$/, ['src/platform/rpc']],
   [/^protobufjs/, ['src/api']],
   [/^pino$/, ['src/platform']],
+  [/^prom-client$/, ['src/daemon/metrics']],
   [/^raft-ts\//, ['manager']],
   [/^ws$/, ['src/http/server']],
   [/^find-my-way$/, ['src/http/server']],

@@ -10,6 +10,8 @@ export interface HealthMonitorOptions {
   /** Runs a command in the container; rejects when the signal aborts, after killing it. */
   readonly probe: (container: Container, command: readonly string[], signal: AbortSignal) => Promise<{ readonly exitCode: number; readonly output: string }>
   readonly publish: (container: Container, action: string) => void
+  /** Told of each check that was made. */
+  readonly onCheck?: ((failed: boolean) => void) | undefined
 }
 
 /** Runs health checks while a container runs. */
@@ -34,6 +36,7 @@ export class HealthMonitor {
       }
       if (container.state.status !== 'running') continue
       const result = await this.#probe(container, plan, signal)
+      this.#options.onCheck?.(result.ExitCode !== 0)
       if (!signal.aborted) await this.#record(container, result, plan, clock.monotonicMs() - startMs)
     }
   }

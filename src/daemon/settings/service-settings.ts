@@ -52,7 +52,7 @@ export const SERVICE_SETTINGS = {
   criContainerd: refused({ flag: '--cri-containerd', key: 'cri-containerd', type: SWITCH, unless: false, why: 'there is no containerd to serve Kubernetes with' }),
   rootless: refused({ flag: '--rootless', key: 'rootless', type: SWITCH, unless: false, why: 'the daemon needs root' }),
   experimental: working({ flag: '--experimental', key: 'experimental', type: SWITCH, fallback: false, help: 'say so in info; nothing else depends on it' }),
-  metricsAddress: refused({ flag: '--metrics-addr <address>', key: 'metrics-addr', type: TEXT, unless: '', why: 'not there yet' }),
+  metricsAddress: working({ flag: '--metrics-addr <address>', key: 'metrics-addr', type: TEXT, fallback: '', help: 'host:port where Prometheus reads metrics' }),
   corsHeader: working({ flag: '--api-cors-header <origins>', key: 'api-cors-header', type: TEXT, fallback: '', help: 'Access-Control-Allow-Origin of every answer' }),
   authorizationPlugins: refused({ flag: '--authorization-plugin <name>', key: 'authorization-plugins', type: LIST, unless: [], why: 'authorization plugins are left out; use TLS client certificates, or a proxy that decides' }),
   oomScoreAdjust: working({ flag: '--oom-score-adjust <score>', key: 'oom-score-adjust', type: integerType(-1000), fallback: 0, help: 'oom_score_adj of the daemon; 0: as it was started' }),
