@@ -18,6 +18,8 @@ export function requestBody(incoming: IncomingMessage): Readable {
       callback(error)
     },
   })
+  // A handler that never reads its body hears nothing of a client that leaves; the process must not end of it.
+  body.on('error', () => undefined)
   const onData = (chunk: Buffer): void => { if (!body.push(chunk)) incoming.pause() }
   incoming.on('data', onData)
   incoming.pause()

@@ -1,0 +1,164 @@
+/**
+ * 100,000 requests that are wrong in many ways, against a real daemon: it does not crash, leaks nothing, and says of each what is wrong with it.
+ * FUZZ_SEED repeats a run, FUZZ_REQUESTS changes how many.
+ */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { after, before, test } from 'node:test'
+import { SeededRandom } from '../../src/platform/clock/seeded-random.ts'
+import { eventually, Lab } from '../support/lab.ts'
+import { Caller, type Answered } from './fuzz/caller.ts'
+import { FIXTURE, readOperations, RequestMaker, type FuzzedRequest } from './fuzz/request-maker.ts'
+import { tracesOf, type Traces } from './fuzz/traces.ts'
+import { wireGarbage } from './fuzz/wire-garbage.ts'
+
+const NAME = 'shoallongfuzz'
+const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 100_000)
+const WIRE_SHARE = 0.04
+const CONCURRENCY = 12
+/** How often the fixture is looked after, in requests. */
+const FIXTURE_EVERY = 500
+const WIRE_PATIENCE_MS = 150
+const LOG_SHOWN = 6_000
+const SETTLE_MS = 30_000
+/** Caches fill and the heap finds its size in the first run; in the second, of as many requests, it may not grow by more. */
+const GROWTH_MAX_MIB = 96
+const DESCRIPTORS_GROWTH_MAX = 8
+/** 5xx answers that are right: what is not there, and what the machine refuses. */
+const DOCUMENTED = [/not supported|not implemented|left out/i, /This node is not a swarm manager|not part of a swarm|swarm/i, /registry|no such host|lookup|EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ENETUNREACH/i, /OCI runtime|runtime create failed|cgroup/i]
+
+let lab: Lab
+let caller: Caller
+const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1_000_000)
+before(async () => {
+  lab = await Lab.up(NAME, 1)
+  caller = new Caller(lab.socket(1))
+})
+after(async () => {
+  caller?.close()
+  await lab?.[Symbol.asyncDispose]()
+})
+
+test('no request crashes the daemon, makes it leak, or gets an answer that is none', { timeout: 600_000 }, async t => {
+  const pid = lab.pid(1, 'daemon')
+  t.diagnostic(`seed ${seed}`)
+  t.after(() => { if (!isAlive(pid)) t.diagnostic(`the daemon is gone:\n${lab.log(1).slice(-LOG_SHOWN)}`) })
+  await clean()
+  await storm(new SeededRandom(seed), REQUESTS / 10)
+  await clean()
+  const first = await settled(pid, undefined)
+  const faults = await storm(new SeededRandom(seed + 1), REQUESTS)
+  await clean()
+  const last = await settled(pid, first)
+  t.diagnostic(`descriptors ${first.descriptors.length} -> ${last.descriptors.length}, resident ${first.residentMiB.toFixed(0)} -> ${last.residentMiB.toFixed(0)} MiB`)
+  assert.equal(lab.pid(1, 'daemon'), pid)
+  assert.deepEqual([...faults.values()].slice(0, 20), [], `seed ${seed}: ${faults.size} kinds of wrong answers`)
+  assert.deepEqual({ mounts: last.mounts, cgroups: last.cgroups, monitors: last.monitors }, { mounts: first.mounts, cgroups: first.cgroups, monitors: first.monitors })
+  assert.ok(last.descriptors.length <= first.descriptors.length + DESCRIPTORS_GROWTH_MAX, `descriptors: ${difference(first.descriptors, last.descriptors)}`)
+  assert.ok(last.residentMiB < first.residentMiB + GROWTH_MAX_MIB, `resident: ${first.residentMiB} -> ${last.residentMiB} MiB`)
+})
+
+/** @returns what was wrong, by kind */
+async function storm(random: SeededRandom, requests: number): Promise<Map<string, string>> {
+  const maker = new RequestMaker(random, readOperations())
+  const faults = new Map<string, string>()
+  let ids = await fixture()
+  let made = 0
+  const worker = async (): Promise<void> => {
+    while (made++ < requests) {
+      if (made % FIXTURE_EVERY === 0) ids = await fixture()
+      if (random.next() < WIRE_SHARE) {
+        await caller.raw(wireGarbage(random, ids), WIRE_PATIENCE_MS)
+        continue
+      }
+      const request = maker.next()
+      const answer = await caller.call(request.operation.method, request.target, { headers: request.headers, body: request.body })
+      const fault = wrong(request, answer)
+      if (fault !== undefined) faults.set(`${request.operation.method} ${request.operation.path} ${typeof answer === 'string' ? answer : answer.status} ${fault.slice(0, 60)}`, `${request.operation.method} ${request.target.slice(0, 200)} ${request.body?.toString().slice(0, 1_000) ?? ''} -> ${fault}`)
+    }
+  }
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker))
+  return faults
+}
+
+function wrong(request: FuzzedRequest, answer: Answered | 'broken' | 'silent'): string | undefined {
+  if (answer === 'silent') return 'no answer'
+  // With a body that is not read, or a connection that was closed for the request before, the daemon may close without an answer.
+  if (answer === 'broken') return undefined
+  const { status, contentType, body, cut } = answer
+  if (request.operation.method === 'HEAD') return status >= 500 ? `status ${status}` : undefined
+  if (status >= 400 && !cut) {
+    const message = messageOf(body)
+    if (typeof message !== 'string' || message === '') return `status ${status} without a message: ${body.slice(0, 200)}`
+    if (status >= 500 && !DOCUMENTED.some(known => known.test(message))) return `status ${status}: ${message}`
+    if (/TypeError|RangeError|Cannot read prop|is not a function|undefined|assert/i.test(message)) return `status ${status}: ${message}`
+    return undefined
+  }
+  if (status < 400 && !cut && contentType.startsWith('application/json') && body !== '') return body.split(/\r?\n/).every(line => line === '' || isJson(line)) || isJson(body) ? undefined : `not JSON: ${body.slice(0, 200)}`
+  return undefined
+}
+
+function messageOf(body: string): unknown {
+  try {
+    return (JSON.parse(body) as { message?: unknown }).message
+  } catch {
+    return undefined
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Makes what the requests mean by its name, when they have removed it. */
+async function fixture(): Promise<{ readonly container: string; readonly exec: string }> {
+  await caller.json('DELETE', '/swarm/leave?force=1').catch(() => undefined)
+  await caller.json('POST', '/networks/create', { Name: FIXTURE })
+  await caller.json('POST', '/volumes/create', { Name: FIXTURE })
+  await caller.json('POST', `/images/busybox/tag?repo=${FIXTURE}`)
+  await caller.json('POST', `/containers/create?name=${FIXTURE}`, { Image: 'busybox', Cmd: ['sleep', '1000'], OpenStdin: true })
+  await caller.json('POST', `/containers/${FIXTURE}/unpause`)
+  await caller.json('POST', `/containers/${FIXTURE}/start`)
+  const exec = await caller.json('POST', `/containers/${FIXTURE}/exec`, { Cmd: ['cat'], AttachStdin: true, AttachStdout: true })
+  return { container: FIXTURE, exec: (exec.body as { Id?: string }).Id ?? 'none' }
+}
+
+/** Removes all that the requests made. */
+async function clean(): Promise<void> {
+  await caller.json('POST', '/swarm/leave?force=1')
+  const { body: containers } = await caller.json('GET', '/containers/json?all=1')
+  for (const { Id } of containers as readonly { Id: string }[]) await caller.json('DELETE', `/containers/${Id}?force=1&v=1`)
+  await caller.json('POST', '/networks/prune')
+  await caller.json('POST', `/volumes/prune?filters=${encodeURIComponent('{"all":["1"]}')}`)
+}
+
+/** The traces when they no longer shrink towards those before. */
+async function settled(pid: number, before: Traces | undefined): Promise<Traces> {
+  let last = tracesOf(pid, NAME)
+  await eventually('the daemon lets go', SETTLE_MS, async () => {
+    const previous = last.descriptors.length
+    last = tracesOf(pid, NAME)
+    return last.monitors === 0 && last.cgroups === 0 && (before === undefined ? last.descriptors.length === previous : last.descriptors.length <= before.descriptors.length + DESCRIPTORS_GROWTH_MAX) ? true : undefined
+  }).catch(() => undefined)
+  return last
+}
+
+function difference(before: readonly string[], after: readonly string[]): string {
+  const counts = new Map<string, number>()
+  for (const each of after) counts.set(each, (counts.get(each) ?? 0) + 1)
+  for (const each of before) counts.set(each, (counts.get(each) ?? 0) - 1)
+  return [...counts].filter(([, count]) => count > 0).map(([name, count]) => `${count} × ${name}`).join(', ')
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
