@@ -23,11 +23,14 @@ declare -A why=(
   [ca-certificates]='trust for registries'
   [procps]='process list inside containers (docker top)'
   [docker.io]='the stock docker CLI that the tests drive, and a real dockerd to compare with'
+  [docker-compose]='Compose 1.29 and docker-py, which the long tests drive'
   [dnsutils]='asks the name server in tests'
 )
 packages=(crun runc libnftables1 nftables busybox-static iproute2 curl xz-utils zstd gcc libc6-dev make ca-certificates procps)
 [ "$level" = run ] || packages+=(dnsutils)
 if [ "$level" = peer ] || { [ "$level" = test ] && ! command -v docker >/dev/null; }; then packages+=(docker.io); fi
+
+[ "$level" != peer ] || packages+=(docker-compose)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -80,6 +80,14 @@ test('attach upgrades, frames output by version, and keeps output after the clie
     `HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n${frame(1, 'hello').toString('latin1')}`)
 })
 
+test('a body beside an upgrade is not taken for input', async () => {
+  await using api = await startApi(fakeBackends())
+  const { body: { Id } } = await api.call('POST', '/containers/create', { Image: 'busybox', Cmd: ['cat'] })
+  await api.call('POST', `/containers/${Id}/start`)
+  const head = `POST /v1.50/containers/${Id}/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"stream":true}`
+  assert.ok((await exchange(api, [head, 'hello'])).endsWith(frame(1, 'hello').toString('latin1')))
+})
+
 test('attach without Upgrade answers the old way, with 200 and a raw stream', async () => {
   await using api = await startApi(fakeBackends())
   const { body: { Id } } = await api.call('POST', '/containers/create', { Image: 'busybox', Cmd: ['cat'], Tty: true })

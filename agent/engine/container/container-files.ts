@@ -165,7 +165,7 @@ async function find(view: View, wanted: string, follow: boolean, ref: string, pa
     return await view.root.find(wanted, { follow })
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error
+    if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ENAMETOOLONG') throw error
     throw new ShoalError('not-found', 'no-such-path', `Could not find the file ${path} in container ${ref}`, { cause: error })
   }
 }

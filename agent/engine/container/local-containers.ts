@@ -216,7 +216,13 @@ export class LocalContainers implements Containers {
   }
 
   async changes(ref: string): Promise<readonly FilesystemChange[]> {
-    return (await this.#options.files.changes(this.#get(ref))).map(({ path, kind }) => ({ Path: path, Kind: CHANGE_KINDS[kind] }))
+    try {
+      return (await this.#options.files.changes(this.#get(ref))).map(({ path, kind }) => ({ Path: path, Kind: CHANGE_KINDS[kind] }))
+    } catch (error) {
+      // Removed while it was looked at: then this says so.
+      this.#get(ref)
+      throw error
+    }
   }
 
   async export(ref: string): Promise<Readable> {

@@ -81,6 +81,8 @@ async function addLayer(tar: Pack, store: ImageStore, diffId: string, scratch: s
   const { size } = await stat(path)
   await new Promise<void>((resolve, reject) => {
     const entry = tar.entry({ name: blobName(diffId), size, mtime: epoch() }, error => { if (error) reject(error); else resolve() })
+    // A client that leaves destroys the archive, and the entry with it.
+    entry.on('error', reject)
     createReadStream(path).on('error', reject).pipe(entry)
   })
   return size

@@ -20,6 +20,9 @@ import { clientError, RegistryRefusal } from './registry-error.ts'
 import { RepositoryClient } from './repository-client.ts'
 import { searchIndex } from './search-index.ts'
 
+/** A longer one is cut in messages. */
+const ADDRESS_SHOWN = 100
+
 export interface RegistryImagesOptions {
   readonly store: ImageStore
   readonly downloads: LayerDownloads
@@ -82,6 +85,7 @@ export class RegistryImages {
   async login(credentials: RegistryCredentials, signal?: AbortSignal): Promise<{ readonly Status: string; readonly IdentityToken: string }> {
     const address = (credentials.serveraddress ?? '').replace(/^https?:\/\//, '').replace(/\/.*$/, '')
     const domain = address === '' || address === 'index.docker.io' ? HUB_DOMAIN : address
+    if (!URL.canParse(`https://${domain}`)) throw new ShoalError('invalid-argument', 'bad-registry-address', `invalid registry address: ${JSON.stringify(address.slice(0, ADDRESS_SHOWN))}`)
     try {
       const { identityToken } = await this.#options.registries.at(domain, credentials, { mirrors: false, signal }, async session => session.verify(signal))
       return { Status: 'Login Succeeded', IdentityToken: identityToken }

@@ -30,7 +30,7 @@ export function shaped(shape: Shape, value: unknown, path = ''): unknown {
   if (typeof shape === 'string') return shapedScalar(shape, value, path)
   if (shape.kind === 'list') {
     if (!Array.isArray(value)) throw mismatch(path, 'a list', value)
-    return value.map((item, index) => shaped(shape.of, item, `${path}[${index}]`))
+    return value.map((item, index) => shaped(shape.of, item, `${path}[${index}]`) ?? zeroOf(shape.of))
   }
   if (typeof value !== 'object' || Array.isArray(value)) throw mismatch(path, 'an object', value)
   const entries: [string, unknown][] = []
@@ -38,9 +38,21 @@ export function shaped(shape: Shape, value: unknown, path = ''): unknown {
     const name = shape.kind === 'map' ? key : Object.hasOwn(shape.fields, key) ? key : shape.byLowerCase.get(key.toLowerCase())
     if (name === undefined) continue
     const inner = shaped(shape.kind === 'map' ? shape.of : shape.fields[name] ?? 'any', item, path === '' ? name : `${path}.${name}`)
-    if (inner !== undefined || shape.kind === 'map') entries.push([name, inner])
+    if (inner !== undefined || shape.kind === 'map') entries.push([name, inner ?? (shape.kind === 'map' ? zeroOf(shape.of) : undefined)])
   }
   return Object.fromEntries(entries)
+}
+
+/** What Go's decoder makes of null inside of a list or a map. */
+function zeroOf(shape: Shape): unknown {
+  switch (shape) {
+    case 'string': return ''
+    case 'integer': case 'number': return 0
+    case 'boolean': return false
+    case 'any': return undefined
+    case 'words': return []
+    default: return shape.kind === 'list' ? [] : {}
+  }
 }
 
 function shapedScalar(shape: Shape & string, value: unknown, path: string): unknown {

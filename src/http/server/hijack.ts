@@ -24,6 +24,7 @@ export function takeSocket(incoming: IncomingMessage): Socket {
  */
 export function hijack(incoming: IncomingMessage, reply: Reply & { readonly kind: 'hijack' }, clock: Clock): void {
   const isUpgrade = incoming.headers.upgrade !== undefined
+  if (isUpgrade && !incoming.complete && incoming.headers['content-length'] !== undefined) return afterBody(incoming, () => hijack(incoming, reply, clock), () => abandon(reply.stream))
   // Some clients send input as a chunked request body instead of raw bytes after it.
   const isBodyOpen = !incoming.complete
   const socket = isBodyOpen ? incoming.socket : takeSocket(incoming)
@@ -35,6 +36,14 @@ export function hijack(incoming: IncomingMessage, reply: Reply & { readonly kind
   if (reply.input) input.pipe(reply.stream)
   else input.resume()
   joinOutput(reply.stream, socket, clock)
+}
+
+/** A body of told length beside an upgrade is no input (dockerode repeats its query there): it is read and dropped before the connection changes hands. */
+function afterBody(incoming: IncomingMessage, go: () => void, giveUp: () => void): void {
+  incoming.removeAllListeners('data')
+  incoming.once('end', go)
+  incoming.once('close', () => { if (!incoming.complete) giveUp() })
+  incoming.resume()
 }
 
 /** Lets go of a stream whose client left before it began. A destroyed stream may still report an error; nobody is left to hear it. */

@@ -4,11 +4,14 @@ import { connect } from 'node:net'
 const SOCKETS_MAX = 16
 const BODY_MAX = 2 ** 20
 /** Answers that go on (events, logs, attach, waits) are left after their head. */
-const PATIENCE_MS = 300
+const PATIENCE_MS = 60
 /** Whatever has not even a head by then hangs. */
 export const ANSWER_MAX_MS = 20_000
 
 export interface Answered { readonly status: number; readonly contentType: string; readonly body: string; readonly cut: boolean }
+
+/** 'broken' when the daemon closed the connection without an answer, 'silent' when none came in time, 'left' when the client did not wait for one. */
+export type Unanswered = 'broken' | 'silent' | 'left'
 
 /** A client that keeps its connections, and leaves those that go on. */
 export class Caller {
@@ -17,15 +20,14 @@ export class Caller {
 
   constructor(socketPath: string) { this.#socketPath = socketPath }
 
-  /** @returns 'broken' when the daemon closed the connection without an answer, 'silent' when none came in time */
-  async call(method: string, path: string, options: { readonly headers?: Readonly<Record<string, string>>; readonly body?: Buffer | undefined; readonly patienceMs?: number } = {}): Promise<Answered | 'broken' | 'silent'> {
+  async call(method: string, path: string, options: { readonly headers?: Readonly<Record<string, string>>; readonly body?: Buffer | undefined; readonly patienceMs?: number; readonly leaveMs?: number } = {}): Promise<Answered | Unanswered> {
     return new Promise(resolve => {
       const { body } = options
       const headers = { ...options.headers, ...(body === undefined ? {} : { 'content-length': String(body.length) }) }
       const request = http.request({ socketPath: this.#socketPath, agent: this.#agent, method, path, headers })
-      const silence = setTimeout(() => { resolve('silent'); request.destroy() }, ANSWER_MAX_MS)
+      const silence = setTimeout(() => { resolve(options.leaveMs === undefined ? 'silent' : 'left'); request.destroy() }, options.leaveMs ?? ANSWER_MAX_MS)
       const done = (answer: Answered | 'broken'): void => { clearTimeout(silence); resolve(answer) }
-      request.on('error', (error) => { if (process.env['FUZZ_DEBUG']) console.error(method, path.slice(0,100), String(error)); done('broken') })
+      request.on('error', () => done('broken'))
       request.on('upgrade', (response, socket) => { socket.on('error', () => socket.destroy()).destroy(); done({ status: response.statusCode ?? 0, contentType: '', body: '', cut: true }) })
       request.on('response', response => {
         clearTimeout(silence)
@@ -41,7 +43,7 @@ export class Caller {
   }
 
   async json(method: string, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: unknown }> {
-    const ask = (): Promise<Answered | 'broken' | 'silent'> => this.call(method, path, { patienceMs: ANSWER_MAX_MS, ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify(body)) }) })
+    const ask = (): Promise<Answered | Unanswered> => this.call(method, path, { patienceMs: ANSWER_MAX_MS, ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify(body)) }) })
     // A kept connection may have been closed meanwhile: the first one of a storm is asked for again.
     let answer = await ask()
     for (let tries = 0; answer === 'broken' && tries < SOCKETS_MAX; tries++) answer = await ask()

@@ -35,7 +35,7 @@ export class RequestMaker {
 
   next(): FuzzedRequest {
     const operation = this.#oneOf(this.#operations)
-    const path = operation.path.replace(/\{[^}]+\}/g, () => this.#chance(0.6) ? FIXTURE : encodeURIComponent(this.#string()) || 'x')
+    const path = operation.path.replace(/\{[^}]+\}/g, () => this.#chance(0.25) ? FIXTURE : encodeURIComponent(this.#string()) || 'x')
     const query = Object.entries(operation.query).filter(() => this.#chance(0.4)).map(([name, type]) => `${name}=${encodeURIComponent(this.#parameter(name, type))}`)
     const body = operation.body === undefined ? (this.#chance(0.1) ? Buffer.from('{}') : undefined) : this.#body(operation.body)
     return {
