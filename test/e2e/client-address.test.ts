@@ -99,13 +99,21 @@ test('a host calls its own port by its address and by localhost, and a container
   }
 })
 
+/** Resolves when every host has answered a few times more. */
+async function more(answers: ReadonlyMap<number, number>): Promise<void> {
+  const before = new Map(answers)
+  await eventually('every host answers', 10_000, async () => [...answers].every(([host, count]) => count >= (before.get(host) ?? 0) + 5) || undefined)
+}
+
 test('a rolling update and a daemon that is killed and started lose no connection', async () => {
   let isDone = false
   const failures: string[] = []
+  const answers = new Map([1, 2, 3].map(host => [host, 0]))
   const load = Promise.all([1, 2, 3].map(async host => {
     while (!isDone) {
       try {
         assert.equal((await who(host))[1], CLIENT)
+        answers.set(host, (answers.get(host) ?? 0) + 1)
       } catch (error) {
         failures.push(`h${host}: ${String(error)}`)
       }
@@ -114,9 +122,9 @@ test('a rolling update and a daemon that is killed and started lose no connectio
   }))
   await lab.ok(1, 'service', 'update', '--env-add', 'ROUND=2', '--update-order', 'start-first', '--replicas-max-per-node', '2', 'web')
   await lab.lab('kill', '2')
-  await sleep(500)
+  await more(answers)
   await lab.start(2)
-  await sleep(1000)
+  await more(answers)
   isDone = true
   await load
   assert.deepEqual(failures, [])

@@ -82,7 +82,7 @@ function checkPort(key: string, value: string): void {
   if (value.includes(':')) throw refuse(`filter for '${key}' should not contain ':': ${value}`)
   const [range = '', protocol = 'tcp'] = value.split('/')
   const bad = range.split('-').find(port => !/^\d+$/.test(port))
-  if (range === '') throw refuse(`error while looking up for ${key} ${value}: empty string specified for ports.`)
+  if (range === '') throw refuse(`error while looking up for ${key} ${value}: empty string specified for ports`)
   if (bad !== undefined) throw refuse(`error while looking up for ${key} ${value}: strconv.ParseUint: parsing ${JSON.stringify(bad)}: invalid syntax`)
   const [from = '', to = from] = range.split('-')
   if (Number(to) < Number(from)) throw refuse(`error while looking up for ${key} ${value}: invalid range specified for port: ${range}`)

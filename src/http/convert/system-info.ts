@@ -4,7 +4,7 @@ import { isAtLeast, type ApiVersion } from '../server/api-version.ts'
 /** What a host says when it says nothing: clients index into these members without looking. */
 const UNKNOWN: SystemInfo = {
   ID: '', Containers: 0, ContainersRunning: 0, ContainersPaused: 0, ContainersStopped: 0, Images: 0,
-  Driver: 'overlay2', DriverStatus: [], Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null', 'overlay'], Authorization: null, Log: ['json-file', 'none'] },
+  Driver: 'overlay2', DriverStatus: [], Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null', 'overlay'], Authorization: null, Log: ['journald', 'json-file', 'local', 'none', 'syslog'] },
   MemoryLimit: true, SwapLimit: true, CpuCfsPeriod: true, CpuCfsQuota: true, CPUShares: true, CPUSet: true, PidsLimit: true, IPv4Forwarding: true,
   Debug: false, NFd: 0, NGoroutines: 0, SystemTime: '', LoggingDriver: 'json-file', CgroupDriver: 'cgroupfs', CgroupVersion: '2', NEventsListener: 0,
   KernelVersion: '', OperatingSystem: '', OSVersion: '', OSType: 'linux', Architecture: '', IndexServerAddress: 'https://index.docker.io/v1/',

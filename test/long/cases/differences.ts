@@ -64,7 +64,7 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/Error processing tar file\(exit status 1\)/, 'error processing tar file'],
   [/"strconv\.Atoi: parsing \\"(\w+)\\": invalid syntax"/, '"invalid resize height \\"$1\\": invalid syntax"'],
   [/"Error":null,/, ''],
-  [/: Empty string specified/, ': empty string specified'],
+  [/: Empty string specified for ports\./, ': empty string specified for ports'],
   [/: Invalid range specified for the Port/, ': invalid range specified for port'],
   [/daemon: Pool overlaps with other one/, 'daemon: invalid pool request: Pool overlaps with other one'],
   [/invalid restart policy '(\w+)'/, "invalid restart policy: unknown policy '$1'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"],
