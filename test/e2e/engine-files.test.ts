@@ -228,7 +228,7 @@ test('limits change while the container runs and are there again after a restart
   const limits = (): readonly (string | undefined)[] => (kernel.cgroups.version === 2
     ? [kernel.cgroups.read(`${cgroupParent}/${id}`, 'memory', 'memory.max'), kernel.cgroups.read(`${cgroupParent}/${id}`, 'pids', 'pids.max'), kernel.cgroups.read(`${cgroupParent}/${id}`, 'cpu', 'cpu.max')]
     : [kernel.cgroups.read(`${cgroupParent}/${id}`, 'memory', 'memory.limit_in_bytes'), kernel.cgroups.read(`${cgroupParent}/${id}`, 'pids', 'pids.max'), kernel.cgroups.read(`${cgroupParent}/${id}`, 'cpu', 'cpu.cfs_quota_us')]).map(text => text?.trim())
-  await containers.update(id, { Memory: 64 << 20, PidsLimit: 33, NanoCpus: 5e8, RestartPolicy: { Name: 'always' } })
+  await containers.update(id, { Memory: 64 << 20, MemorySwap: 128 << 20, PidsLimit: 33, NanoCpus: 5e8, RestartPolicy: { Name: 'always' } })
   const expected = [String(64 << 20), '33', kernel.cgroups.version === 2 ? '50000 100000' : '50000']
   assert.deepEqual(limits(), expected)
   await assert.rejects(containers.update(id, { Memory: 1 << 30 }), { code: 'invalid-update' })
@@ -282,7 +282,7 @@ test('the stock CLI copies, compares, exports and commits', { skip }, async () =
       docker cp cc:/nope . ; docker cp one cc:/nope/x; docker cp nobody:/x .
       docker export cc | tar -t | grep -c '^root/d/sub/'
       docker commit -m why -c 'CMD ["cat", "/root/renamed"]' cc made:v1 | cut -c1-7; docker run --rm --network none made:v1
-      docker update --memory 64m --cpus 0.5 --restart on-failure:3 cc; docker inspect cc -f '{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.RestartPolicy.Name}}'
+      docker update --memory 64m --memory-swap 128m --cpus 0.5 --restart on-failure:3 cc; docker inspect cc -f '{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.RestartPolicy.Name}}'
       docker ps -as --format '{{.Names}} {{.Size}}' | sed 's/ (virtual.*//'
       docker system df --format '{{.Type}} {{.TotalCount}} {{.Active}}' | head -3
       docker rename cc cc; docker rm cc; docker rmi made:v1 | grep -c Deleted`)
