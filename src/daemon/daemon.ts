@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { CDI_FOLDERS } from '../../agent/engine/runtime/cdi.ts'
 import { createLocalEngine, type LocalEngine } from '../../agent/engine/local-engine.ts'
 import { createLocalNetworks } from '../../agent/engine/network/create-local-networks.ts'
 import { DEFAULT_REGISTRY_CONFIG, type RegistryConfig } from '../../agent/engine/registry/registry-config.ts'
@@ -80,7 +81,7 @@ export class Daemon implements AsyncDisposable {
     }))
     const swarmBackend = createSwarmBackend(swarm)
     const system = createSystemBackend({
-      config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: engine.volumeDrivers, containers: engine.containers, images: engine.images, login: engine.images.login,
+      config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, runtimes: engine.runtimeNames, deviceFolders: CDI_FOLDERS, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: engine.volumeDrivers, containers: engine.containers, images: engine.images, login: engine.images.login,
       clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, tlsInfoOf(swarm.rootPem))),
     })
     const server = this.#own(createApiServer({

@@ -20,6 +20,10 @@ export interface SystemBackendParts {
   readonly engineId: string
   /** The program that is asked for its version, and shown as path. */
   readonly runtime: string
+  /** All that a container can name. */
+  readonly runtimes: readonly string[]
+  /** Where devices of the Container Device Interface are described. */
+  readonly deviceFolders: readonly string[]
   readonly swarm: SwarmNode
   readonly containers: { list(options: { readonly all: boolean }): Promise<readonly ContainerSummary[]> }
   readonly images: { list(options: { readonly all: boolean }): Promise<readonly ImageSummary[]> }
