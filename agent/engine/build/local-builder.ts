@@ -58,8 +58,8 @@ export class LocalBuilder implements Builder {
     const token = `build-${createHexId(this.#parts.random).slice(0, 12)}`
     const cancel = new AbortController()
     this.#running.set(request.buildId === '' ? token : request.buildId, cancel)
+    const ending = AbortSignal.any([signal, cancel.signal])
     try {
-      const ending = AbortSignal.any([signal, cancel.signal])
       await using context = await this.#receive(request, body, ending)
       const quiet: BuildMessage[] = []
       try {
@@ -73,6 +73,8 @@ export class LocalBuilder implements Builder {
         if (quiet.length > 0) yield* quiet
         throw error
       }
+    } catch (error) {
+      throw ending.aborted ? ending.reason : error
     } finally {
       this.#running.delete(request.buildId === '' ? token : request.buildId)
     }

@@ -86,7 +86,7 @@ class SecretFolder implements AsyncDisposable {
 
   static async open(parts: RunMountParts): Promise<SecretFolder> {
     await mkdir(parts.secretsDirectory, { recursive: true, mode: 0o700 })
-    parts.mounts.mount('tmpfs', parts.secretsDirectory, 'tmpfs', SECRETS_TMPFS)
+    await parts.mounts.mount('tmpfs', parts.secretsDirectory, 'tmpfs', SECRETS_TMPFS)
     return new SecretFolder(parts)
   }
 

@@ -53,8 +53,8 @@ export function buildRoutes(backend: BuildBackend | undefined): readonly Route[]
 /** @throws `bad-parameter`, `bad-header` (invalid-argument), `not-supported` */
 export function buildRequest(request: Pick<ApiRequest, 'query' | 'header'>): BuildRequest {
   const { query } = request
-  if (query.flag('squash')) throw notSupported('--squash', 'build in two stages and copy the result into the second')
-  if (query.all('securityopt').some(option => option !== '' && option !== 'null' && option !== '[]')) throw notSupported('--security-opt of a build')
+  if (query.flag('squash')) throw new ShoalError('invalid-argument', 'bad-parameter', 'squash is only supported with experimental mode; build in two stages and copy the result into the second')
+  if (query.all('securityopt').some(option => option !== '' && option !== 'null' && option !== '[]')) throw new ShoalError('invalid-argument', 'bad-parameter', 'The daemon on this platform does not support setting security options on build')
   const isolation = query.text('isolation')
   if (isolation !== '' && isolation !== 'default') throw new ShoalError('invalid-argument', 'bad-parameter', `Unsupported isolation: "${isolation}"`)
   const remote = query.optional('remote')
