@@ -64,11 +64,20 @@ export function buildRequest(request: Pick<ApiRequest, 'query' | 'header'>): Bui
     quiet: query.flag('q'), noCache: query.flag('nocache'), pull: query.flag('pull'),
     cacheFrom: fromJson<readonly string[]>(query, 'cachefrom', STRINGS) ?? [],
     removeContainers: alwaysRemove || query.text('rm') === '' || query.flag('rm'), alwaysRemoveContainers: alwaysRemove,
-    buildArgs: fromJson<Readonly<Record<string, string | undefined>>>(query, 'buildargs', map('string')) ?? {},
+    buildArgs: buildArgs(query),
     labels: fromJson<Readonly<Record<string, string>>>(query, 'labels', map('string')) ?? {},
     target: query.text('target'), platform: query.text('platform'), buildId: query.text('buildid'),
     hostConfig: hostConfig(query), registryAuth: registryAuth(request.header('x-registry-config')), secrets: secrets(request.header(SECRETS_HEADER)),
   }
+}
+
+/** Null is what a client has no value for. */
+function buildArgs(query: Query): Readonly<Record<string, string | undefined>> {
+  const given = fromJson<Readonly<Record<string, unknown>>>(query, 'buildargs', map('any')) ?? {}
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => {
+    if (typeof value !== 'string' && value !== null && value !== undefined) throw new ShoalError('invalid-argument', 'bad-parameter', `error reading build args: ${name} must be a text`)
+    return [name, value ?? undefined]
+  }))
 }
 
 function hostConfig(query: Query): Partial<HostConfig> {
