@@ -109,7 +109,7 @@ export async function removeMountPoints(upper: string, layers: readonly string[]
     const stat = await lstat(place).catch(() => undefined)
     if (stat === undefined || (stat.isCharacterDevice() && stat.rdev === 0) || await isBelow(layers, path, stat.isDirectory())) continue
     if (stat.isDirectory()) { if ((await readdir(place)).length === 0) await rmdir(place) }
-    else if (stat.isCharacterDevice() || (stat.isFile() && stat.size === 0)) await rm(place)
+    else if (stat.isCharacterDevice() || (stat.isFile() && stat.size === 0) || (stat.isSymbolicLink() && path === '/etc/mtab')) await rm(place)
   }
 }
 

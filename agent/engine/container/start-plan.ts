@@ -7,6 +7,7 @@ import { deviceEdits } from '../runtime/cdi.ts'
 import { devicesOf, deviceWeightsOf, throttlesOf } from '../runtime/host-devices.ts'
 import type { OciMount, OciProcess, SpecInput } from '../runtime/oci-spec.ts'
 import { buildProcess } from '../runtime/oci-spec.ts'
+import { makeStandardFiles } from './standard-files.ts'
 import { makeDirectoryInRoot, readInRoot } from '../runtime/path-in-root.ts'
 import { seccompOf, securityOptions } from '../runtime/security-options.ts'
 import { lookUpUser, type LookedUpUser } from '../runtime/user-lookup.ts'
@@ -40,6 +41,7 @@ export async function planStart(record: ContainerRecord, context: StartContext):
   const user = await findUser(context.rootfs, config.User ?? '', hostConfig.GroupAdd ?? [])
   const cwd = config.WorkingDir === undefined || config.WorkingDir === '' ? '/' : config.WorkingDir
   if (cwd !== '/') await makeDirectoryInRoot(context.rootfs, cwd)
+  await makeStandardFiles(context.rootfs)
   const edits = deviceEdits(hostConfig)
   const security = securityOptions(hostConfig.SecurityOpt ?? [])
   const { granted } = chooseCapabilities({ add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [], privileged: hostConfig.Privileged === true }, context.kernel.host.capabilities())

@@ -7,8 +7,10 @@ export type ChangeKind = 'modified' | 'added' | 'deleted'
 export interface Change { readonly path: string; readonly kind: ChangeKind }
 
 const OPAQUE = 'trusted.overlay.opaque'
+/** A link to /proc/mounts. */
+const MTAB = '/etc/mtab'
 /** What the runtime makes in every container to mount something on. It is not the container's doing, so it is no change and in no image. */
-export const MOUNT_POINTS: readonly string[] = ['/.dockerenv', '/dev', '/dev/console', '/dev/pts', '/dev/shm', '/dev/mqueue', '/proc', '/sys', '/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/etc/mtab']
+export const MOUNT_POINTS: readonly string[] = ['/.dockerenv', '/dev', '/dev/console', '/dev/pts', '/dev/shm', '/dev/mqueue', '/proc', '/sys', '/etc/hosts', '/etc/hostname', '/etc/resolv.conf', MTAB]
 
 /** A file of the lower layers that an upper one hides: a device 0:0. */
 export function isWhiteout(file: PinnedFile): boolean { return file.stat.isCharacterDevice() && file.stat.rdev === 0 }
@@ -20,7 +22,7 @@ export function isOpaque(directory: PinnedFile, mounts: Pick<KernelMounts, 'attr
 
 /** Whether it is only there to be mounted on. A directory must be empty, which the caller has seen. */
 export function isMountPointName(file: PinnedFile): boolean {
-  return MOUNT_POINTS.includes(file.name) && (file.stat.isDirectory() || (file.stat.isFile() && file.stat.size === 0) || file.stat.isCharacterDevice())
+  return MOUNT_POINTS.includes(file.name) && (file.stat.isDirectory() || (file.stat.isFile() && file.stat.size === 0) || file.stat.isCharacterDevice() || (file.stat.isSymbolicLink() && file.name === MTAB))
 }
 
 /**

@@ -1,0 +1,21 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { resolveInRoot } from '../runtime/path-in-root.ts'
+
+/** What is there in the way stays. */
+const TOLERATED = ['EEXIST', 'ENOTDIR', 'EISDIR', 'ELOOP']
+
+/**
+ * Makes what every Docker container has besides its image and its mounts: `/.dockerenv`, by which programs know that they are in a container, and
+ * `/etc/mtab`, which df and mount read. An image's own stay. They are no changes (MOUNT_POINTS). Only for a root that nothing runs in.
+ */
+export async function makeStandardFiles(root: string): Promise<void> {
+  await tolerant(writeFile(join(root, '.dockerenv'), '', { flag: 'wx', mode: 0o755 }))
+  const etc = await resolveInRoot(root, '/etc')
+  await tolerant(mkdir(etc, { recursive: true, mode: 0o755 }))
+  await tolerant(symlink('/proc/mounts', join(etc, 'mtab')))
+}
+
+async function tolerant(work: Promise<unknown>): Promise<void> {
+  await work.catch((error: NodeJS.ErrnoException) => { if (!TOLERATED.includes(error.code ?? '')) throw error })
+}
