@@ -136,7 +136,7 @@ export class ContainerRunner {
   async #bringUp(container: Container): Promise<Launched> {
     const { networks, snapshotter } = this.#options
     const rootfs = await snapshotter.mount(container.id, this.layers(container))
-    this.#checkSharedNetwork(container.record.hostConfig.NetworkMode ?? '')
+    this.#checkSharedNetwork(container)
     const sandbox = await networks.attach(networkedContainer(container.record))
     // The sandbox is on disk before the process starts, so that a daemon that comes back knows it.
     await container.update({ sandbox })
@@ -171,9 +171,11 @@ export class ContainerRunner {
     }
   }
 
-  #checkSharedNetwork(mode: string): void {
+  #checkSharedNetwork(container: Container): void {
+    const mode = container.record.hostConfig.NetworkMode ?? ''
     if (!mode.startsWith('container:')) return
     const donor = this.#options.table.get(mode.slice('container:'.length))
+    if (donor === container) throw new ShoalError('invalid-argument', 'invalid-config', 'cannot join own network')
     if (!isUp(donor.state)) throw new ShoalError('conflict', 'not-running', `cannot join network namespace of a non running container: container ${donor.record.name} is ${donor.state.status}`)
   }
 

@@ -167,7 +167,7 @@ export class Launcher {
     const { control, client } = this.#kernel.processes.spawnMonitor([
       this.#monitorPath, '-d', directory, ...monitorArgs,
       ...(stdio.tty ? ['-t'] : []), ...(stdio.openStdin ? ['-i'] : []), ...(stdio.stdinOnce ? ['-1'] : []), ...(waits ? ['-w'] : []), ...(only === undefined ? [] : ['-a']), ...(hidden === undefined ? [] : ['-u', hidden]),
-      '--', runtime.path, '--root', this.#stateRoot(runtime), '--log', join(directory, 'runtime.log'), '--log-format', 'json', ...runtimeArgs,
+      '--', runtime.path, '--root', this.#stateRoot(runtime), '--log', join(directory, 'runtime.log'), '--log-format', runtime.logFormat, ...runtimeArgs,
     ], { stderrPath: join(directory, 'monitor.err'), withClient: only !== undefined })
     if (client !== undefined) only?.connect(client)
     const monitor = new MonitorProcess(control)

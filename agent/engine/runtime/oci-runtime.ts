@@ -8,6 +8,8 @@ export interface OciRuntime {
   readonly path: string
   /** A mount that the runtime must not see (D-211). */
   readonly hiddenMount: string | undefined
+  /** What crun says after it became the container goes to the container's standard error in this format too: there it should be words. */
+  readonly logFormat: 'text' | 'json'
   /** Takes a compiled seccomp filter from an annotation, and leaves the one it compiled beside its state. */
   readonly cachesSeccomp: boolean
 }
@@ -26,7 +28,7 @@ export async function chooseRuntimes(kernel: Kernel, preferred: readonly ('crun'
   const byName = new Map<string, OciRuntime>()
   for (const name of new Set([...preferred, 'crun', 'runc'] as const)) {
     if (!await works(kernel, name)) continue
-    byName.set(name, { name, path: kernel.processes.sealProgram(name), hiddenMount: name === 'crun' ? kernel.cgroups.hybridMount : undefined, cachesSeccomp: name === 'crun' })
+    byName.set(name, { name, path: kernel.processes.sealProgram(name), hiddenMount: name === 'crun' ? kernel.cgroups.hybridMount : undefined, cachesSeccomp: name === 'crun', logFormat: name === 'crun' ? 'text' : 'json' })
   }
   const standard = preferred.map(name => byName.get(name)).find(runtime => runtime !== undefined)
   if (standard === undefined) throw new ShoalError('failed-precondition', 'no-oci-runtime', `none of ${preferred.join(', ')} is installed; install the package crun`)

@@ -21,17 +21,23 @@ export function runtimeFailure(log: string, command: string, what: 'create' | 'e
   if (directory !== undefined) return { exitCode: 128, error: failure(`chdir to cwd (${JSON.stringify(directory)}) set in config.json failed: no such file or directory: unknown`) }
   // crun may not open a directory: to runc and to the shell that is no permission either.
   if (/(exec|open executable|executable).*(permission denied|operation not permitted)/i.test(text)) return { exitCode: 126, error: failure(`exec: "${command}": permission denied: unknown`) }
+  const [, source, target] = /^mount `(.*)` to `\/?(.*)`: Not a directory$/.exec(text) ?? []
+  if (source !== undefined) {
+    return { exitCode: 128, error: failure(`error during container init: error mounting "${source}" to rootfs at "/${target}": mount ${source}:/${target} (via /proc/self/fd/6), flags: 0x5000: not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type`) }
+  }
+  const [, missing] = /^open (\/proc\/sys\/\S+): No such file or directory$/.exec(text) ?? []
+  if (missing !== undefined) return { exitCode: 127, error: failure(`error during container init: open ${missing}: no such file or directory: unknown`) }
   return { exitCode: 128, error: failure(`${text === '' ? 'the runtime gave no reason' : text}: unknown`) }
 }
 
-/** The log is JSON lines {"msg": …, "level": "error"}. */
+/** The log is JSON lines {"msg": …, "level": "error"} (runc), or lines of words (crun). */
 function lastError(log: string): string {
   const messages = log.split('\n').flatMap(line => {
     try {
       const { msg, level } = JSON.parse(line) as { readonly msg?: string; readonly level?: string }
       return msg !== undefined && level === 'error' ? [msg] : []
     } catch {
-      return []
+      return line.trim() === '' || line.startsWith('{') ? [] : [line.trim()]
     }
   })
   return messages.at(-1) ?? ''

@@ -93,6 +93,8 @@ test('a user is looked up by name, number and group', () => {
   assert.deepEqual(lookUpUser('1000:staff', ['7'], FILES), { uid: 1000, gid: 50, additionalGids: [50, 7], home: '/srv' })
   assert.deepEqual(lookUpUser('4242', [], FILES), { uid: 4242, gid: 0, additionalGids: [0], home: '/' })
   assert.throws(() => lookUpUser('nobody', [], FILES), { code: 'unknown-user' })
+  assert.throws(() => lookUpUser('4294967296', [], FILES), { message: 'uids and gids must be in range 0-2147483647' })
+  assert.deepEqual(lookUpUser(':5', [], FILES).gid, 5)
 })
 
 test('detach keys are found across writes, and what only begins like them passes', () => {
@@ -110,7 +112,10 @@ test('a missing command is told in the words that the stock CLI looks for', () =
   assert.match(error.message, /exec: "nosuch": executable file not found in \$PATH/)
   assert.equal(runtimeFailure('{"msg":"open executable: Permission denied","level":"error"}', '/etc').exitCode, 126)
   assert.equal(runtimeFailure('{"msg":"open executable: Operation not permitted","level":"error"}', '/etc').exitCode, 126)
-  assert.equal(runtimeFailure('not json', 'x').exitCode, 128)
+  assert.equal(runtimeFailure('no reason that we know', 'x').exitCode, 128)
+  assert.equal(runtimeFailure('executable file `nosuch` not found in $PATH: No such file or directory\n', 'nosuch').exitCode, 127)
+  assert.match(runtimeFailure('mount `/a` to `etc`: Not a directory', 'x').error.message, /mount \/a:\/etc .*Are you trying to mount a directory onto a file/)
+  assert.equal(runtimeFailure('open /proc/sys/net/nosuch: No such file or directory', 'x').exitCode, 127)
   assert.match(runtimeFailure(log, 'nosuch', 'exec').error.message, /^OCI runtime exec failed: exec failed: unable to start container process: exec: "nosuch"/)
 })
 

@@ -29,6 +29,7 @@ function groupId(name: string, groups: readonly (readonly string[])[], unable = 
 
 function numeric(name: string, failure: string, file: string): number {
   if (/^\d{1,10}$/.test(name) && Number(name) <= 0x7fffffff) return Number(name)
+  if (/^-?\d+$/.test(name)) throw new ShoalError('invalid-argument', 'unknown-user', 'uids and gids must be in range 0-2147483647')
   throw new ShoalError('invalid-argument', 'unknown-user', `${failure} ${name}: no matching entries in ${file} file`)
 }
 
