@@ -14,7 +14,7 @@ export class UdpRelay {
     this.#server = createSocket('udp6')
     // What fails here fails its clients; there is nobody else to tell.
     this.#server.on('error', () => this.close())
-    this.#server.on('message', (bytes, from) => this.#client(from).send(bytes))
+    this.#server.on('message', (bytes, from) => this.#client(from).send(bytes, this.#target.port, this.#target.address))
     this.#server.bind({ fd })
   }
 
@@ -41,9 +41,7 @@ export class UdpRelay {
   #open(key: string, from: RemoteInfo): Socket {
     const socket = createSocket(this.#target.address.includes(':') ? 'udp6' : 'udp4')
     socket.on('error', () => this.#forget(key))
-    socket.on('message', bytes => this.#server.send(bytes, from.port, from.address))
-    // Connected, so that only the container can answer. What is sent before waits.
-    socket.connect(this.#target.port, this.#target.address)
+    socket.on('message', (bytes, { port, address }) => { if (port === this.#target.port && address === this.#target.address) this.#server.send(bytes, from.port, from.address) })
     return socket
   }
 
