@@ -60,7 +60,7 @@ function mtuOf(options: DriverOptions, fallback: number): number {
 
 function hostIpOf(text: string): string {
   const ip: Ip | undefined = text === '' ? { family: 4, value: 0n } : parseIp(text)
-  if (ip?.family !== 4) throw new ShoalError('invalid-argument', 'invalid-network', `failed to parse com.docker.network.bridge.host_binding_ipv4 value: ${text} (failed to parse IPv4 address)`)
+  if (ip?.family !== 4) throw new ShoalError('invalid-argument', 'invalid-network', `failed to parse com.docker.network.bridge.host_binding_ipv4 value: ${text} (nil ip)`)
   return text === '' ? '0.0.0.0' : text
 }
 

@@ -283,7 +283,7 @@ export class ContainerAttachments implements AsyncDisposable {
       ? { none: this.#bareEndpoint('none') }
       : Object.fromEntries(visible.map(endpoint => [endpoint.networkName, endpointJson({ container, endpoint })]))
     return {
-      netnsPath: record.netnsPath, endpoints, ports: portsJson(container, record.ports),
+      netnsPath: record.netnsPath, endpoints, ports: record.endpoints.some(endpoint => endpoint.driver === 'bridge') || record.endpoints.length === 0 ? portsJson(container, record.ports) : {},
       hosts: hostsFile(container, { endpoints: record.endpoints, hostGateways: this.#hostGateways(), linked: this.#linked(container) }),
       resolvConf: resolvConf(container, this.#parts.hostResolver(), { isEmbedded: this.#needsResolver(record), hasIpv6: record.endpoints.some(endpoint => (endpoint.address6 ?? '') !== '') }),
     }

@@ -78,7 +78,10 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     if (containerRef === '') throw new ShoalError('invalid-argument', 'no-such-container', 'invalid name or ID supplied: ""')
     const { container, isRunning } = await this.#parts.containers().find(containerRef)
     const known = this.#lookup(ref)
-    if (known !== undefined) checkConnectable(container, this.#identity(known))
+    if (known !== undefined) {
+      checkConnectable(container, this.#identity(known))
+      this.#checkNotOn(container, this.#identity(known))
+    }
     if (!isRunning) {
       const name = known === undefined ? await this.#endpoints.checked(ref) : this.#identity(known).name
       await this.#parts.containers().endpointsChanged(container.id, { ...container, endpoints: { ...container.endpoints, [name]: wish } }, undefined)
@@ -89,6 +92,14 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     const wanted = { ...container.endpoints, [network.name]: wish }
     await this.#parts.containers().endpointsChanged(container.id, { ...container, endpoints: wanted }, await this.#joinNow({ ...container, endpoints: wanted }, network.id, settings))
     this.#emit('connect', { ...network, container: container.id })
+  }
+
+  #checkNotOn(container: NetworkedContainer, network: { readonly id: string; readonly name: string }): void {
+    const ofMode = container.hasLeftMode === true ? undefined : this.#lookup(modeNetwork(container))
+    const isOn = Object.keys(container.endpoints).some(key => key === network.name || key === network.id) || (ofMode !== undefined && this.#identity(ofMode).id === network.id)
+    if (isOn || this.#parts.attachments.members(network.id).some(member => member.container.id === container.id)) {
+      throw new ShoalError('permission-denied', 'already-connected', `endpoint with name ${container.name} already exists in network ${network.name}`)
+    }
   }
 
   async #joinNow(container: NetworkedContainer, networkId: string, settings: EndpointSettings): Promise<ContainerSandbox> {
@@ -262,13 +273,11 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
 }
 
 function checkConnectable(container: NetworkedContainer, network: { readonly id: string; readonly name: string }): void {
-  if (container.mode === 'host' || network.name === 'host') throw new ShoalError('invalid-argument', 'host-network', 'container cannot be disconnected from host network or connected to host network')
-  if (container.mode.startsWith('container:')) {
+  if (network.name === 'host') throw new ShoalError('invalid-argument', 'host-network', 'container cannot be disconnected from host network or connected to host network')
+  if (container.mode === 'host' || container.mode.startsWith('container:')) {
     throw new ShoalError('invalid-argument', 'shared-namespace', 'container sharing network namespace with another container or host cannot be connected to any other network')
   }
   if (container.mode === 'none' || network.name === 'none') throw new ShoalError('invalid-argument', 'none-network', 'container cannot be connected to multiple networks with one of the networks in private (none) mode')
-  const isWanted = Object.keys(container.endpoints).some(key => key === network.name || key === network.id)
-  if (isWanted) throw new ShoalError('permission-denied', 'already-connected', `endpoint with name ${container.name} already exists in network ${network.name}`)
 }
 
 function inUse(name: string, container: string, endpoint: string): ShoalError {
