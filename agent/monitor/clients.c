@@ -121,9 +121,19 @@ bool clients_stall(void) {
     return false;
 }
 
-bool clients_pending(void) {
-    for (int i = 0; i < CLIENTS_MAX; i++) if (clients[i] != NULL && !clients[i]->closing && buffer_length(&clients[i]->out) > 0) return true;
-    return false;
+/* Each is told that no more comes once it has been sent all; who is still there after that has not taken it, or not seen the end.
+ * Closing at once would fail a client's next write, and with it lose what it had not read. */
+bool clients_end(void) {
+    bool any = false;
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        struct client *c = clients[i];
+        if (c == NULL) continue;
+        any = true;
+        if (c->ended || c->closing || buffer_length(&c->out) > 0) continue;
+        shutdown(c->fd, SHUT_WR);
+        c->ended = true;
+    }
+    return any;
 }
 
 void clients_drop_stuck(void) {

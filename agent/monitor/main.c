@@ -65,7 +65,7 @@ static void flush_input(void) {
 
 void on_stdin(const char *data, size_t n) {
     bool none = launched && in_fd < 0 && console_listen < 0;
-    if (none || stdin_ending) return;
+    if (none || stdin_ending || exited) return;
     buffer_append(&input, data, n);
     if (in_fd >= 0) flush_input();
     else clients_input(false);
@@ -439,10 +439,11 @@ int main(int argc, char **argv) {
     }
     finish();
     int64_t until = now_ms() + LINGER_MS;
-    while (clients_pending() && now_ms() < until) {
+    unlink("s");
+    clients_input(true);
+    while (clients_end() && now_ms() < until) {
         struct epoll_event event;
         if (epoll_wait(epoll_fd, &event, 1, 50) == 1) dispatch(event.data.ptr, event.events);
     }
-    unlink("s");
     return 0;
 }

@@ -18,7 +18,7 @@ enum want { W_STDOUT = 1, W_STDERR = 2, W_STDIN = 4, W_FOLLOW = 8 };
 #define QUEUE_MAX (1024 * 1024)     /* output waiting for one client; beyond it the container's output is left in its pipe */
 #define STUCK_MS 2000               /* a client with a full queue that takes nothing for so long is dropped */
 #define CLIENTS_MAX 64              /* attachments, followers and daemons of one container */
-#define LINGER_MS 2000              /* after the exit, how long clients may take to read what is queued */
+#define LINGER_MS 2000              /* after the exit, how long clients may take to read what is queued and to go */
 #define TTY_DRAIN_MS 500            /* after the exit, how long the terminal's last output may take to arrive */
 #define LOG_RETRY_MS 1000           /* a log that could not be opened is tried again, so often at most */
 #define CONTROL_FD 3                /* the connection that the daemon hands over at start */
@@ -45,7 +45,7 @@ void log_write(int stream, const char *data, size_t n);
 struct client {
     int fd;
     unsigned wants;
-    bool attached, closing, input_off, logged_pending;
+    bool attached, closing, ended, input_off, logged_pending;
     int64_t progress_ms;
     struct buffer out;
     char head[HEADER_SIZE + 8];
@@ -61,7 +61,7 @@ void clients_broadcast(int type, const char *text);
 void clients_accept(void);
 void client_event(struct client *c, uint32_t events);
 bool clients_stall(void);           /* some queue is full */
-bool clients_pending(void);         /* some queue is not empty */
+bool clients_end(void);             /* ends the connections that have been sent all; false when all are gone */
 void clients_drop_stuck(void);
 void clients_input(bool on);        /* stop or go on reading from clients that send standard input */
 

@@ -96,6 +96,15 @@ test('quick commands on a terminal lose no output', async () => {
   await ok('rm', '-f', 'quick')
 })
 
+test('a command that ends before it has read its input loses no output', async () => {
+  await ok('run', '-d', '--network', 'none', '--name', 'early', 'busybox', 'sleep', '1000')
+  for (let round = 0; round < QUICK; round++) {
+    const { status, stdout } = await lab.dockerWith({ input: 'abcdef\nghi\n' }, 1, 'exec', '-i', 'early', 'sh', '-c', 'head -c 2; exit 3')
+    assert.deepEqual([status, stdout], [3, 'ab'])
+  }
+  await ok('rm', '-f', 'early')
+})
+
 test('who hears of a start from its output can signal what has started', async () => {
   for (let round = 0; round < 5; round++) {
     const child = spawn('docker', ['run', '--rm', '--network', 'none', 'busybox', 'sh', '-c', 'trap "echo caught; exit 5" INT; echo ready; while :; do sleep 0.05; done'], { env: { ...process.env, DOCKER_HOST: `unix://${lab.socket(1)}` } })
