@@ -25,9 +25,11 @@ declare -A why=(
   [docker.io]='the stock docker CLI that the tests drive, and a real dockerd to compare with'
   [docker-compose]='Compose 1.29 and docker-py, which the long tests drive'
   [dnsutils]='asks the name server in tests'
+  [docker-registry]='the registry that tests push to and pull from'
+  [skopeo]='reads our images in tests, as one who knows only the specifications'
 )
 packages=(crun runc libnftables1 nftables busybox-static iproute2 curl xz-utils zstd gcc libc6-dev make ca-certificates procps)
-[ "$level" = run ] || packages+=(dnsutils)
+[ "$level" = run ] || packages+=(dnsutils docker-registry skopeo)
 if [ "$level" = peer ] || { [ "$level" = test ] && ! command -v docker >/dev/null; }; then packages+=(docker.io); fi
 
 [ "$level" != peer ] || packages+=(docker-compose)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { abortable } from '../../../src/base/abort.ts'
 import type { Clock } from '../../../src/base/clock.ts'
+import { messageOf } from '../../../src/base/errors.ts'
 import { Mutex } from '../mutex.ts'
 import type { Descriptor } from './manifest.ts'
 import { RegistryRefusal, RegistryUnreachable } from './registry-error.ts'
@@ -14,6 +15,8 @@ import type { FetchedBlob } from './repository-client.ts'
 export const DOWNLOAD_AGE_MAX_MS = 24 * 60 * 60 * 1000
 /** Between tries, growing by as much each time, as dockerd waits. */
 const RETRY_STEP_MS = 5_000
+/** Parts of a transfer that wait for the disk; each has up to 64 KiB. */
+const CHUNKS_WAITING_MAX = 64
 
 export interface BlobSource { blob(digest: string, fromByte: number, signal?: AbortSignal): Promise<FetchedBlob> }
 
@@ -162,12 +165,25 @@ function isTransient(error: unknown): boolean {
   return error instanceof RegistryUnreachable || (error instanceof RegistryRefusal && (error.status >= 500 || error.status === 429))
 }
 
+/** All that arrives, then the reason why no more does: iterating the stream itself would lose what had come before it broke. */
 async function* chunksOf(body: Readable, digest: string): AsyncIterable<Buffer> {
-  try {
-    yield* body as AsyncIterable<Buffer>
-  } catch (cause) {
-    throw new RegistryUnreachable(`the transfer of ${digest} broke off: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  const queue: Buffer[] = []
+  let end: { readonly error?: unknown } | undefined
+  let wake = (): void => undefined
+  const finish = (reason: { readonly error?: unknown }): void => { end ??= reason; wake() }
+  body.on('data', (chunk: Buffer) => {
+    queue.push(chunk)
+    if (queue.length >= CHUNKS_WAITING_MAX) body.pause()
+    wake()
+  })
+  body.once('end', () => finish({})).once('error', error => finish({ error })).once('close', () => finish({ error: new Error('unexpected EOF') }))
+  for (;;) {
+    for (let chunk = queue.shift(); chunk !== undefined; chunk = queue.shift()) yield chunk
+    if (end !== undefined) break
+    body.resume()
+    await new Promise<void>(resolve => { wake = resolve })
   }
+  if (end.error !== undefined) throw new RegistryUnreachable(`the transfer of ${digest} broke off: ${messageOf(end.error)}`, { cause: end.error })
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -32,7 +32,7 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): Manifest {
   }
   const fields = fieldsOf(document, 'the manifest')
   const type = typeof fields['mediaType'] === 'string' ? fields['mediaType'] : mediaType
-  if (fields['schemaVersion'] === 1 || /manifest\.v1\+/.test(type)) {
+  if (fields['schemaVersion'] === 1 || /docker\.distribution\.manifest\.v1\+/.test(type)) {
     throw new RegistryRefusal(200, 'SCHEMA1', '[DEPRECATION NOTICE] Docker Image Format v1 and Docker Image manifest version 2, schema 1 support has been removed; push the image again with a newer client')
   }
   if (fields['schemaVersion'] !== 2) throw refused('its schemaVersion is not 2')
