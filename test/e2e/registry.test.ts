@@ -139,9 +139,8 @@ test('a service pulls what its host lacks, by the digest that it was pinned to',
   await lab.ok(1, 'service', 'create', '-d', '--stop-grace-period', '1s', '--name', 'pulled', `${PLAIN}/team/box:1`, 'sleep', '1000')
   assert.match(await lab.ok(1, 'service', 'inspect', '-f', '{{.Spec.TaskTemplate.ContainerSpec.Image}}', 'pulled'), /^localhost:5000\/team\/box:1@sha256:[0-9a-f]{64}$/)
   await eventually('the task runs', 30_000, async () => ((await lab.ok(1, 'service', 'ps', '--format', '{{.CurrentState}}', 'pulled')).startsWith('Running') ? true : undefined))
-  await lab.ok(1, 'service', 'rm', 'pulled')
-  await eventually('its container is gone', 30_000, async () => ((await lab.ok(1, 'ps', '-aq')) === '' ? true : undefined))
   await lab.ok(1, 'swarm', 'leave', '--force')
+  await eventually('its container is gone', 30_000, async () => ((await lab.ok(1, 'ps', '-aq')) === '' ? true : undefined))
 })
 
 test('a layer that was changed in the registry is refused, and nothing of it stays', { skip }, async () => {
