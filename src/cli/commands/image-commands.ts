@@ -1,14 +1,18 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import type { ImageSummary } from '../../api/engine/engine-json.ts'
+import { ShoalError } from '../../base/errors.ts'
 import { print, type CliContext } from '../cli-context.ts'
 import { humanDuration, humanSize, shortId } from '../output/human.ts'
 import { renderList } from '../output/list.ts'
+import { printProgress } from '../output/progress-lines.ts'
 import { collect } from './collect.ts'
+import { splitTag } from './registry-commands.ts'
 
 type ImageRow = Readonly<Record<'Repository' | 'Tag' | 'ID' | 'CreatedSince' | 'Size', string>>
 
-/** `shoal images|import|load|rmi` */
+/** `shoal images|import|load|save|tag|history|rmi` */
 export function addImageCommands(program: Command, context: CliContext): void {
   program.command('images').description('List images of this host').option('-q, --quiet', 'only ids').option('-a, --all', 'all').option('--format <format>', 'table, json or a template').action(async (options: { quiet?: boolean; all?: boolean; format?: string }) => {
     const images = await context.api().get<readonly ImageSummary[]>('/images/json', { all: options.all === true })
@@ -31,6 +35,24 @@ export function addImageCommands(program: Command, context: CliContext): void {
     await printProgress(context, await context.api().stream('POST', '/images/load', { query: { quiet: true }, body: options.input === undefined ? context.stdin : createReadStream(options.input) }))
   })
 
+  program.command('save').description('Write images to an archive that load reads').argument('<image...>').option('-o, --output <file>', 'default: standard output').action(async (images: readonly string[], options: { output?: string }) => {
+    if (options.output === undefined && context.stdout.isTTY === true) throw new ShoalError('invalid-argument', 'bad-usage', 'refusing to write an archive to a terminal; use -o or redirect')
+    const stream = await context.api().stream('GET', '/images/get', { query: { names: images }, signal: context.signal })
+    await pipeline(stream, options.output === undefined ? context.stdout : createWriteStream(options.output), { end: options.output !== undefined })
+  })
+
+  program.command('tag').description('Give an image another name').argument('<image>').argument('<name>').action(async (image: string, name: string) => {
+    const [repo, tag] = splitTag(name)
+    await context.api().json('POST', `/images/${image}/tag`, { query: { repo, tag } })
+  })
+
+  program.command('history').description('How an image was made').argument('<image>').option('-q, --quiet', 'only ids').option('--no-trunc', 'whole ids and commands').option('--format <format>', 'table, json or a template')
+    .action(async (image: string, options: { quiet?: boolean; trunc: boolean; format?: string }) => {
+      const steps = await context.api().get<readonly HistoryStep[]>(`/images/${image}/history`)
+      const rows = steps.map(step => historyRow(step, context.clock.nowMs(), options.trunc))
+      print(context, renderList<HistoryRow>({ columns: [['IMAGE', 'ID'], ['CREATED', 'CreatedSince'], ['CREATED BY', 'CreatedBy'], ['SIZE', 'Size'], ['COMMENT', 'Comment']], rows }, options))
+    })
+
   program.command('rmi').description('Remove images').argument('<image...>').option('-f, --force', 'even if it is used').action(async (refs: readonly string[], options: { force?: boolean }) => {
     for (const ref of refs) {
       const removed = await context.api().json<readonly { Untagged?: string; Deleted?: string }[]>('DELETE', `/images/${ref}`, { query: { force: options.force === true } })
@@ -39,14 +61,16 @@ export function addImageCommands(program: Command, context: CliContext): void {
   })
 }
 
-/** Prints the messages of a JSON progress stream; an error in it fails the command. */
-async function printProgress(context: CliContext, stream: AsyncIterable<unknown>): Promise<void> {
-  let text = ''
-  for await (const chunk of stream) text += String(chunk)
-  for (const line of text.split('\n').filter(part => part.trim() !== '')) {
-    const message = JSON.parse(line) as { status?: string; stream?: string; error?: string }
-    if (message.error !== undefined) throw new Error(message.error)
-    print(context, (message.status ?? message.stream ?? '').trimEnd())
+interface HistoryStep { readonly Id: string; readonly Created: number; readonly CreatedBy: string; readonly Size: number; readonly Comment: string }
+type HistoryRow = Readonly<Record<'ID' | 'CreatedSince' | 'CreatedBy' | 'Size' | 'Comment', string>>
+
+const COMMAND_WIDTH = 45
+
+function historyRow(step: HistoryStep, nowMs: number, isCut: boolean): HistoryRow {
+  const command = step.CreatedBy.replaceAll('\t', ' ')
+  return {
+    ID: isCut && step.Id !== '<missing>' ? shortId(step.Id) : step.Id, CreatedSince: `${humanDuration(nowMs - step.Created * 1000)} ago`,
+    CreatedBy: isCut && command.length > COMMAND_WIDTH ? `${command.slice(0, COMMAND_WIDTH - 1)}…` : command, Size: humanSize(step.Size), Comment: step.Comment,
   }
 }
 

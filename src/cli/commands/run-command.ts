@@ -5,6 +5,7 @@ import { print, type CliContext } from '../cli-context.ts'
 import { readFrames } from '../output/framed-stream.ts'
 import { parseBytes } from '../output/human.ts'
 import { runExitCode } from '../output/run-exit-code.ts'
+import { pullImage, withTag } from '../registry/pull-image.ts'
 import { parseMount, parsePublish, splitWords } from '../service/flag-values.ts'
 import type { JsonObject } from '../service/json-path.ts'
 import { collect } from './collect.ts'
@@ -37,7 +38,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
 
 async function runContainer(context: CliContext, image: string, words: readonly string[], options: RunOptions): Promise<void> {
   const api = context.api()
-  const created = await api.post<{ Id: string; Warnings?: readonly string[] | null }>('/containers/create', createBody(image, words, options), { name: options.name })
+  const created = await createPulling(context, image, async () => api.post<Created>('/containers/create', createBody(image, words, options), { name: options.name }))
   for (const warning of created.Warnings ?? []) context.stderr.write(`WARNING: ${warning}\n`)
   if (options.detach === true) {
     await api.post(`/containers/${created.Id}/start`)
@@ -61,6 +62,20 @@ async function runContainer(context: CliContext, image: string, words: readonly 
     context.stdin.pause()
     await settled
   }
+}
+
+interface Created { readonly Id: string; readonly Warnings?: readonly string[] | null }
+
+/** An image that is not there is pulled first; what the pull says goes where errors go, so that output stays the container's. */
+async function createPulling(context: CliContext, image: string, create: () => Promise<Created>): Promise<Created> {
+  try {
+    return await create()
+  } catch (error) {
+    if (!(error instanceof ShoalError) || error.kind !== 'not-found' || !/No such image/.test(error.message)) throw error
+  }
+  context.stderr.write(`Unable to find image '${withTag(image)}' locally\n`)
+  await pullImage({ ...context, stdout: context.stderr }, image)
+  return create()
 }
 
 function createBody(image: string, words: readonly string[], options: RunOptions): JsonObject {
