@@ -151,12 +151,12 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const graphDriver = (image: StoredImage): { readonly Name: string; readonly Data: Readonly<Record<string, string>> } => ({
     Name: snapshotter.driver, Data: { LowerDir: image.diffIds.slice(0, -1).reverse().map(diffId => images.layers.directory(diffId)).join(':'), UpperDir: image.diffIds.length === 0 ? '' : images.layers.directory(image.diffIds.at(-1) ?? '') },
   })
-  const localImages = new LocalImages({
-    store: images, events, clock, architecture, graphDriver, usesOf: id => usesOf(table, id),
+  const localImages: LocalImages = new LocalImages({
+    store: images, events, clock, architecture, graphDriver, usesOf: id => usesOf(table, id, builder.userOf(id)),
     pruneDownloads: () => downloads.prune(), registry: new RegistryImages({ store: images, downloads, registries, events, clock, platform: { os: 'linux', architecture } }),
     committing: (request, work, name) => commitContainer({ table, files, lifecycle }, request, work, name),
   })
-  const builder = new LocalBuilder({ containers, images: localImages, store: images, snapshotter, kernel, clock, random, architecture, root: join(dataRoot, 'build') })
+  const builder: LocalBuilder = new LocalBuilder({ containers, images: localImages, store: images, snapshotter, kernel, clock, random, architecture, root: join(dataRoot, 'build') })
   return {
     runtime: runtimes.standard, runtimeNames, storageDriver: snapshotter.driver, volumeDrivers: () => volumes.driverNames(), eventLog: events, imageStore: images,
     containers, execs, volumes, events, networks: networking.networks,
@@ -175,7 +175,8 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   }
 }
 
-function usesOf(table: ContainerTable, imageId: string): ImageUse {
+/** A build needs the images of its stages as a container that runs needs its own. */
+function usesOf(table: ContainerTable, imageId: string, build: string | undefined): ImageUse {
   const users = table.all().filter(({ record }) => record.imageId === imageId || record.mounts.some(mount => mount.image?.id === imageId))
-  return { running: users.find(user => isUp(user.state))?.id, stopped: users.find(user => !isUp(user.state))?.id, count: users.length }
+  return { running: users.find(user => isUp(user.state))?.id ?? build, stopped: users.find(user => !isUp(user.state))?.id, count: users.length + (build === undefined ? 0 : 1) }
 }

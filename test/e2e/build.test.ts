@@ -194,6 +194,13 @@ test('a build whose client leaves, or that is cancelled, ends with what it runs'
   assert.deepEqual(leftovers(), [])
 })
 
+test('an image that a build goes on with is not pruned under it', { skip }, async () => {
+  let pruning: Promise<unknown> = Promise.resolve()
+  const built = await build('FROM busybox\nENV only=here\nRUN echo started; sleep 0.3\nRUN true', {}, { noCache: true }, undefined, text => { if (text === 'started\n') pruning = fixture.engine.images.prune({}) })
+  await pruning
+  assert.match(built.output, /Successfully built/)
+})
+
 test('what a build had when the daemon was killed is gone after the next start', { skip }, async () => {
   const { engine } = fixture
   const dockerfile = 'FROM busybox\nRUN --mount=type=secret,id=s --mount=target=/ctx echo started; sleep 1000'

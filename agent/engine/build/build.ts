@@ -35,6 +35,9 @@ export class Build {
   /** The result's id; '' when there is none. */
   get imageId(): string { return this.#stages.at(-1)?.imageId ?? '' }
 
+  /** Whether a step to come may need this image. */
+  isUsing(imageId: string): boolean { return this.#stages.some(stage => stage.imageId === imageId) }
+
   async *run(instructions: readonly Instruction[]): Steps {
     const { signal, args } = this.#session
     for (const [index, instruction] of instructions.entries()) {
@@ -141,8 +144,20 @@ export class Build {
     const { parts: { store, architecture, clock }, signal } = this.#session
     const stage = this.#stage
     signal.throwIfAborted()
-    const image = await addStepImage(store, architecture, { parent: stage.imageId, stage: stageConfig(after), createdBy, diffId: layer?.diffId, created: new Date(clock.nowMs()).toISOString() })
-    this.#stage = { ...stage, ...stageConfig(after), imageId: image.id, isFresh: true }
+    const unpin = layer === undefined ? undefined : await store.pin([layer.diffId])
+    try {
+      // The same layer may have been another image's, which was deleted before it was pinned.
+      if (layer !== undefined && await store.layers.get(layer.diffId) === undefined) throw new ShoalError('unavailable', 'layer-gone', 'an image with the same layer was removed while it was built; build again')
+      const image = await addStepImage(store, architecture, { parent: stage.imageId, stage: stageConfig(after), createdBy, diffId: layer?.diffId, created: new Date(clock.nowMs()).toISOString() })
+      this.#finish(after, image.id)
+    } finally {
+      await unpin?.()
+    }
+  }
+
+  #finish(after: StageConfig, imageId: string): void {
+    const stage = this.#stage
+    this.#stage = { ...stage, ...stageConfig(after), imageId, isFresh: true }
   }
 
   /** A stage by number or name, or an image. */

@@ -27,6 +27,7 @@ export class LocalBuilder implements Builder {
   readonly #parts: BuilderParts
   readonly #caches: CacheMounts
   readonly #running = new Map<string, AbortController>()
+  readonly #builds = new Map<string, Build>()
 
   constructor(parts: BuilderParts) {
     this.#parts = parts
@@ -80,6 +81,9 @@ export class LocalBuilder implements Builder {
     }
   }
 
+  /** The name of a build that needs this image, if there is one. */
+  userOf(imageId: string): string | undefined { return [...this.#builds].find(([, build]) => build.isUsing(imageId))?.[0] }
+
   async cancel(buildId: string): Promise<void> {
     this.#running.get(buildId)?.abort(new ShoalError('cancelled', 'build-cancelled', 'build cancelled'))
     await Promise.resolve()
@@ -119,6 +123,7 @@ export class LocalBuilder implements Builder {
     try {
       for (const warning of dockerfile.warnings) yield { stream: `\u001b[91m${warning}\u001b[0m` }
       const build = new Build(session)
+      this.#builds.set(given.token, build)
       yield* build.run(instructions)
       const unused = args.unused()
       if (unused.length > 0) yield { stream: `[Warning] One or more build-args [${unused.join(' ')}] were not consumed\n` }
@@ -134,6 +139,7 @@ export class LocalBuilder implements Builder {
       if (!(error instanceof CommandFailed)) throw error
       yield { errorDetail: { code: error.exitCode, message: error.message }, error: error.message }
     } finally {
+      this.#builds.delete(given.token)
       await rm(scratch, { recursive: true, force: true })
       await rm(join(this.#markers, given.token), { force: true })
     }
