@@ -5,6 +5,7 @@ import type { Logger } from '../../../src/base/logger.ts'
 import { damagedRecord, makeDirectory, readJson, removeUnfinished, writeDurably } from '../durable-file.ts'
 import { Container } from './container.ts'
 import type { ContainerRecord } from './container-record.ts'
+import { isSoundRecord } from './sound-record.ts'
 
 /** Every container of the engine, by id and by name, with a folder each on disk: container.json, logs, hosts. */
 export class ContainerTable {
@@ -28,9 +29,9 @@ export class ContainerTable {
     await mkdir(this.#root, { recursive: true, mode: 0o700 })
     for (const id of await readdir(this.#root)) {
       try {
-        const record = await readJson<ContainerRecord>(this.#path(id))
+        const record = await readJson<object>(this.#path(id))
         if (record === undefined) await rm(this.directory(id), { recursive: true, force: true })
-        else if (isRecordOf(record, id)) {
+        else if (isSoundRecord(record, id)) {
           await removeUnfinished(this.directory(id))
           this.#keep(record)
         }
@@ -95,9 +96,4 @@ export class ContainerTable {
 
   async #save(record: ContainerRecord, sync: boolean): Promise<void> { await writeDurably(this.#path(record.id), JSON.stringify(record), { sync }) }
   #path(id: string): string { return join(this.directory(id), 'container.json') }
-}
-
-/** What cannot be missing in a record that we wrote. */
-function isRecordOf(record: Partial<ContainerRecord>, id: string): boolean {
-  return record.id === id && typeof record.name === 'string' && [record.state, record.hostConfig, record.mounts].every(part => typeof part === 'object' && part !== null)
 }

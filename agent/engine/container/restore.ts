@@ -42,7 +42,7 @@ export async function restoreContainers(options: RestoreOptions): Promise<void> 
   const found = await Promise.all(table.all().map(async container => ({ container, adopted: await launcher.adopt(container.id) })))
   const running = found.filter(({ container, adopted }) => isUp(container.state) && adopted.kind === 'running').map(({ container }) => container)
   const runningIds = new Set(running.map(container => container.id))
-  await networks.restore(running.map(sandboxed))
+  await networks.restore(running.map(sandboxed), table.damagedIds)
   await snapshotter.retain(new Set([...table.all().map(container => container.id), ...table.damagedIds]), new Set([...runningIds, ...table.damagedIds]))
   await volumes.retain(new Set([...table.all().map(container => container.id), ...table.damagedIds]))
   for (const { container, adopted } of found) {

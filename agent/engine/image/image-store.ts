@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
-import { readJson, removeUnfinished, writeDurably } from '../durable-file.ts'
+import { damagedRecord, readJson, removeUnfinished, writeDurably } from '../durable-file.ts'
 import { Mutex } from '../mutex.ts'
 import { parseImageConfig, type ImageConfigFile } from './image-config.ts'
 import { familiarKey, parseReference, referenceKey } from './image-reference.ts'
@@ -58,10 +58,18 @@ export class ImageStore {
     await mkdir(this.#configs, { recursive: true, mode: 0o700 })
     for (const folder of [this.#root, this.#configs]) await removeUnfinished(folder)
     await this.layers.open()
-    for (const name of await readdir(this.#configs)) {
+    const files = await readdir(this.#configs)
+    for (const name of files) {
+      // Written before the image, removed after it.
+      if (name.endsWith('.origin') && !files.includes(name.replace(/origin$/, 'json'))) await rm(join(this.#configs, name), { force: true })
       if (!name.endsWith('.json')) continue
       const path = join(this.#configs, name)
-      await readFile(path).then(async bytes => this.#read(bytes, await readJson<ImageOrigin>(path.replace(/json$/, 'origin')) ?? {})).then(image => { this.#images.set(image.id, image) }, (err: unknown) => {
+      const read = async (): Promise<void> => {
+        const image = await this.#read(await readFile(path), await readJson<ImageOrigin>(path.replace(/json$/, 'origin')) ?? {})
+        if (image.id !== `sha256:${name.slice(0, -'.json'.length)}`) throw damagedRecord(path)
+        this.#images.set(image.id, image)
+      }
+      await read().catch((err: unknown) => {
         this.#isDamaged = true
         this.#logger.error('an image\'s configuration is damaged, so the image is not there; remove the file and load the image again', { path, reason: messageOf(err) })
       })
@@ -187,7 +195,9 @@ export class ImageStore {
 
   async #readNames(): Promise<ReadonlyMap<string, string>> {
     try {
-      return new Map(Object.entries(await readJson<Record<string, string>>(this.#namesPath) ?? {}))
+      const names = await readJson<Record<string, string>>(this.#namesPath) ?? {}
+      if (Array.isArray(names)) throw damagedRecord(this.#namesPath)
+      return new Map(Object.entries(names))
     } catch (err) {
       this.#logger.error('the names of the images are damaged; images are there by their ids, name them again with docker tag', { path: this.#namesPath, reason: messageOf(err) })
       return new Map()
@@ -198,6 +208,8 @@ export class ImageStore {
     const file = parseImageConfig(bytes)
     const diffIds = file.rootfs?.diff_ids ?? []
     const layers = await Promise.all(diffIds.map(diffId => this.layers.get(diffId)))
+    const missing = diffIds.find((_, at) => layers[at] === undefined)
+    if (missing !== undefined) throw new ShoalError('internal', 'layer-damaged', `the layer ${missing} is missing or damaged in ${this.layers.directory(missing)}; pull or load the image again`)
     const sizeBytes = layers.reduce((sum, layer) => sum + (layer?.sizeBytes ?? 0), 0)
     return { id: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, file, diffIds, sizeBytes, origin }
   }

@@ -4,7 +4,7 @@ import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
-import { hasCode, messageOf } from '../../../src/base/errors.ts'
+import { hasCode, messageOf, ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
@@ -79,7 +79,12 @@ export class LayerStore {
 
   directory(diffId: string): string { return join(this.#root, hexOf(diffId).slice(0, DIRECTORY_NAME_LENGTH)) }
   blobPath(diffId: string): string { return join(this.#root, 'blobs', hexOf(diffId)) }
-  async get(diffId: string): Promise<Layer | undefined> { return readJson<Layer>(`${this.directory(diffId)}.json`) }
+  /** Undefined also for one that is damaged: adding it again mends it. */
+  async get(diffId: string): Promise<Layer | undefined> {
+    const directory = this.directory(diffId)
+    const layer = await readJson<Layer>(`${directory}.json`).catch((error: unknown) => { if (!hasCode(error, 'record-damaged')) throw error; return undefined })
+    return layer?.diffId === diffId && typeof layer.sizeBytes === 'number' && existsSync(directory) ? layer : undefined
+  }
 
   /** Unpacks a layer from its tar (plain, gzip, xz, bzip2 or zstd). Nothing is left behind on failure. @throws `malformed-image` (invalid-argument) */
   async add(tar: AsyncIterable<Uint8Array>): Promise<Layer> {
@@ -142,7 +147,8 @@ export class LayerStore {
   /** Digests of all layers that are complete. */
   async all(): Promise<readonly string[]> {
     const names = (await readdir(this.#root)).filter(name => /^[0-9a-f]{32}\.json$/.test(name))
-    return (await Promise.all(names.map(async name => (await readJson<Layer>(join(this.#root, name)))?.diffId))).filter(diffId => diffId !== undefined)
+    const found = await Promise.all(names.map(async name => (await readJson<Layer>(join(this.#root, name)).catch((error: unknown) => { if (!hasCode(error, 'record-damaged')) throw error; return undefined }))?.diffId))
+    return found.filter((diffId): diffId is string => typeof diffId === 'string' && /^sha256:[0-9a-f]{64}$/.test(diffId))
   }
 
   async remove(diffId: string): Promise<void> {
@@ -158,9 +164,15 @@ export class LayerStore {
     return /^(fd377a58|425a68|28b52ffd)/.test(magic) ? 'other' : 'none'
   }
 
-  /** The layer's tar, uncompressed. */
+  /** The layer's tar, uncompressed. @throws `layer-damaged` at its end, when it is not what it was */
   async *tar(diffId: string): AsyncIterable<Uint8Array> {
-    yield* this.#decompressed(this.blobPath(diffId))
+    const hash = createHash('sha256')
+    for await (const chunk of this.#decompressed(this.blobPath(diffId))) {
+      hash.update(chunk)
+      yield chunk
+    }
+    const digest = `sha256:${hash.digest('hex')}`
+    if (digest !== diffId) throw new ShoalError('internal', 'layer-damaged', `the layer ${diffId} is damaged on disk: ${this.blobPath(diffId)} holds ${digest}; remove the image and pull or load it again`)
   }
 
   /** The unpacked layer is complete when its json is there; that is written last. */

@@ -134,8 +134,10 @@ export class ContainerAttachments implements AsyncDisposable {
   }
 
   /** After a restart: what runs goes on, everything else of ours goes. Returns the containers that had an overlay and are gone. */
-  async restore(running: readonly NetworkedContainer[]): Promise<readonly string[]> {
+  async restore(running: readonly NetworkedContainer[], leftAlone: ReadonlySet<string>): Promise<readonly string[]> {
     const names = new Map(running.map(container => [container.id, container.name]))
+    const kept = this.#parts.sandboxes.all().filter(record => leftAlone.has(record.container.id))
+    for (const { container } of kept) names.set(container.id, container.name)
     const gone: string[] = []
     for (const record of this.#parts.sandboxes.all()) {
       const name = names.get(record.container.id)

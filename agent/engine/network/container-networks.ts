@@ -58,8 +58,8 @@ export interface ContainerNetworks {
   attach(container: NetworkedContainer): Promise<ContainerSandbox>
   /** Takes all of it down; idempotent. */
   detach(containerId: string): Promise<void>
-  /** After a daemon restart: takes over what still runs (sandboxes of running containers) and removes everything else that is ours. */
-  restore(running: readonly { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox }[]): Promise<void>
+  /** After a daemon restart: takes over what still runs (sandboxes of running containers), leaves containers of these ids alone, and removes everything else that is ours. */
+  restore(running: readonly { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox }[], leftAlone: ReadonlySet<string>): Promise<void>
   /** The container has another name now: others find it by that one at once. */
   rename(containerId: string, name: string): Promise<void>
   /** Checks a create request's networks without doing anything. @throws `no-such-network` (not-found) */

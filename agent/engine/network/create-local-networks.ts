@@ -24,6 +24,7 @@ import { Overlays } from './overlays.ts'
 import { PortPublisher } from './port-publisher.ts'
 import { RecordFiles } from './record-files.ts'
 import { Sandboxes } from './sandboxes.ts'
+import { isSoundNetwork, isSoundSandbox } from './sound-records.ts'
 
 export interface LocalNetworksOptions {
   readonly kernel: NetworkKernel
@@ -68,7 +69,7 @@ export async function createLocalNetworks(options: LocalNetworksOptions): Promis
   const firewall = new HostFirewall(kernel, { families, forwards: options.forwards !== false })
   const publisher = new PortPublisher({ kernel, firewall, random, hasProxy: options.hasProxy !== false })
   const registry = new NetworkRegistry({
-    kernel, firewall, clock, random, logger, files: new RecordFiles<NetworkRecord>(join(options.dataRoot, 'networks'), { durable: true, logger, isSound: (id, record) => record.id === id && typeof record.name === 'string' && typeof record.driver === 'string' && (record.driver !== 'bridge' || typeof record.bridge?.subnet === 'string') }),
+    kernel, firewall, clock, random, logger, files: new RecordFiles<NetworkRecord>(join(options.dataRoot, 'networks'), { durable: true, logger, isSound: isSoundNetwork }),
     defaults: {
       pools: options.addressPools ?? DEFAULT_ADDRESS_POOLS, mtu: bridge.mtu, options: options.networkOptions ?? {},
       ...(bridge.bridge === 'none' ? {} : { defaultBridge: ula => defaultBridgeSettings(foundBridge(kernel, bridge), ula) }),
@@ -76,7 +77,7 @@ export async function createLocalNetworks(options: LocalNetworksOptions): Promis
   })
   const ingress = new IngressGateway({ kernel, firewall, publisher, bridge: () => registry.gatewayBridge(), logger })
   const overlays = new Overlays({ kernel, files: new RecordFiles<OverlayRecord>(join(options.execRoot, 'overlays'), { durable: false, logger, isSound: (_, record) => typeof record.table === 'object' }), netnsFolder, ingress, logger, clock })
-  const sandboxes = new Sandboxes({ kernel, publisher, random, logger, netnsFolder, files: new RecordFiles<SandboxRecord>(join(options.execRoot, 'sandboxes'), { durable: false, logger, isSound: (id, record) => record.container?.id === id && Array.isArray(record.endpoints) && Array.isArray(record.ports) }) })
+  const sandboxes = new Sandboxes({ kernel, publisher, random, logger, netnsFolder, files: new RecordFiles<SandboxRecord>(join(options.execRoot, 'sandboxes'), { durable: false, logger, isSound: isSoundSandbox }) })
   if (registry.records().some(record => record.bridge?.icc === false)) await needBridgeFilter(kernel).catch((err: unknown) => logger.error('containers on bridges without icc may reach each other', { err }))
   registry.start()
   for (const endpoint of sandboxes.all().flatMap(record => record.endpoints)) registry.network(endpoint.networkId)?.claim(endpoint)

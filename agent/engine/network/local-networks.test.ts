@@ -81,7 +81,7 @@ test('a restart keeps who runs and clears who does not, and what no record knows
   kernel.links.apply(undefined, [{ kind: 'add-veth', name: 'shvstray', peer: { name: 'x' } }])
   kernel.openSockets.clear()
   const networks = await start()
-  await networks.restore([{ container: kept, sandbox }])
+  await networks.restore([{ container: kept, sandbox }], new Set())
   assert.deepEqual(kernel.netns.list(join(folder, 'run', 'netns')), ['kept'.padEnd(64, '0')])
   assert.equal(ourLinks().length, 1)
   assert.equal(kernel.openSockets.size, 2)

@@ -192,8 +192,8 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     this.#parts.attachments.validate({ ...container, endpoints, mode: elsewhere.has(container.mode) ? 'bridge' : container.mode })
   }
 
-  async restore(running: readonly { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox }[]): Promise<void> {
-    const gone = await this.#changes.run(() => this.#parts.attachments.restore(running.map(each => each.container)))
+  async restore(running: readonly { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox }[], leftAlone: ReadonlySet<string>): Promise<void> {
+    const gone = await this.#changes.run(() => this.#parts.attachments.restore(running.map(each => each.container), leftAlone))
     for (const containerId of gone) await this.#endpoints.release(containerId)
     for (const { container } of running) await this.#settle(container)
   }
@@ -203,7 +203,8 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     const { attachments } = this.#parts
     const wanted = networkRefs(container).flatMap(ref => { const found = this.#lookup(ref); return found?.kind === 'local' ? [this.#identity(found)] : [] })
     const actual = attachments.endpoints(container.id).filter(endpoint => endpoint.driver !== 'overlay')
-    if (!attachments.has(container.id)) return
+    // A network whose record is damaged is unknown, but its containers still have it.
+    if (!attachments.has(container.id) || actual.some(endpoint => this.#lookup(endpoint.networkId) === undefined)) return
     for (const { networkId } of actual.filter(endpoint => !wanted.some(network => network.id === endpoint.networkId))) {
       await this.#parts.containers().endpointsChanged(container.id, container, await this.#changes.run(() => attachments.disconnect(container, networkId)))
     }

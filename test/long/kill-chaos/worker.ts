@@ -200,7 +200,9 @@ export class Worker {
 
   async #prune(): Promise<void> {
     const removable = this.#containers.filter(({ state }) => state !== 'running')
-    this.#unsure = async () => (await Promise.all(removable.map(known => this.#eitherOf([known, undefined], known.id)))).flat()
+    // A quick one may have come to its end by now.
+    const perhaps = this.#containers.filter(({ state, kind }) => state !== 'running' || kind === 'quick')
+    this.#unsure = async () => (await Promise.all(perhaps.map(known => this.#eitherOf([known, undefined], known.id)))).flat()
     const { ContainersDeleted } = await this.#api.post<{ ContainersDeleted: readonly string[] | null }>(`/containers/prune?filters=${encodeURIComponent(JSON.stringify({ label: [this.#prefix] }))}`)
     // Quick ones may have ended and gone as well.
     for (const known of [...this.#containers]) if (ContainersDeleted?.includes(known.id) === true) this.#forget(known)
