@@ -6,5 +6,5 @@ if [ "${1:-}" = placement ]; then shift; bash deploy/setup/install.sh run; exec 
 [ "$(id -u)" = 0 ] || { echo 'npm run bench makes network namespaces and containers: run it as root (sudo npm run bench).' >&2; exit 1; }
 bash deploy/setup/install.sh peer
 # A run that is interrupted leaves nothing either.
-trap 'for lab in shoalbench shoalbench3; do LAB=$lab bash deploy/lab/lab.sh down; done' EXIT
+trap 'for lab in shoalbench shoalbench3 shoalmany; do LAB=$lab bash deploy/lab/lab.sh down; done' EXIT
 node --no-warnings dist/test/bench/main.js "$@"

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** One measured value. Higher is better for "/s", lower for everything else. */
-export interface Row { readonly name: string; readonly value: number; readonly unit: 'ms' | 'MiB' | '/s' }
+export interface Row { readonly name: string; readonly value: number; readonly unit: 'ms' | 'MiB' | '/s' | '% of a processor' }
 
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const beganMs = performance.now()
