@@ -80,6 +80,8 @@ export class ContainerLogs {
   async read(container: Container, options: LogOptions): Promise<Readable> {
     const plan = planLog(...planned(container.record))
     if (!plan.isReadable || plan.file === undefined) throw new ShoalError('invalid-argument', 'log-not-readable', 'configured logging driver does not support reading')
+    // Refused before the stream begins: later there is no way to say it.
+    parseTime(options.since)
     const { launched } = container
     const until = untilSignal(this.#options.clock, options.until)
     const watch = options.follow === true && launched !== undefined ? await this.#watch(launched) : undefined
