@@ -1,5 +1,7 @@
 import http from 'node:http'
 import https from 'node:https'
+import net from 'node:net'
+import tls from 'node:tls'
 import type { Duplex, Readable } from 'node:stream'
 import { ShoalError } from '../base/errors.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -57,6 +59,16 @@ export class ApiClient {
       })
       outgoing.once('error', error => reject(this.#connectError(error)))
       send(outgoing, request.body)
+    })
+  }
+
+  /** The bare connection, before anything is said on it; either side may be ended by itself. */
+  async dial(): Promise<Duplex> {
+    const to = this.#endpoint
+    return new Promise((resolve, reject) => {
+      const socket = to.kind === 'unix' ? net.connect({ path: to.path, allowHalfOpen: true }) : to.tls === undefined ? net.connect({ host: to.host, port: to.port, allowHalfOpen: true }) : tls.connect({ host: to.host, port: to.port, ...to.tls })
+      socket.once(to.kind === 'tcp' && to.tls !== undefined ? 'secureConnect' : 'connect', () => resolve(socket))
+      socket.once('error', error => reject(this.#connectError(error)))
     })
   }
 

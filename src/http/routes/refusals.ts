@@ -5,11 +5,13 @@ import { notSupported } from '../server/missing.ts'
 import { json } from '../server/reply.ts'
 import { route, type Method, type Route } from '../server/route.ts'
 
+const PLUGINS_INSTEAD = 'run a volume plugin yourself; it is found by its socket in /run/docker/plugins'
+
 /** Parts of Docker's API that are left out on purpose: each says so, instead of "page not found". */
 const REFUSED: readonly (readonly [Method, path: string, what: string, instead?: string])[] = [
-  ['GET', '/plugins/privileges', 'installing plugins'],
-  ['POST', '/plugins/pull', 'installing plugins'],
-  ['POST', '/plugins/create', 'creating plugins'],
+  ['GET', '/plugins/privileges', 'installing plugins', PLUGINS_INSTEAD],
+  ['POST', '/plugins/pull', 'installing plugins', PLUGINS_INSTEAD],
+  ['POST', '/plugins/create', 'creating plugins', PLUGINS_INSTEAD],
   ['GET', '/containers/{id}/checkpoints', 'checkpointing containers'],
   ['POST', '/containers/{id}/checkpoints', 'checkpointing containers'],
   ['DELETE', '/containers/{id}/checkpoints/{checkpoint}', 'checkpointing containers'],

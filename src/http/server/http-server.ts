@@ -100,6 +100,8 @@ export class HttpServer implements AsyncDisposable {
       ? createServer({ maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: CHECK_MS }, onRequest)
       : createTlsServer({
           maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: CHECK_MS, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS, cert: asPem(tls.certPem), key: asPem(tls.keyPem), minVersion: 'TLSv1.2',
+          // As in http: the docker CLI ends its half of the connection with a bare FIN and goes on reading.
+          allowHalfOpen: true,
           ...tls.clientCaPem === undefined ? {} : { ca: asPem(tls.clientCaPem), requestCert: true, rejectUnauthorized: true },
         }, onRequest)
     // An image upload may take any time, and Docker's clients pool idle connections and count on them.
