@@ -208,9 +208,7 @@ export class ContainerAttachments implements AsyncDisposable {
       const known = byNetwork.get(network.id)
       byNetwork.set(network.id, { network, settings: { ...known?.settings, ...settings }, isHidden: false })
     }
-    // Without a default bridge (bridge: none) containers that ask for nothing else have a loopback alone.
-    const refs = networkRefs(container).filter(ref => ref !== 'bridge' || this.#parts.registry.byName('bridge') !== undefined)
-    for (const ref of refs) add(ref, container.endpoints[ref] ?? (ref === 'bridge' ? container.endpoints['default'] : undefined) ?? {})
+    for (const ref of networkRefs(container)) add(ref, container.endpoints[ref] ?? (ref === 'bridge' ? container.endpoints['default'] : undefined) ?? {})
     return [...byNetwork.values()]
   }
 

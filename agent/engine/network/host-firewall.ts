@@ -1,6 +1,6 @@
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { BridgeSettings, PublishedPort } from './network-records.ts'
-import { addBridge, addIngressPort, addPort, hostTables, removeBridge, removeIngressPort, removePort, type HostRules, type IngressPort } from './nft-rules.ts'
+import { addBridge, addIngressPort, addPort, hostTables, noTables, removeBridge, removeIngressPort, removePort, type HostRules, type IngressPort } from './nft-rules.ts'
 
 /** The rules in the daemon's own namespace, changed one element at a time. */
 export class HostFirewall {
@@ -22,7 +22,8 @@ export class HostFirewall {
   async replace(rules: HostRules): Promise<void> {
     if (this.#forwards) this.#kernel.netns.writeSysctl(undefined, 'ipv4/ip_forward', '1')
     if (rules.bridges.some(bridge => bridge.ipv6 !== undefined)) this.#forwardIpv6()
-    await this.#kernel.nft.run(undefined, hostTables(rules, this.#families))
+    const others = ([4, 6] as const).filter(family => !this.#families.includes(family) && (family === 4 || this.#kernel.hasIpv6))
+    await this.#kernel.nft.run(undefined, noTables(others) + hostTables(rules, this.#families))
     this.#isReady = true
   }
 

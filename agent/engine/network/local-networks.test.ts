@@ -254,3 +254,9 @@ test('the daemon can have no default bridge, or one with a range, a gateway and 
   assert.deepEqual(sandbox.ports['80/tcp'], [{ HostIp: '127.0.0.1', HostPort: '8080' }])
   assert.match(sandbox.hosts, /10\.9\.0\.7\thost\n/)
 })
+
+test('rules that are not wanted are not written, and those of before are taken away', async () => {
+  const networks = await start({ hasRules: { ipv4: false, ipv6: false } })
+  await networks.attach(container('web', { portBindings: { '80/tcp': [{ HostPort: '8080' }] } }))
+  assert.deepEqual(kernel.nftRuns.map(({ commands }) => commands), ['table ip shoal\ndelete table ip shoal\ntable ip6 shoal\ndelete table ip6 shoal\n'])
+})

@@ -94,6 +94,12 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     this.#emit('connect', { ...network, container: container.id })
   }
 
+  /** On a host without a default bridge (bridge: none) a container that asks for nothing else has a loopback alone. */
+  #withoutDefault(container: NetworkedContainer): NetworkedContainer {
+    if (modeNetwork(container) !== 'bridge' || this.#lookup('bridge') !== undefined) return container
+    return { ...container, hasLeftMode: true, endpoints: Object.fromEntries(Object.entries(container.endpoints).filter(([ref]) => ref !== 'bridge' && ref !== 'default')) }
+  }
+
   #checkNotOn(container: NetworkedContainer, network: { readonly id: string; readonly name: string }): void {
     const ofMode = container.hasLeftMode === true ? undefined : this.#lookup(modeNetwork(container))
     const isOn = Object.keys(container.endpoints).some(key => key === network.name || key === network.id) || (ofMode !== undefined && this.#identity(ofMode).id === network.id)
@@ -159,7 +165,7 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
   }
 
   async attach(container: NetworkedContainer): Promise<ContainerSandbox> {
-    const complete = await this.#endpoints.complete(container)
+    const complete = await this.#endpoints.complete(this.#withoutDefault(container))
     const sandbox = await this.#attachNow(complete)
     for (const { networkId, networkName, driver } of this.#parts.attachments.endpoints(container.id)) {
       this.#emit('connect', { id: networkId, name: networkName, type: driver, container: container.id })
@@ -187,9 +193,10 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
   async rename(containerId: string, name: string): Promise<void> { await this.#changes.run(async () => this.#parts.attachments.rename(containerId, name)) }
 
   async validate(container: NetworkedContainer): Promise<void> {
-    const elsewhere = await this.#endpoints.attachable(container)
-    const endpoints = Object.fromEntries(Object.entries(container.endpoints).filter(([ref]) => !elsewhere.has(ref)))
-    this.#parts.attachments.validate({ ...container, endpoints, mode: elsewhere.has(container.mode) ? 'bridge' : container.mode })
+    const present = this.#withoutDefault(container)
+    const elsewhere = await this.#endpoints.attachable(present)
+    const endpoints = Object.fromEntries(Object.entries(present.endpoints).filter(([ref]) => !elsewhere.has(ref)))
+    this.#parts.attachments.validate({ ...present, endpoints, mode: elsewhere.has(container.mode) ? 'bridge' : container.mode })
   }
 
   async restore(running: readonly { readonly container: NetworkedContainer; readonly sandbox: ContainerSandbox }[], leftAlone: ReadonlySet<string>): Promise<void> {

@@ -16,6 +16,9 @@ export interface HostRules {
 
 type Family = 4 | 6
 
+/** Takes away what was written when rules of these families were wanted. */
+export function noTables(families: readonly Family[]): string { return families.map(family => `table ${tableOf(family)}\ndelete table ${tableOf(family)}\n`).join('') }
+
 /**
  * The whole tables in one transaction. What they do: nothing new comes into a bridge from outside of it but to a published port; internal
  * networks reach nobody else; containers leave masqueraded; published ports work from outside, from the host's own addresses and
