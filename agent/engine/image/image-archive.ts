@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { LAYER_RATIO_MAX, LAYER_UNPACKED_BYTES_FREE } from './layer-store.ts'
 import { malformedImage as malformed } from './malformed-image.ts'
 import { choosePlatform, type Platform } from './platform.ts'
 
@@ -84,7 +85,10 @@ async function feed(tar: Readable, bound: HeaderBound, parser: ReturnType<typeof
   const chunks = tar[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
   const first = await chunks.next()
   const whole = async function* (): AsyncIterable<Uint8Array> {
-    for (let next = first; next.done !== true; next = await chunks.next()) yield next.value
+    for (let next = first; next.done !== true; next = await chunks.next()) {
+      bound.packedBytes += next.value.length
+      yield next.value
+    }
   }
   const isGzip = first.done !== true && first.value[0] === 0x1f && first.value[1] === 0x8b
   try {
@@ -95,16 +99,20 @@ async function feed(tar: Readable, bound: HeaderBound, parser: ReturnType<typeof
   }
 }
 
-/** Fails an archive from which no member comes for too long. */
+/** Fails an archive from which no member comes for too long, or which was made too small: it would fill the disk. */
 class HeaderBound extends Transform {
+  packedBytes = 0
   #bytes = 0
+  #unpackedBytes = 0
 
   /** Called for each sign of life of the parser. */
   reset(): void { this.#bytes = 0 }
 
   override _transform(chunk: Uint8Array, _encoding: unknown, callback: (error?: Error | null, chunk?: Uint8Array) => void): void {
     this.#bytes += chunk.length
-    if (this.#bytes > HEADER_BYTES_MAX) callback(malformed(`one of its headers is larger than ${HEADER_BYTES_MAX} bytes`))
+    this.#unpackedBytes += chunk.length
+    if (this.#unpackedBytes > Math.max(LAYER_UNPACKED_BYTES_FREE, this.packedBytes * LAYER_RATIO_MAX)) callback(malformed(`it unpacks to more than ${this.#unpackedBytes} bytes from ${this.packedBytes}`))
+    else if (this.#bytes > HEADER_BYTES_MAX) callback(malformed(`one of its headers is larger than ${HEADER_BYTES_MAX} bytes`))
     else callback(null, chunk)
   }
 }

@@ -37,7 +37,10 @@ export const LAYER_ENTRIES_MAX = 1_000_000
 /** A layer of any size may come as it is. One that unpacks to more than this must not have been made small by more than the ratio: honest files are not that empty. */
 export const LAYER_UNPACKED_BYTES_FREE = 8 * 1024 ** 3
 export const LAYER_RATIO_MAX = 100
+export const DEFAULT_LAYER_LIMITS: LayerLimits = { entriesMax: LAYER_ENTRIES_MAX, unpackedBytesFree: LAYER_UNPACKED_BYTES_FREE, ratioMax: LAYER_RATIO_MAX }
 const NEWLINE = 0x0a
+
+export interface LayerLimits { readonly entriesMax: number; readonly unpackedBytesFree: number; readonly ratioMax: number }
 
 /** Layers by the digest of their uncompressed tar: directories that are never changed once they are there. */
 export class LayerStore {
@@ -47,7 +50,10 @@ export class LayerStore {
   /** The same layer may arrive twice at once: the first is kept. */
   readonly #keeping = new Mutex()
 
-  constructor(root: string, kernel: Kernel, random: Random) {
+  readonly #limits: LayerLimits
+
+  constructor(root: string, kernel: Kernel, random: Random, limits = DEFAULT_LAYER_LIMITS) {
+    this.#limits = limits
     this.#root = root
     this.#kernel = kernel
     this.#random = random
@@ -191,7 +197,7 @@ export class LayerStore {
   async #unpack(blob: string, contents: string, options: { readonly onRead?: (bytes: number, total: number) => void; readonly signal?: AbortSignal } = {}): Promise<string> {
     const hash = createHash('sha256')
     const { size: packedBytes } = await stat(blob)
-    const bytesMax = Math.max(LAYER_UNPACKED_BYTES_FREE, packedBytes * LAYER_RATIO_MAX)
+    const bytesMax = Math.max(this.#limits.unpackedBytesFree, packedBytes * this.#limits.ratioMax)
     let source: { readonly bytesRead: number } | undefined
     const tar = this.#decompressed(blob, opened => { source = opened })[Symbol.asyncIterator]()
     let bytes = 0
@@ -202,7 +208,7 @@ export class LayerStore {
     // tar names each member that it makes, one to a line.
     const count = (names: Uint8Array): void => {
       for (let at = names.indexOf(NEWLINE); at >= 0; at = names.indexOf(NEWLINE, at + 1)) entries++
-      if (entries > LAYER_ENTRIES_MAX) tooMany.abort(malformedImage(`a layer has more than ${LAYER_ENTRIES_MAX} files`))
+      if (entries > this.#limits.entriesMax) tooMany.abort(malformedImage(`a layer has more than ${this.#limits.entriesMax} files`))
     }
     const take = async (): Promise<Uint8Array | undefined> => {
       try {
