@@ -38,7 +38,7 @@ export const DIFFERENCES: readonly Difference[] = [
   { line: 'run --rm busybox cat /proc/mounts', reason: 'test/long/security.test.ts compares mounts, with a reason for each difference of the runtimes' },
   { line: "run --rm busybox sh -c 'cat /proc/kcore /proc/timer_list | wc -c; ls /sys/firmware; touch /proc/sys/kernel/domainname; ls /dev'", reason: 'crun makes the customary link /dev/core also where the kernel has no /proc/kcore', ours: /core/ },
   { line: 'run --rm --pid container:~c busybox true', reason: NEWER, ours: /^$|failed to join PID namespace: container \S+ is not running/ },
-  { line: 'run --rm --network container:~c busybox true', reason: NEWER, ours: /^\s*$|cannot join network namespace of a non running container: container ~c is exited/ },
+  { line: 'run --rm --network container:~c busybox true', reason: NEWER, ours: /^\s*$|cannot join network namespace of a non running container: container ~c is (created|exited)/ },
   { line: 'network rm ~n', reason: NEWER, ours: /network ~n has active endpoints \(name:"~c" id:"/ },
   { line: 'start ~c', reason: 'a container stays on the network of that name, also when it is another one by now; dockerd looks for the id', ours: /network ~n not found/ },
   { line: 'run --rm --dns-search . busybox cat /etc/resolv.conf', reason: 'as dockerd 28: servers on the host\'s loopback are of no use in a container, search domains given or not', ours: /nameserver 8\.8\.8\.8/ },
