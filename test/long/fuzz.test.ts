@@ -31,7 +31,7 @@ const SETTLE_MS = 30_000
 const GROWTH_MAX_MIB = 96
 const DESCRIPTORS_GROWTH_MAX = 8
 /** 5xx answers that are right: what is not there, and what the machine refuses. */
-const DOCUMENTED = [/not supported|not implemented|left out/i, /This node is not a swarm manager|not part of a swarm|swarm/i, /registry|no such host|lookup|dial tcp|EAI_AGAIN/i, /update out of sequence|constraint expected/, /OCI runtime|runtime create failed|cgroup/i]
+const DOCUMENTED = [/not supported|not implemented|left out/i, /This node is not a swarm manager|not part of a swarm|swarm/i, /registry|no such host|lookup|dial tcp|EAI_AGAIN/i, /^Get "http/, /update out of sequence|constraint expected/, /OCI runtime|runtime create failed|cgroup/i]
 
 let lab: Lab
 let caller: Caller

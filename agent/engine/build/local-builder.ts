@@ -91,7 +91,9 @@ export class LocalBuilder implements Builder {
 
   async prune(options: { readonly all: boolean; readonly keepBytes: number; readonly filters: Filters }): Promise<{ readonly CachesDeleted: readonly string[] | null; readonly SpaceReclaimed: number }> {
     const { filters } = options
-    checkFilters(filters, ['until', 'id', 'unused-for'])
+    checkFilters(filters, ['until', 'id', 'unused-for', 'label', 'label!'])
+    // A prune of everything by label asks for this too; no cache has one.
+    if (filters['label'] !== undefined) return { CachesDeleted: null, SpaceReclaimed: 0 }
     const until = filters['until']?.[0] ?? filters['unused-for']?.[0]
     const nowMs = this.#parts.clock.nowMs()
     const { ids, bytes } = await this.#caches.prune({ keepBytes: options.keepBytes, unusedSinceMs: until === undefined ? Infinity : untilMs(until, nowMs), ...(filters['id'] === undefined ? {} : { ids: filters['id'] }) })

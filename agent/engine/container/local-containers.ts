@@ -216,11 +216,12 @@ export class LocalContainers implements Containers {
   }
 
   async changes(ref: string): Promise<readonly FilesystemChange[]> {
+    const container = this.#get(ref)
     try {
-      return (await this.#options.files.changes(this.#get(ref))).map(({ path, kind }) => ({ Path: path, Kind: CHANGE_KINDS[kind] }))
+      return (await this.#options.files.changes(container)).map(({ path, kind }) => ({ Path: path, Kind: CHANGE_KINDS[kind] }))
     } catch (error) {
       // Removed while it was looked at: then this says so.
-      this.#get(ref)
+      this.#get(container.id)
       throw error
     }
   }

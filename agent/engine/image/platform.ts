@@ -2,9 +2,9 @@ import { ShoalError } from '../../../src/base/errors.ts'
 
 export interface Platform { readonly os: string; readonly architecture: string; readonly variant?: string }
 
-const ARCHITECTURES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
+const ARCHITECTURES: ReadonlyMap<string, readonly [architecture: string, variant?: string]> = new Map(Object.entries({
   x86_64: ['amd64'], 'x86-64': ['amd64'], aarch64: ['arm64'], armhf: ['arm', 'v7'], armel: ['arm', 'v6'], i386: ['386'], i486: ['386'], i586: ['386'], i686: ['386'],
-}
+} as const))
 const NEWEST_ARM = 8
 const SYSTEMS = ['linux', 'windows', 'darwin', 'freebsd', 'macos']
 /** What may stand alone for its architecture. */
@@ -55,7 +55,7 @@ function fitness(actual: Platform, wanted: Platform): number {
 function armVersion(variant: string | undefined): number { return Number(/^v(\d+)$/.exec(variant ?? '')?.[1] ?? NEWEST_ARM - 1) }
 
 function normalized({ os, architecture, variant }: Platform): Platform {
-  const [known, knownVariant] = ARCHITECTURES[architecture] ?? [architecture]
+  const [known, knownVariant] = ARCHITECTURES.get(architecture) ?? [architecture]
   // v8 is what arm64 is, v1 what amd64 is.
   const own = variant ?? knownVariant ?? ''
   const plain = (known === 'arm64' && (own === 'v8' || own === '8')) || (known === 'amd64' && own === 'v1') ? '' : own

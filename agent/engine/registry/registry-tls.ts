@@ -16,7 +16,7 @@ export async function registryTls(host: string, folders: readonly string[]): Pro
   const ca = [await systemRoots()]
   for (const folder of folders) {
     const directory = join(folder, host)
-    const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => { if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined; throw error })
+    const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => { if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(error.code ?? '')) return undefined; throw error })
     if (names !== undefined) return readFolder(directory, names.sort(), ca)
   }
   return { ca }

@@ -40,7 +40,7 @@ export function buildRoutes(backend: BuildBackend | undefined): readonly Route[]
       return empty(200)
     }),
     route('POST', '/build/prune', async ({ query }) => {
-      const filters = parseFilters(query.text('filters'), ['description', 'id', 'inuse', 'parent', 'private', 'shared', 'type', 'until', 'unused-for'])
+      const filters = parseFilters(query.text('filters'), ['description', 'id', 'inuse', 'label', 'label!', 'parent', 'private', 'shared', 'type', 'until', 'unused-for'])
       const { until, id, 'unused-for': unusedFor } = filters
       const keepBytes = query.integer('reserved-space') ?? query.integer('keep-storage') ?? 0
       return json(await builder().prune({ all: query.flag('all'), keepBytes, filters: { ...(until === undefined ? {} : { until }), ...(id === undefined ? {} : { id }), ...(unusedFor === undefined ? {} : { 'unused-for': unusedFor }) } }))

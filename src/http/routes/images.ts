@@ -68,7 +68,8 @@ export function imageRoutes(backend: ImagesBackend): readonly Route[] {
     route('POST', '/images/prune', async ({ query }) => {
       const filters = parseFilters(query.text('filters'), ['dangling', 'label', 'label!', 'until'])
       filterFlag(filters, 'dangling')
-      return json(await backend.prune(filters))
+      const { ImagesDeleted, SpaceReclaimed } = await backend.prune(filters)
+      return json({ ImagesDeleted: ImagesDeleted.length === 0 ? null : ImagesDeleted, SpaceReclaimed })
     }),
     route('POST', '/images/{name...}/tag', async ({ params, query }) => {
       await backend.tag(params.name ?? '', query.text('repo'), query.text('tag') || 'latest')

@@ -48,7 +48,8 @@ export function networkRoutes(local: NetworksBackend, swarm: SwarmNetworksBacken
     route('POST', '/networks/prune', async ({ query, signal }) => {
       const filters = parseFilters(query.text('filters'), ['label', 'label!', 'until'])
       const { NetworksDeleted } = await local.prune(filters)
-      return json({ NetworksDeleted: [...NetworksDeleted, ...await pruneSwarm(swarm, filters, signal)] })
+      const deleted = [...NetworksDeleted, ...await pruneSwarm(swarm, filters, signal)]
+      return json({ NetworksDeleted: deleted.length === 0 ? null : deleted })
     }),
     route('DELETE', '/networks/{id}', request => remove(local, swarm, request)),
   ]

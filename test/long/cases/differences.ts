@@ -39,6 +39,18 @@ export const DIFFERENCES: readonly Difference[] = [
   { line: "run --rm busybox sh -c 'cat /proc/kcore /proc/timer_list | wc -c; ls /sys/firmware; touch /proc/sys/kernel/domainname; ls /dev'", reason: 'crun makes the customary link /dev/core also where the kernel has no /proc/kcore', ours: /core/ },
   { line: 'run --rm --pid container:~c busybox true', reason: NEWER, ours: /^$|failed to join PID namespace: container \S+ is not running/ },
   { line: 'run --rm --network container:~c busybox true', reason: NEWER, ours: /^\s*$|cannot join network namespace of a non running container: container ~c is (created|exited)/ },
+  { line: 'DELETE /containers/~d', reason: NEWER, ours: /cannot remove container \\"~d\\": container is running/ },
+  { line: 'ps --size --filter name=~c --format {{.Size}}', reason: 'the link /etc/mtab, which dockerd has in a layer of its own, counts its 12 bytes', ours: /^12B/ },
+  { line: 'create --ip 1.2.3.4 busybox', reason: 'refused at the create already', ours: /user defined networks only/ },
+  { line: 'run --rm --network none --ip 1.2.3.4 busybox true', reason: 'an address on no network is ignored', ours: /^\s*$/ },
+  { line: 'import - ~j', reason: 'refused likewise; the words are those of the tar that reads it', ours: /archive cannot be read/ },
+  { line: 'load', reason: 'refused likewise; the words are those of the tar that reads it', ours: /archive cannot be read/ },
+  { line: 'update --memory-swap 1m ~c', reason: "the kernel's refusal without runc's words", ours: /memory\.memsw\.limit_in_bytes/ },
+  { line: 'run --rm -v ~dir/file:/etc busybox true', reason: "crun's words for the same refusal", ours: /Not a directory/ },
+  { line: 'run --rm -v ~dir/src:/etc/passwd busybox true', reason: "crun's words for the same refusal", ours: /Not a directory/ },
+  { line: 'POST /containers/create', reason: 'what the client got wrong is answered 400 rather than 500, and an image without a name is an invalid reference', ours: /invalid JSON|invalid reference format/ },
+  ...['GET /containers/json?filters=bogus', 'GET /containers/json?limit=bogus', 'POST /containers/~no/stop?t=bogus', 'GET /events?since=bogus', 'POST /volumes/prune?filters=bogus']
+    .map(line => ({ line, reason: 'what the client got wrong is answered 400 rather than 500, with words that name the parameter', ours: /invalid (value|filters)/ })),
   { line: 'network rm ~n', reason: NEWER, ours: /network ~n has active endpoints \(name:"~c" id:"/ },
   { line: 'start ~c', reason: 'a container stays on the network of that name, also when it is another one by now; dockerd looks for the id', ours: /network ~n not found/ },
   { line: 'run --rm --dns-search . busybox cat /etc/resolv.conf', reason: 'as dockerd 28: servers on the host\'s loopback are of no use in a container, search domains given or not', ours: /nameserver 8\.8\.8\.8/ },
@@ -53,7 +65,7 @@ export const DIFFERENCES: readonly Difference[] = [
  */
 export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/daemon: failed to create shim task: OCI runtime create failed:/, 'daemon: failed to create task for container: failed to create shim task: OCI runtime create failed:'],
-  [/^failed to create shim task: OCI runtime create failed:/m, 'failed to create task for container: failed to create shim task: OCI runtime create failed:'],
+  [/(^|\/)failed to create shim task: OCI runtime create failed:/m, '$1failed to create task for container: failed to create shim task: OCI runtime create failed:'],
   [/You cannot remove a running container \S+\. Stop the container before attempting removal or force remove/, 'cannot remove container "$ref": container is running: stop the container before removing or force remove'],
   [/: Invalid signal:/, ': cannot kill container: $ref: invalid signal:'],
   [/Cannot kill container/, 'cannot kill container'],
@@ -66,7 +78,7 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/Unrecognised filter value for health: (\w+)/, "invalid filter 'health=$1': invalid value for health ($1): must be one of none, starting, healthy, unhealthy"],
   [/daemon: no such container /, 'daemon: No such container: '],
   [/Error processing tar file\(exit status 1\)/, 'error processing tar file'],
-  [/"strconv\.Atoi: parsing \\"(\w+)\\": invalid syntax"/, '"invalid resize height \\"$1\\": invalid syntax"'],
+  [/^\{"message":"strconv\.Atoi: parsing \\"x\\": invalid syntax"/, '{"message":"invalid resize height \\"x\\": invalid syntax"'],
   [/"Error":null,/, ''],
   [/: Empty string specified for ports\./, ': empty string specified for ports'],
   [/: Invalid range specified for the Port/, ': invalid range specified for port'],
@@ -86,6 +98,11 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/No command specified/, 'no command specified'],
   [/was found but does not match the specified platform: wanted (\S+), actual: (\S+)/, 'was found but its platform ($2) does not match the specified platform ($1)'],
   [/Specifying a kernel memory limit is deprecated and will be removed in a future release\./, 'Your kernel does not support kernel memory limit capabilities or the cgroup is not mounted. Limitation discarded.'],
+  [/repository name must be lowercase/, 'repository name (library/$ref) must be lowercase'],
+  [/no such image: (\S+): No such image: /, 'No such image: '],
+  [/error looking up logging plugin (\w+): plugin "\w+" not found/, "logger: no log driver named '$1' is registered"],
+  [/cannot join network of a non running container: (\S+)/, 'cannot join network namespace of a non running container: container $1 is not running'],
+  [/Config cannot be empty/, 'config cannot be empty'],
   [/Range of CPUs is/, 'range of CPUs is'],
   [/network with name {2}already exists/, 'invalid name: name is empty'],
   [/Invalid subnet (\S+) : invalid CIDR address: \S+/, 'invalid network config:\ninvalid subnet $1: invalid CIDR block notation'],
@@ -98,4 +115,6 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
 /** Fields of dockerd 20.10's answers that newer ones no longer have. */
 export const RETIRED: readonly RegExp[] = [
   /KernelMemory/, /^\.ContainerConfig\./, /^\.Container: /, /NondistributableArtifacts/, /^\.Runtimes\./, /Commit\.Expected/, /^\.Error: null/,
+  // Paths inside of the driver: of an image that nothing is mounted of yet.
+  /^\.GraphDriver\.Data\.(MergedDir|WorkDir)/,
 ]

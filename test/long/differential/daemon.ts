@@ -66,9 +66,12 @@ export class Daemon {
       const timer = setTimeout(() => child.kill('SIGKILL'), COMMAND_TIMEOUT_MS)
       let stdout = ''
       let stderr = ''
+      let isCut = false
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         stdout += text
-        if (step.cut?.test(stdout) === true) child.kill('SIGINT')
+        if (isCut || step.cut?.test(stdout) !== true) return
+        isCut = true
+        child.kill('SIGINT')
       })
       child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
       child.stdin.on('error', () => child.stdin.destroy())
