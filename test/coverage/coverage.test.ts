@@ -31,7 +31,7 @@ test('each flag that works is used by the scenario or test that proves it', () =
 })
 
 test('each operation that works is asked for by the scenario or test that proves it', () => {
-  assert.deepEqual(operations.filter(row => row.status === 'works' && !operationProofs(proofs, row).includes(row.proof)).map(row => `${row.method} ${row.path}: ${row.proof === '' ? 'no proof' : row.proof}`), [])
+  assert.deepEqual(operations.filter(row => row.status === 'works' && !operationProofs(proofs, row, reader).includes(row.proof)).map(row => `${row.method} ${row.path}: ${row.proof === '' ? 'no proof' : row.proof}`), [])
 })
 
 test('what is refused is refused with a documented error', () => {
@@ -39,7 +39,7 @@ test('what is refused is refused with a documented error', () => {
 })
 
 /** Rows that are neither proved nor refused yet. */
-const OPEN_MAX = { flags: 110, operations: 40 }
+const OPEN_MAX = { flags: 2, operations: 2 }
 
 test('no more is open than was', () => {
   assert.ok(flags.filter(row => row.status === 'open').length <= OPEN_MAX.flags)

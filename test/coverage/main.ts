@@ -6,7 +6,8 @@ import { readTable, writeTable, type CommandRow, type FlagRow, type OperationRow
 const flags = readTable<FlagRow>('flags')
 const operations = readTable<OperationRow>('operations')
 const proofs = allProofs()
-const used = flagProofs(proofs, new CommandLineReader(readTable<CommandRow>('commands'), flags))
+const reader = new CommandLineReader(readTable<CommandRow>('commands'), flags)
+const used = flagProofs(proofs, reader)
 
 /** A proof that still is one stays. */
 function proved<Row extends FlagRow | OperationRow>(row: Row, names: readonly string[]): Row {
@@ -15,7 +16,7 @@ function proved<Row extends FlagRow | OperationRow>(row: Row, names: readonly st
 }
 
 const provedFlags = flags.map(row => proved(row, used.get(`${row.command} ${row.flag}`) ?? []))
-const provedOperations = operations.map(row => proved(row, operationProofs(proofs, row)))
+const provedOperations = operations.map(row => proved(row, operationProofs(proofs, row, reader)))
 if (process.argv.includes('--update')) {
   writeTable('flags', provedFlags)
   writeTable('operations', provedOperations)

@@ -51,9 +51,15 @@ export function isRequestOf(request: string, operation: { readonly method: strin
   return pattern(operation).test(request)
 }
 
-/** Which proofs ask for an operation: by a request, or by its path in a test's source. */
-export function operationProofs(proofs: readonly Proof[], operation: { readonly method: string; readonly path: string }): readonly string[] {
-  return proofs.filter(proof => proof.requests.some(request => isRequestOf(request, operation)) || named(operation).test(proof.text)).map(proof => proof.name)
+/** Operations that only these commands ask for, and always do. */
+const ASKED_BY: Readonly<Record<string, string>> = {
+  'POST /images/{name}/push': 'docker image push', 'POST /auth': 'docker login', 'POST /images/load': 'docker image load', 'GET /images/search': 'docker search', 'POST /build': 'docker image build', 'POST /build/prune': 'docker builder prune',
+}
+
+/** Which proofs ask for an operation: by a request, by a command that makes it, or by its path in a test's source. */
+export function operationProofs(proofs: readonly Proof[], operation: { readonly method: string; readonly path: string }, reader: CommandLineReader): readonly string[] {
+  const command = ASKED_BY[`${operation.method} ${operation.path}`]
+  return proofs.filter(proof => (command !== undefined && proof.commandLines.some(line => reader.read(line)?.command === command)) || proof.requests.some(request => isRequestOf(request, operation)) || named(operation).test(proof.text)).map(proof => proof.name)
 }
 
 function pattern({ method, path }: { readonly method: string; readonly path: string }): RegExp {

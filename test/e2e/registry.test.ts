@@ -54,6 +54,17 @@ test('an image goes to a registry and comes back as it was, and runs', { skip },
   await lab.ok(1, 'tag', `${PLAIN}/team/box:1`, 'busybox:latest')
 })
 
+test('all tags go and come back, of a platform, quietly', { skip }, async () => {
+  for (const tag of ['a', 'b']) await lab.ok(1, 'tag', 'busybox', `${PLAIN}/many:${tag}`)
+  await lab.ok(1, 'push', '--all-tags', '--quiet', `${PLAIN}/many`)
+  await lab.ok(1, 'rmi', `${PLAIN}/many:a`, `${PLAIN}/many:b`)
+  await lab.ok(1, 'pull', '--all-tags', `${PLAIN}/many`)
+  assert.equal((await lab.ok(1, 'images', '--format', '{{.Tag}}', `${PLAIN}/many`)).split('\n').sort().join(), 'a,b')
+  await lab.ok(1, 'push', '--platform', 'linux/amd64', `${PLAIN}/many:a`)
+  assert.equal(await lab.ok(1, 'pull', '--platform', 'linux/amd64', '--quiet', `${PLAIN}/many:a`), `${PLAIN}/many:a`)
+  await lab.ok(1, 'rmi', `${PLAIN}/many:a`, `${PLAIN}/many:b`)
+})
+
 test('with TLS and a password: the authority must be known and the password right', { skip }, async () => {
   await using secure = await DebianRegistry.start(lab, 1, { address: '10.99.0.1', port: 5443, tls: true, auth: true })
   const wasThere = existsSync('/etc/shoal')
@@ -69,6 +80,7 @@ test('with TLS and a password: the authority must be known and the password righ
     assert.match((await lab.docker(1, 'push', `${SECURE}/box:1`)).stderr, /no basic auth credentials/)
     assert.match((await lab.docker(1, 'login', '-u', 'user', '-p', 'wrong', SECURE)).stderr, /login attempt to https:\/\/10\.99\.0\.1:5443\/v2\/ failed with status: 401 Unauthorized/)
     assert.match(await lab.ok(1, 'login', '-u', 'user', '-p', 'secret', SECURE), /Login Succeeded/)
+    assert.match((await lab.dockerWith({ input: 'secret' }, 1, 'login', '-u', 'user', '--password-stdin', SECURE)).stdout, /Login Succeeded/)
     await lab.ok(1, 'push', `${SECURE}/box:1`)
     await lab.ok(1, 'rmi', `${SECURE}/box:1`)
     await lab.ok(1, 'pull', `${SECURE}/box:1`)
