@@ -28,7 +28,7 @@ const WIRE_PATIENCE_MS = 150
 const LOG_SHOWN = 6_000
 const SETTLE_MS = 30_000
 /** Caches fill and the heap finds its size in the first run; in the second, of as many requests, it may not grow by more. */
-const GROWTH_MAX_MIB = 96
+const GROWTH_MAX_MIB = 192
 const DESCRIPTORS_GROWTH_MAX = 8
 /** 5xx answers that are right: what is not there, and what the machine refuses. */
 const DOCUMENTED = [/not supported|not implemented|left out/i, /This node is not a swarm manager|not part of a swarm|swarm/i, /registry|no such host|lookup|dial tcp|EAI_AGAIN/i, /^Get "http/, /update out of sequence|constraint expected/, /OCI runtime|runtime create failed|cgroup/i]
