@@ -122,6 +122,14 @@ test('the first assignments are complete, with secrets, configs and networks bef
   assert.deepEqual(kinds(await stream.next()), ['update network net', 'remove config cfg', 'remove secret sec'])
 })
 
+test('a task that is deleted leaves its node by that alone', async () => {
+  await using world = await setUp([{ node: { id: 'n1' } }, { task: { id: 't1', nodeId: 'n1', desiredState: 'remove', status: { state: 'shutdown' } } }])
+  const stream = await world.assignments('n1')
+  assert.deepEqual(kinds(await stream.next()), ['update task t1'])
+  await world.store.update(tx => tx.remove('task', 't1'))
+  assert.deepEqual(kinds(await stream.next()), ['remove task t1'])
+})
+
 test('a task waits until its node has an address on its networks', async () => {
   await using world = await setUp([{ node: { id: 'n1' } }, NET, { task: { id: 't1', nodeId: 'n1', desiredState: 'running', status: { state: 'assigned' }, networks: [attachment('10.0.1.5')] } }])
   const stream = await world.assignments('n1')

@@ -261,7 +261,7 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   #observeChange(change: StoreChange): void {
-    if (change.kind === 'task' && concernsNode(change.object, change.old)) {
+    if (change.kind === 'task' && (change.action === 'remove' || concernsNode(change.object, change.old))) {
       this.#sessions.get(change.object.nodeId)?.wake('assignments')
     } else if (change.kind === 'node') {
       const session = this.#sessions.get(change.object.id)
