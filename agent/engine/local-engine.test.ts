@@ -76,6 +76,49 @@ test('a start that the runtime refuses leaves nothing mounted', async () => {
   assert.deepEqual([...world.kernel.mounts.table], [])
 })
 
+test('a start that the runtime gives up half way leaves no cgroup, though the runtime has no state of it', async () => {
+  const made: string[] = []
+  const world = await open({
+    failStart: () => {
+      world.kernel.cgroups.write(`/t/${made[0]}`, 'pids', 'pids.max', '5')
+      return 1
+    },
+  })
+  made.push((await world.engine.containers.create(request())).Id)
+  await assert.rejects(world.engine.containers.start('c0'), { code: 'runtime-failed' })
+  assert.deepEqual([...world.kernel.cgroups.files], [])
+})
+
+test('a cgroup that the kernel has not let go of yet is removed a moment later', async () => {
+  const world = await open()
+  const monitor = await up(world)
+  const remove = world.kernel.cgroups.remove.bind(world.kernel.cgroups)
+  let busy = 3
+  world.kernel.cgroups.remove = async cgroup => --busy < 0 && remove(cgroup)
+  monitor.exit(0)
+  await until(async () => { world.clock.advance(20); return await status(world.engine) === 'exited' })
+  assert.equal(busy, -1)
+})
+
+test('a kill and a stop that meet the end of a paused container find nothing to thaw', async () => {
+  const world = await open()
+  const monitor = await up(world)
+  await world.engine.containers.pause('c0')
+  const write = world.kernel.cgroups.write.bind(world.kernel.cgroups)
+  let leave = (): void => undefined
+  const left = new Promise<void>(resolve => { leave = resolve })
+  let isBeingRemoved = false
+  world.kernel.cgroups.remove = async () => { isBeingRemoved = true; await left; return true }
+  world.kernel.cgroups.write = (...args) => { assert.ok(!isBeingRemoved, 'the cgroup is gone'); write(...args) }
+  monitor.exit(0)
+  await until(() => isBeingRemoved)
+  const [kill, stop] = [world.engine.containers.kill('c0', 'SIGKILL'), world.engine.containers.stop('c0', {})]
+  kill.catch(() => undefined)
+  leave()
+  await assert.rejects(kill, { code: 'not-running' })
+  await stop
+})
+
 test('an exit is recorded, and takes its mount with it', async () => {
   const world = await open()
   const monitor = await up(world)

@@ -113,7 +113,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   await mkdir(options.execRoot, { recursive: true, mode: 0o711 })
   const runtimes = await chooseRuntimes(kernel, options.runtimes)
   await checkMonitor(kernel, options.monitorPath)
-  const launcher = new Launcher({ kernel, runtimes, monitorPath: options.monitorPath, execRoot: options.execRoot })
+  const launcher = new Launcher({ kernel, clock, runtimes, monitorPath: options.monitorPath, execRoot: options.execRoot })
   const events = new EventLog(clock)
   const tasks = new TaskGroup(logger)
   const images = new ImageStore(join(dataRoot, 'images'), new LayerStore(join(dataRoot, 'layers'), kernel, random), logger, diffId => table.all().some(({ record }) => record.diffIds.includes(diffId)))

@@ -83,13 +83,10 @@ export class Lifecycle {
   async kill(container: Container, signal: number): Promise<void> {
     // Its output may be seen before its start is recorded: who answers to that with a signal is not told that nothing runs.
     if (!isUp(container.state)) await container.lock.run(async () => undefined)
-    if (!isUp(container.state) || container.launched === undefined) {
-      throw new ShoalError('conflict', 'not-running', `container ${container.id} is not running`)
-    }
+    if (!isUp(container.state) || container.launched === undefined) throw notRunning(container)
     // Whoever kills for good does not want it back; other signals are for the program.
     if (signal === SIGKILL || signal === parseSignal(stopSignal(container))) await container.lock.run(() => container.observe({ stoppedByUser: true }))
-    container.launched?.monitor.signal(signal)
-    if (signal === SIGKILL && container.state.status === 'paused') thaw(this.#options.kernel, this.runner.cgroupPath(container))
+    if (!this.#signal(container, signal, signal === SIGKILL)) throw notRunning(container)
     this.publish(container, 'kill', { signal: String(signal) })
     if (signal === SIGKILL) await this.#settled(container, KILL_WAIT_MS)
   }
@@ -98,7 +95,7 @@ export class Lifecycle {
   async pause(container: Container, options: { readonly isBrief?: boolean } = {}): Promise<void> {
     await container.lock.run(async () => {
       if (container.state.status === 'paused') throw new ShoalError('conflict', 'already-paused', `Container ${container.id} is already paused`)
-      if (container.state.status !== 'running') throw new ShoalError('conflict', 'not-running', `container ${container.id} is not running`)
+      if (container.state.status !== 'running') throw notRunning(container)
       await freeze(this.#options.kernel, this.runner.cgroupPath(container), this.#options.clock)
       await container.updateState({ status: 'paused', isBriefPause: options.isBrief })
       this.publish(container, 'pause')
@@ -217,16 +214,22 @@ export class Lifecycle {
     if (!isUp(container.state)) { container.notifyExit(); return }
     const gentle = timeoutSeconds !== 0
     if (gentle) {
-      container.launched?.monitor.signal(signal)
-      if (container.state.status === 'paused') thaw(this.#options.kernel, this.runner.cgroupPath(container))
+      this.#signal(container, signal, true)
       this.publish(container, 'kill', { signal: String(signal) })
       if (await this.#settled(container, timeoutSeconds < 0 ? Infinity : timeoutSeconds * 1000)) return
     }
-    container.launched?.monitor.signal(SIGKILL)
-    if (container.state.status === 'paused') thaw(this.#options.kernel, this.runner.cgroupPath(container))
+    this.#signal(container, SIGKILL, true)
     this.publish(container, 'kill', { signal: String(SIGKILL) })
     if (await this.#settled(container, KILL_WAIT_MS)) return
     throw new ShoalError('deadline-exceeded', 'stop-timeout', `container ${container.record.name} did not end ${KILL_WAIT_MS / 1000} s after SIGKILL (at ${new Date(clock.nowMs()).toISOString()}); a process of it is stuck in the kernel`)
+  }
+
+  /** False when it is being cleaned up: then there is no process to tell, nor a cgroup to thaw, though it still counts as up. */
+  #signal(container: Container, signal: number, thaws: boolean): boolean {
+    if (container.launched === undefined) return false
+    container.launched.monitor.signal(signal)
+    if (thaws && container.state.status === 'paused') thaw(this.#options.kernel, this.runner.cgroupPath(container))
+    return true
   }
 
   /** Whether it ended within the time. */
@@ -259,6 +262,8 @@ export class Lifecycle {
     await store.removeOwned(container.id)
   }
 }
+
+function notRunning(container: Container): ShoalError { return new ShoalError('conflict', 'not-running', `container ${container.id} is not running`) }
 
 function stopSignal(container: Container): string {
   const own = container.record.config.StopSignal

@@ -81,7 +81,6 @@ async function settle({ lifecycle, launcher, kernel }: RestoreOptions, container
   await lifecycle.runner.takeDown(container)
   if (container.record.sandbox !== undefined) await container.update({ sandbox: undefined })
   await launcher.cleanUp(container.id, lifecycle.runner.cgroupPath(container))
-  await kernel.cgroups.remove(lifecycle.runner.cgroupPath(container))
   lifecycle.runner.forget(container)
   // Whoever wanted it removed at its end is not there any more to see to that; Docker removes it as well, even if it never started.
   if (status === 'removing' || container.record.hostConfig.AutoRemove === true) await lifecycle.remove(container, { volumes: true })

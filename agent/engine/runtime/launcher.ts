@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { makeDirectory } from '../durable-file.ts'
@@ -42,6 +43,7 @@ export type Adopted = { readonly kind: 'running'; readonly launched: Launched } 
 
 export interface LauncherOptions {
   readonly kernel: Kernel
+  readonly clock: Clock
   readonly runtimes: OciRuntimes
   readonly monitorPath: string
   readonly execRoot: string
@@ -52,12 +54,16 @@ const EXEC_ROOT_MAX = 50
 /** Containers and execs by this much of their ids: the full 64 characters would not leave room in a socket's path. */
 const ID_LENGTH = 24
 const LOST_CODE = 137
+/** Two seconds in all: the kernel has long let go of what can be let go of. */
+const CGROUP_TRIES_MAX = 100
+const CGROUP_RETRY_MS = 20
 
 /**
  * Starts containers and execs through a monitor, and finds them again. Each has a directory below the run-time root: bundle, socket `s`, exit file, pid.
  */
 export class Launcher {
   readonly #kernel: Kernel
+  readonly #clock: Clock
   readonly #runtimes: OciRuntimes
   readonly #monitorPath: string
   readonly #execRoot: string
@@ -67,6 +73,7 @@ export class Launcher {
   constructor(options: LauncherOptions) {
     if (options.execRoot.length > EXEC_ROOT_MAX) throw new ShoalError('invalid-argument', 'exec-root-too-long', `the run-time directory ${options.execRoot} is longer than ${EXEC_ROOT_MAX} characters, too long for Unix sockets in it`)
     this.#kernel = options.kernel
+    this.#clock = options.clock
     this.#runtimes = options.runtimes
     this.#monitorPath = options.monitorPath
     this.#execRoot = options.execRoot
@@ -138,14 +145,26 @@ export class Launcher {
 
   /** Takes down what is left of a container in the kernel, whatever state it is in. Its folder stays: the exit that is in there may not be recorded yet. Idempotent. */
   async cleanUp(id: string, cgroupPath: string): Promise<void> {
+    const { cgroups, processes } = this.#kernel
     const runtime = this.#runtimeOf(id)
     const state = join(this.#stateRoot(runtime), id)
     // The ordinary case: everything in it died with its first process, so removing the empty cgroup is all that the runtime's own delete would do.
-    if (existsSync(state) && (this.#kernel.cgroups.pids(cgroupPath).length > 0 || !await this.#kernel.cgroups.remove(cgroupPath))) {
-      const { stderr, code } = await this.#kernel.processes.run([runtime.path, '--root', this.#stateRoot(runtime), 'delete', '--force', id])
+    const isGone = cgroups.pids(cgroupPath).length === 0 && await cgroups.remove(cgroupPath)
+    if (!isGone && existsSync(state)) {
+      const { stderr, code } = await processes.run([runtime.path, '--root', this.#stateRoot(runtime), 'delete', '--force', id])
       if (code !== 0 && existsSync(state)) throw new ShoalError('internal', 'cleanup-failed', `cannot clean up container ${id}: ${stderr.toString().trim()}`)
     }
+    // A runtime that gives up a start half way takes its state away, but not always the cgroup.
+    if (!isGone) await this.#removeCgroup(cgroupPath)
     rmSync(state, { recursive: true, force: true })
+  }
+
+  /** A killed process leaves its cgroup a moment after its parent was told of its end. */
+  async #removeCgroup(cgroupPath: string): Promise<void> {
+    for (let tries = 1; !await this.#kernel.cgroups.remove(cgroupPath); tries++) {
+      if (tries === CGROUP_TRIES_MAX) throw new ShoalError('internal', 'cleanup-failed', `cannot remove cgroup ${cgroupPath}: there are processes in it: ${this.#kernel.cgroups.pids(cgroupPath).join(' ')}`)
+      await this.#clock.sleep(CGROUP_RETRY_MS)
+    }
   }
 
   /** Removes the folder of a container that is down, with the exit that its monitor wrote there. */
