@@ -177,6 +177,17 @@ test('lists carry what typed clients insist on', async () => {
   assert.deepEqual([image.ParentId, image.RepoDigests, image.VirtualSize, (await api.call('GET', '/images/json')).body[0].VirtualSize], ['', [], 1000, undefined])
 })
 
+test('only cluster volumes are updated: without a manager and with one the answer is what dockerd says of other volumes', async () => {
+  const backends = fakeBackends()
+  await using api = await startApi(backends)
+  const outside = await api.call('PUT', '/volumes/data?version=1', {})
+  assert.deepEqual([outside.status, outside.body.message], [503, 'volume update only valid for cluster volumes, but swarm is unavailable'])
+  backends.control.init({} as Parameters<typeof backends.control.init>[0])
+  const inside = await api.call('PUT', '/volumes/data?version=1', {})
+  assert.deepEqual([inside.status, inside.body.message], [404, 'volume data not found'])
+  assert.equal((await api.call('PUT', '/volumes/data?version=x', {})).status, 400)
+})
+
 test('a large list is one JSON array, and an empty one is empty', async () => {
   const backends = fakeBackends()
   backends.control.init({} as Parameters<typeof backends.control.init>[0])

@@ -65,7 +65,7 @@ function routesOf({ backends, clock, random }: ApiServerParts, swarmEvents: Swar
   return [
     ...systemRoutes(system), ...eventRoutes(events, swarmEvents, clock), ...diskUsageRoutes({ containers, images, volumes, builder }),
     ...containerRoutes(containers), ...containerStreamRoutes(containers), ...containerFileRoutes(containers), ...execRoutes(execs),
-    ...imageRoutes(images), ...buildRoutes(builder), ...distributionRoutes(images), ...networkRoutes(networks, control), ...volumeRoutes(volumes),
+    ...imageRoutes(images), ...buildRoutes(builder), ...distributionRoutes(images), ...networkRoutes(networks, control), ...volumeRoutes(volumes, control),
     ...swarmRoutes(swarm, control), ...nodeRoutes(control), ...serviceRoutes(control, random), ...taskRoutes(control), ...swarmLogRoutes(control),
     ...secretRoutes(control), ...configRoutes(control), ...refusalRoutes(),
   ]

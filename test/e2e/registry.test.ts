@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, tr
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { DebianRegistry, hasRegistry } from '../support/debian-registry.ts'
+import { EngineClient } from '../support/engine-client.ts'
 import { eventually, Lab, type Output } from '../support/lab.ts'
 import { canRunContainers } from './engine-fixture.ts'
 
@@ -50,6 +51,15 @@ test('an image goes to a registry and comes back as it was, and runs', { skip },
   assert.match(await lab.ok(1, 'pull', `${PLAIN}/team/box:1`), new RegExp(`Digest: ${digest}\nStatus: Image is up to date for ${PLAIN}/team/box:1`))
   assert.equal(await lab.ok(1, 'create', '--pull', 'always', '--name', 'by-digest', `${PLAIN}/team/box@${digest}`, 'true').then(() => lab.ok(1, 'inspect', '-f', '{{.Config.Image}}', 'by-digest')), `${PLAIN}/team/box@${digest}`)
   assert.equal(await lab.ok(1, 'ps', '-a', '--format', '{{.Image}}'), `${PLAIN}/team/box`)
+  const client = new EngineClient(lab.socket(1))
+  const asked = async (name: string): Promise<unknown> => JSON.parse((await client.call('GET', `/distribution/${name}/json`)).body.toString())
+  const architecture = await lab.ok(1, 'image', 'inspect', '-f', '{{.Architecture}}', `${PLAIN}/team/box:1`)
+  for (const name of [`${PLAIN}/team/box:1`, `${PLAIN}/team/box@${digest}`]) {
+    const { Descriptor, Platforms } = await asked(name) as { Descriptor: { digest: string; size: number }; Platforms: readonly unknown[] }
+    assert.deepEqual([Descriptor.digest, Platforms], [digest, [{ architecture, os: 'linux' }]])
+    assert.ok(Descriptor.size > 100)
+  }
+  await assert.rejects(asked(`${PLAIN}/team/box:none`), /404 .*manifest unknown/)
   await lab.ok(1, 'rm', 'by-digest')
   await lab.ok(1, 'tag', `${PLAIN}/team/box:1`, 'busybox:latest')
 })

@@ -61,6 +61,7 @@ function checkCpu(asked: Asked, facts: HostFacts): void {
   if (shares > CPU_SHARES_MAX) throw invalid(`the maximum allowed cpu-shares is ${CPU_SHARES_MAX}`)
   if (period !== 0 && !within(period, CPU_PERIOD_US_MIN, CPU_PERIOD_US_MAX)) throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)')
   if (quota > 0 && quota < CPU_PERIOD_US_MIN) throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)')
+  if ((realtimePeriod !== 0 || realtimeRuntime !== 0) && !facts.hasRealtime) throw invalid('kernel does not support CPU real-time scheduler')
   if (realtimeRuntime !== 0 && realtimePeriod !== 0 && realtimeRuntime > realtimePeriod) throw invalid('cpu real-time runtime cannot be higher than cpu real-time period')
   checkSet(asked.CpusetCpus ?? '', facts.cpus, 'cpus', 'CPUs')
   checkSet(asked.CpusetMems ?? '', facts.memoryNodes, 'mems', 'memory nodes')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
+import { checkResources } from './check-resources.ts'
 import { completeHostConfig, mergeConfig, mergeEnv, validateCreate } from './container-create.ts'
 import { describeStatus, humanDuration } from './container-json.ts'
 import { matchesFilters } from './container-filters.ts'
@@ -13,7 +14,7 @@ import { restartDelay, startsWithDaemon } from './restart-policy.ts'
 import { parseSignal } from './signals.ts'
 import { parseProcessTable } from './top.ts'
 
-const FACTS: HostFacts = { cpuCount: 2, memoryBytes: 2 ** 33, cgroupVersion: 1, capabilities: new Set(['CAP_CHOWN']), hasBlockWeight: true, hasSwapLimit: true, cpus: '0-1', memoryNodes: '0', runtimes: ['crun', 'runc'] }
+const FACTS: HostFacts = { cpuCount: 2, memoryBytes: 2 ** 33, cgroupVersion: 1, capabilities: new Set(['CAP_CHOWN']), hasBlockWeight: true, hasSwapLimit: true, hasRealtime: true, cpus: '0-1', memoryNodes: '0', runtimes: ['crun', 'runc'] }
 const NO_FACTS = { ancestors: undefined, beforeMs: undefined, sinceMs: undefined }
 
 function record(change: Partial<ContainerRecord> = {}): ContainerRecord {
@@ -22,6 +23,13 @@ function record(change: Partial<ContainerRecord> = {}): ContainerRecord {
     state: NEW_STATE, restartCount: 0, stoppedByUser: false, ...change,
   }
 }
+
+test('shares of real time are refused where the kernel has none, at a create and at an update', () => {
+  for (const asked of [{ CpuRealtimePeriod: 500_000 }, { CpuRealtimeRuntime: 1000 }]) {
+    for (const isUpdate of [false, true]) assert.throws(() => checkResources(asked, { ...FACTS, hasRealtime: false }, isUpdate), { code: 'invalid-config', message: 'kernel does not support CPU real-time scheduler' })
+    assert.deepEqual(checkResources(asked, FACTS).warnings, [])
+  }
+})
 
 test("a user's entrypoint takes the image's command away, a user's command does not take its entrypoint", () => {
   const image = { Entrypoint: ['/entry'], Cmd: ['serve'], Env: ['A=1', 'B=2'], WorkingDir: '/srv' }

@@ -9,6 +9,8 @@ export interface HostFacts {
   readonly hasBlockWeight: boolean
   /** The kernel counts swap, so that it can be limited. */
   readonly hasSwapLimit: boolean
+  /** The kernel gives cgroups a share of real time (CONFIG_RT_GROUP_SCHED). */
+  readonly hasRealtime: boolean
   /** Lists such as "0-3,7" of what containers may be bound to; empty: not known, and not checked. */
   readonly cpus: string
   readonly memoryNodes: string
@@ -23,6 +25,7 @@ export function readHostFacts(kernel: Kernel, runtimes: readonly string[]): Host
     cpuCount: host.cpuCount, memoryBytes: host.memoryBytes, cgroupVersion: cgroups.version, capabilities: host.capabilities(), hasBlockWeight: cgroups.hasBlockWeight,
     // Version 2 has no such file in its root; its kernels count swap.
     hasSwapLimit: cgroups.version === 2 || cgroups.read('/', 'memory', 'memory.memsw.limit_in_bytes') !== undefined,
+    hasRealtime: cgroups.version === 1 && cgroups.read('/', 'cpu', 'cpu.rt_runtime_us') !== undefined,
     cpus: cpuset('cpus'), memoryNodes: cpuset('mems'), runtimes,
   }
 }
