@@ -14,8 +14,9 @@ let lab: Lab
 let peer: Peer
 let folder: string
 before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'differential-'));
-  [lab, peer] = await Promise.all([Lab.up('shoallongdiff', 1), Peer.up('shoallongpeer')])
+  folder = mkdtempSync(join(tmpdir(), 'differential-'))
+  lab = await Lab.up('shoallongdiff', 1)
+  peer = await Peer.up('shoallongpeer')
 })
 after(async () => {
   await Promise.all([lab?.[Symbol.asyncDispose](), peer?.[Symbol.asyncDispose]()])

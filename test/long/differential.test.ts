@@ -20,7 +20,8 @@ let lab: Lab
 let peer: Peer
 let daemons: Daemons
 before(async () => {
-  [lab, peer] = await Promise.all([Lab.up('shoallongdiff', 1), Peer.up('shoallongpeer')])
+  lab = await Lab.up('shoallongdiff', 1)
+  peer = await Peer.up('shoallongpeer')
   daemons = { theirs: new Daemon(peer.socket), ours: new Daemon(lab.socket(1)) }
 })
 after(async () => { await Promise.all([lab?.[Symbol.asyncDispose](), peer?.[Symbol.asyncDispose]()]) })

@@ -134,7 +134,7 @@ export class ContainerCreator {
   #mountsOf(ref: string): readonly ContainerMount[] {
     const [name = '', mode = 'rw'] = ref.split(':')
     if (ref === '') throw new ShoalError('invalid-argument', 'invalid-mount', 'volumes-from specification cannot be an empty string')
-    return this.#options.table.get(name).record.mounts.filter(mount => mount.Type !== 'tmpfs').map(mount => ({ ...mount, RW: mount.RW && mode !== 'ro', copyUp: false, anonymous: false }))
+    return this.#options.table.get(name).record.mounts.filter(mount => mount.Type !== 'tmpfs').map(mount => ({ ...mount, Mode: '', RW: mount.RW && mode !== 'ro', copyUp: false, anonymous: false }))
   }
 
   async #mount(request: MountRequest, containerId: string): Promise<ContainerMount> {

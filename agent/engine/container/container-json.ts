@@ -1,5 +1,6 @@
 import type { ContainerInspectResponse, ContainerSummary, EndpointSettings, MountPoint, NetworkSettings, Port } from '../../../src/api/engine/engine-json.ts'
 import type { ContainerMount, ContainerRecord } from './container-record.ts'
+import { parseLink } from './link-environment.ts'
 
 /** Where a container's parts are on this host, and what only the live engine knows. */
 export interface InspectFacts {
@@ -24,9 +25,15 @@ export function inspectContainer(record: ContainerRecord, facts: InspectFacts): 
     Image: record.imageId, ResolvConfPath: `${facts.directory}/resolv.conf`, HostnamePath: `${facts.directory}/hostname`, HostsPath: `${facts.directory}/hosts`,
     LogPath: hostConfig.LogConfig?.Type === 'none' ? '' : facts.logPath, Name: `/${record.name}`, RestartCount: record.restartCount, Driver: facts.driver, Platform: 'linux',
     MountLabel: '', ProcessLabel: '', AppArmorProfile: '', ExecIDs: facts.execIds.length === 0 ? null : facts.execIds,
-    HostConfig: hostConfig, GraphDriver: { Name: facts.driver, Data: facts.graphData },
+    HostConfig: { ...hostConfig, Links: shownLinks(record) }, GraphDriver: { Name: facts.driver, Data: facts.graphData },
     Mounts: shownMounts(record).map(mountPoint), Config: config, NetworkSettings: networkSettings(record),
   }
+}
+
+/** Links of the default bridge by the paths they were known by; elsewhere they belong to the network. */
+function shownLinks({ name, hostConfig }: ContainerRecord): readonly string[] | null {
+  const links = hostConfig.Links ?? []
+  return links.length === 0 || !['default', 'bridge', ''].includes(hostConfig.NetworkMode ?? '') ? null : links.map(parseLink).map(({ target, alias }) => `/${target}:/${name}/${alias}`)
 }
 
 /** Docker tells of --tmpfs in the host configuration alone. */

@@ -34,7 +34,7 @@ export class ImageStore {
   readonly layers: LayerStore
   readonly #root: string
   readonly #images = new Map<string, StoredImage>()
-  readonly #naming = new Mutex()
+  readonly #writing = new Mutex()
   /** Layers in use by pulls and loads that have not made their image yet. */
   readonly #dropping = new Mutex()
   readonly #pins = new Map<string, number>()
@@ -122,9 +122,12 @@ export class ImageStore {
   async add(config: Uint8Array, origin: ImageOrigin = {}): Promise<StoredImage> {
     const image = await this.#read(config, origin)
     const path = join(this.#configs, image.id.slice(7))
-    if (Object.keys(origin).length > 0) await writeDurably(`${path}.origin`, JSON.stringify(origin), { sync: false })
-    await writeDurably(`${path}.json`, config, { sync: true })
-    this.#images.set(image.id, image)
+    // One after the other: the same image may be loaded twice at once.
+    await this.#writing.run(async () => {
+      if (Object.keys(origin).length > 0) await writeDurably(`${path}.origin`, JSON.stringify(origin), { sync: false })
+      await writeDurably(`${path}.json`, config, { sync: true })
+      this.#images.set(image.id, image)
+    })
     return image
   }
 
@@ -215,7 +218,7 @@ export class ImageStore {
   }
 
   async #rename(change: (names: ReadonlyMap<string, string>) => ReadonlyMap<string, string>): Promise<void> {
-    await this.#naming.run(async () => {
+    await this.#writing.run(async () => {
       const names = change(this.#names)
       await writeDurably(this.#namesPath, JSON.stringify(Object.fromEntries(names)), { sync: true })
       this.#names = names
