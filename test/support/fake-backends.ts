@@ -27,6 +27,12 @@ export function fakeBackends(): FakeBackends {
         : { LocalNodeState: 'inactive' },
     },
     execs: fakeExecs(),
+    builder: {
+      build: () => { throw new ShoalError('not-implemented', 'not-supported', 'nothing is built here') },
+      cancel: async () => {},
+      prune: async () => ({ CachesDeleted: null, SpaceReclaimed: 0 }),
+      usage: async () => [],
+    },
     events: { recent: () => recentEvents, subscribe: idle },
     swarm: {
       init: async request => {

@@ -20,6 +20,7 @@ import { isActive, isUp } from './container-record.ts'
 import type { RunnerOptions } from './container-runner.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import { parseSignal } from './signals.ts'
+import { standardFilesBytes } from './standard-files.ts'
 import { containerStats } from './stats.ts'
 import { topProcesses } from './top.ts'
 
@@ -182,14 +183,14 @@ export class LocalContainers implements Containers {
 
   async prune(filters: Filters): Promise<{ readonly ContainersDeleted: readonly string[]; readonly SpaceReclaimed: number }> {
     checkFilters(filters, ['label', 'label!', 'until'])
-    const { table, snapshotter, clock, lifecycle } = this.#options
+    const { table, clock, lifecycle } = this.#options
     const until = filters['until']?.[0]
     const beforeMs = until === undefined ? Infinity : untilMs(until, clock.nowMs())
     const deleted: string[] = []
     let bytes = 0
     for (const container of table.all()) {
       if (isActive(container.state) || Date.parse(container.record.created) > beforeMs || !matchesPruneLabels(filters, container.record.config.Labels)) continue
-      bytes += await snapshotter.sizeBytes(container.id)
+      bytes += await this.#writtenBytes(container)
       await lifecycle.remove(container, {})
       deleted.push(container.id)
     }
@@ -249,8 +250,14 @@ export class LocalContainers implements Containers {
   }
 
   async #sizes(container: Container): Promise<{ readonly SizeRw: number; readonly SizeRootFs: number }> {
-    const written = await this.#options.snapshotter.sizeBytes(container.id)
+    const written = await this.#writtenBytes(container)
     return { SizeRw: written, SizeRootFs: written + (this.#options.images.find(container.record.imageId)?.sizeBytes ?? 0) }
+  }
+
+  async #writtenBytes({ id }: Container): Promise<number> {
+    const { snapshotter } = this.#options
+    const changes = snapshotter.changesDirectory(id)
+    return await snapshotter.sizeBytes(id) - (changes === undefined ? 0 : await standardFilesBytes(changes))
   }
 
   #get(ref: string): Container { return this.#options.table.get(ref) }

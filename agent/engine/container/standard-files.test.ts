@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { makeStandardFiles } from './standard-files.ts'
+import { makeStandardFiles, standardFilesBytes } from './standard-files.ts'
 
 async function rootOf(t: TestContext): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), 'standard-files-'))
@@ -16,6 +16,7 @@ test('a root gets what it lacks, and nothing twice', async t => {
   for (let times = 0; times < 2; times++) await makeStandardFiles(root)
   assert.equal(await readFile(join(root, '.dockerenv'), 'utf8'), '')
   assert.equal(await readlink(join(root, 'etc/mtab')), '/proc/mounts')
+  assert.equal(await standardFilesBytes(root), 12)
 })
 
 test('what the image has stays, and no link leads out of the root', async t => {
@@ -26,4 +27,5 @@ test('what the image has stays, and no link leads out of the root', async t => {
   await symlink('/nonexistent/outside', join(root, '.dockerenv'))
   await makeStandardFiles(root)
   assert.equal(await readFile(join(root, 'data/mtab'), 'utf8'), 'own')
+  assert.equal(await standardFilesBytes(root), 0)
 })

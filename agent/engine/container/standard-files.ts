@@ -1,7 +1,8 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readlink, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { resolveInRoot } from '../runtime/path-in-root.ts'
 
+const MOUNTS = '/proc/mounts'
 /** What is there in the way stays. */
 const TOLERATED = ['EEXIST', 'ENOTDIR', 'EISDIR', 'ELOOP']
 
@@ -13,7 +14,15 @@ export async function makeStandardFiles(root: string): Promise<void> {
   await tolerant(writeFile(join(root, '.dockerenv'), '', { flag: 'wx', mode: 0o755 }))
   const etc = await resolveInRoot(root, '/etc')
   await tolerant(mkdir(etc, { recursive: true, mode: 0o755 }))
-  await tolerant(symlink('/proc/mounts', join(etc, 'mtab')))
+  await tolerant(symlink(MOUNTS, join(etc, 'mtab')))
+}
+
+/** How many bytes of what a container has written are these files: nobody is told of them. */
+export async function standardFilesBytes(written: string): Promise<number> {
+  const etc = join(written, 'etc')
+  // A link there would lead into the host.
+  if ((await lstat(etc).catch(() => undefined))?.isDirectory() !== true) return 0
+  return await readlink(join(etc, 'mtab')).catch(() => '') === MOUNTS ? MOUNTS.length : 0
 }
 
 async function tolerant(work: Promise<unknown>): Promise<void> {
