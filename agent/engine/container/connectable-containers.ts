@@ -14,9 +14,13 @@ export function createConnectableContainers(table: ContainerTable): ConnectableC
     },
     endpointsChanged: async (id, { endpoints, hasLeftMode }, sandbox) => {
       const container = table.get(id)
-      await container.update({ endpoints, hasLeftMode: hasLeftMode === true, ...(sandbox === undefined ? {} : { sandbox }) })
-      // In place: the file is bind-mounted into the running container.
-      if (sandbox !== undefined) await writeFile(join(table.directory(id), 'hosts'), sandbox.hosts)
+      await container.lock.run(async () => {
+        // It may have ended meanwhile, and its sandbox with it.
+        const current = isUp(container.state) ? sandbox : undefined
+        await container.update({ endpoints, hasLeftMode: hasLeftMode === true, ...(current === undefined ? {} : { sandbox: current }) })
+        // In place: the file is bind-mounted into the running container.
+        if (current !== undefined) await writeFile(join(table.directory(id), 'hosts'), current.hosts)
+      })
     },
   }
 }

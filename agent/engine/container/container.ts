@@ -10,6 +10,8 @@ export interface ExitNotice { readonly exitCode: number; readonly error: string 
 export class Container {
   /** Start, exit, remove and everything else that changes the record take turns. */
   readonly lock = new Mutex()
+  /** Changes of the record, also those of different parts of it that were asked for at once. */
+  readonly #writes = new Mutex()
   /** The process, while this daemon watches it. */
   launched: Launched | undefined
   /** Clients that attached before the start. */
@@ -41,9 +43,16 @@ export class Container {
 
   /** Resolves when the change is on disk; readers see it only then. */
   async update(change: Partial<ContainerRecord>, options: { readonly sync?: boolean } = {}): Promise<void> {
-    const next = { ...this.#record, ...change }
-    await this.#save(next, options.sync ?? false)
-    this.#record = next
+    await this.#change(() => change, options.sync ?? false)
+  }
+
+  /** One after the other, each from what the one before made of the record (D-445). */
+  async #change(change: (record: ContainerRecord) => Partial<ContainerRecord>, sync: boolean): Promise<void> {
+    await this.#writes.run(async () => {
+      const next = { ...this.#record, ...change(this.#record) }
+      await this.#save(next, sync)
+      this.#record = next
+    })
   }
 
   /**
@@ -59,7 +68,7 @@ export class Container {
     }
   }
 
-  async updateState(change: Partial<RunState>): Promise<void> { await this.update({ state: { ...this.#record.state, ...change } }) }
+  async updateState(change: Partial<RunState>): Promise<void> { await this.#change(record => ({ state: { ...record.state, ...change } }), false) }
 
   exitNotice(): ExitNotice { return { exitCode: this.state.exitCode, error: this.state.error } }
 

@@ -260,3 +260,17 @@ test('rules that are not wanted are not written, and those of before are taken a
   await networks.attach(container('web', { portBindings: { '80/tcp': [{ HostPort: '8080' }] } }))
   assert.deepEqual(kernel.nftRuns.map(({ commands }) => commands), ['table ip shoal\ndelete table ip shoal\ntable ip6 shoal\ndelete table ip6 shoal\n'])
 })
+
+test('connects of one container that come at once all count', async () => {
+  let web = container('web')
+  const networks = await start({ containers: () => ({
+    find: async () => ({ container: web, isRunning: false }),
+    endpointsChanged: async (_, { endpoints, hasLeftMode }) => {
+      await new Promise<void>(resolve => { setImmediate(resolve) })
+      web = { ...web, endpoints, hasLeftMode: hasLeftMode === true }
+    },
+  }) })
+  for (const name of ['front', 'back']) await networks.create({ Name: name })
+  await Promise.all([networks.connect('front', 'web'), networks.connect('back', 'web'), networks.disconnect('bridge', 'web', false)])
+  assert.deepEqual([Object.keys(web.endpoints), web.hasLeftMode], [['front', 'back'], true])
+})

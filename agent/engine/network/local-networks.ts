@@ -3,6 +3,7 @@ import type { OverlayTable } from '../../../src/api/engine/overlay.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Networks } from '../engine.ts'
+import { KeyedMutex } from '../keyed-mutex.ts'
 import { Mutex } from '../mutex.ts'
 import { AttachableEndpoints, modeNetwork, networkRefs } from './attachable-endpoints.ts'
 import type { ContainerAttachments } from './container-attachments.ts'
@@ -34,7 +35,8 @@ type Found = { readonly kind: 'local'; readonly record: NetworkRecord } | { read
 export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposable {
   readonly #parts: LocalNetworksParts
   readonly #changes = new Mutex()
-
+  /** Connects and disconnects of one container, which change one list. */
+  readonly #ofContainer = new KeyedMutex()
   readonly #endpoints: AttachableEndpoints
 
   constructor(parts: LocalNetworksParts) {
@@ -76,7 +78,12 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
 
   async connect(ref: string, containerRef: string, wish: EndpointSettings = {}): Promise<void> {
     if (containerRef === '') throw new ShoalError('invalid-argument', 'no-such-container', 'invalid name or ID supplied: ""')
-    const { container, isRunning } = await this.#parts.containers().find(containerRef)
+    const { container: { id } } = await this.#parts.containers().find(containerRef)
+    await this.#ofContainer.run(id, () => this.#connectNow(ref, id, wish))
+  }
+
+  async #connectNow(ref: string, containerId: string, wish: EndpointSettings): Promise<void> {
+    const { container, isRunning } = await this.#parts.containers().find(containerId)
     const known = this.#lookup(ref)
     if (known !== undefined) {
       checkConnectable(container, this.#identity(known))
@@ -119,7 +126,12 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
 
   async disconnect(ref: string, containerRef: string, force: boolean): Promise<void> {
     const network = this.#identity(this.#find(ref))
-    const { container, isRunning } = await this.#findOrForget(network.id, containerRef, force)
+    const { container: { id } } = await this.#findOrForget(network.id, containerRef, force)
+    await this.#ofContainer.run(id, () => this.#disconnectNow(network, id, force))
+  }
+
+  async #disconnectNow(network: { readonly id: string; readonly name: string; readonly type: string }, containerId: string, force: boolean): Promise<void> {
+    const { container, isRunning } = await this.#findOrForget(network.id, containerId, force)
     if (container.mode === 'host') throw new ShoalError('invalid-argument', 'host-network', 'container cannot be disconnected from host network or connected to host network')
     const left = this.#without(container, network)
     const isMember = this.#parts.attachments.members(network.id).some(member => member.container.id === container.id)
