@@ -26,6 +26,15 @@ export class EngineClient {
   async post<T = Json>(path: string, body?: unknown): Promise<T> { return parse(await this.call('POST', path, body)) as T }
   async delete(path: string): Promise<void> { await this.call('DELETE', path) }
 
+  /** For a pull or a build, which answers 200 and then tells how it goes, at last perhaps that it failed. @throws NoAnswer, Refused */
+  async progress(path: string, body?: unknown): Promise<readonly Json[]> {
+    const { status, body: text } = await this.call('POST', path, body)
+    const messages = text.toString().split(/\r?\n/).filter(line => line !== '').map(line => JSON.parse(line) as Json)
+    const failed = messages.find(message => message['error'] !== undefined)
+    if (failed !== undefined) throw new Refused(status, `POST ${path}: ${String(failed['error'])}\n${messages.slice(-12).map(message => JSON.stringify(message)).join('\n').slice(0, 2000)}`)
+    return messages
+  }
+
   /** @throws NoAnswer, Refused */
   async call(method: string, path: string, body?: unknown): Promise<Reply> {
     const isTar = Buffer.isBuffer(body)

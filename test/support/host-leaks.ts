@@ -50,6 +50,7 @@ export async function hostLeaks(lab: Lab, host: number, api: EngineClient): Prom
     ...compare('layer', names('data/layers').filter(name => /^[0-9a-f]{32}/.test(name)), layers.flatMap(layer => [layer.slice(0, 32), `${layer.slice(0, 32)}.json`])),
     ...compare('blob', names('data/layers/blobs'), layers),
     ...compare('temporary file', [...names('data/layers/tmp'), ...names('data/layers/downloads')], []),
+    ...compare('of a build that ended', [...names('data/build/running'), ...names('data/build/secrets')], []),
     ...compare('record of a network', names('data/networks'), networks.filter(({ Driver }) => Driver !== 'overlay').map(({ Id }) => `${Id}.json`)),
     ...compare('run-time folder', names('exec/c'), short),
     ...compare('sandbox record', names('exec/sandboxes'), owned.map(({ Id }) => `${Id}.json`)),

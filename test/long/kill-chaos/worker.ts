@@ -1,12 +1,12 @@
-import { buffer } from 'node:stream/consumers'
-import { pack } from 'tar-stream'
 import { randomInt, type Random } from '../../../src/base/random.ts'
 import { NoAnswer, Refused, type EngineClient, type Json } from '../../support/engine-client.ts'
+import { archive, contextToBuild } from './image-contexts.ts'
 import { afterRestart, differences, KILLED_CODE, RETRIES, SLEEPER_CODE, type Known, type Seen } from './model.ts'
 
 const MEBIBYTE = 2 ** 20
 const CONTAINERS_MAX = 5
 const THINGS_MAX = 3
+const IMAGES_MAX = 5
 const SLEEPER = ['sh', '-c', `trap "exit ${SLEEPER_CODE}" TERM; while :; do sleep 100 & wait; done`]
 const POLICIES = ['no', 'no', 'always', 'unless-stopped'] as const
 
@@ -22,10 +22,16 @@ export class Worker {
   readonly #api: EngineClient
   readonly #random: Random
   readonly #prefix: string
+  readonly #sources: readonly string[]
   readonly #containers: Known[] = []
   readonly #names: Readonly<Record<'networks' | 'volumes' | 'images', Set<string>>> = { networks: new Set(), volumes: new Set(), images: new Set() }
   /** What was cut off: what of it may be so now. */
   #unsure: (() => Promise<readonly string[]>) | undefined
+  /** A pull or build that was cut off: the next one must succeed. */
+  #again: readonly [string, () => Promise<void>] | undefined
+  /** Images that can tell whether they are whole; and those of them that came since they were last asked. */
+  readonly #telling = new Set<string>()
+  readonly #unasked = new Set<string>()
   #next = 0
   /** How often each operation was acknowledged, and cut off. */
   readonly done = new Map<string, number>()
@@ -33,16 +39,20 @@ export class Worker {
   /** What was done with containers, for whoever looks for the cause of something: operation, name, id. */
   readonly trace: string[] = []
 
-  constructor(api: EngineClient, random: Random, prefix: string) {
+  /** @param sources images in a registry, with the prefix in their names, that only this one pulls */
+  constructor(api: EngineClient, random: Random, prefix: string, sources: readonly string[]) {
     this.#api = api
     this.#random = random
     this.#prefix = prefix
+    this.#sources = sources
   }
 
   /** Works until the daemon is gone. @throws Refused, when the daemon refuses what must be possible */
   async work(isOver: () => boolean): Promise<void> {
     while (!isOver()) {
-      const [name, operation] = this.#choose()
+      const again = this.#again
+      const [name, operation] = again ?? this.#choose()
+      this.#again = undefined
       try {
         await operation()
         this.done.set(name, (this.done.get(name) ?? 0) + 1)
@@ -50,6 +60,8 @@ export class Worker {
         if (!(error instanceof NoAnswer)) throw new Error(`${this.#prefix} ${name}: ${String(error)}`, { cause: error })
         this.cut.set(name, (this.cut.get(name) ?? 0) + 1)
         this.trace.push(`... ${name} was cut off`)
+        // Not for ever: there is more to do.
+        if (again === undefined && (name === 'pull' || name === 'build')) this.#again = [name, operation]
         return
       }
     }
@@ -65,12 +77,14 @@ export class Worker {
     }
     if (this.#unsure !== undefined) wrong.push(...await this.#unsure())
     this.#unsure = undefined
+    this.trace.push(`--- checked: ${this.#containers.map(({ name, state, networks }) => `${name} ${state} ${networks.join()}`).join('; ')}`)
     for (const known of [...this.#containers]) wrong.push(...(await this.#compare(known)).map(text => `${known.name} (${known.kind}, ${known.policy}${known.autoRemove ? ', --rm' : ''}): ${text}`))
     const there = { networks: await this.#networks(), volumes: await this.#volumes(), images: await this.#images() }
     for (const kind of ['networks', 'volumes', 'images'] as const) {
       for (const name of this.#names[kind]) if (!there[kind].has(name)) wrong.push(`${name} of the ${kind} is not there`)
       for (const name of there[kind]) if (!this.#names[kind].has(name)) wrong.push(`${name} of the ${kind} is there`)
     }
+    for (const image of [...this.#unasked]) wrong.push(...await this.#askWhole(image))
     return wrong
   }
 
@@ -100,7 +114,7 @@ export class Worker {
     add('rename', 1, sleepers, known => this.#change(known, { name: this.#name('c') }, next => `/containers/${known.id}/rename?name=${next.name}`))
     add('update', 1, sleepers, known => this.#change(known, { memory: (16 + randomInt(this.#random, 16)) * MEBIBYTE }, () => `/containers/${known.id}/update`, next => ({ Memory: next.memory, MemorySwap: next.memory * 2 })))
     add('cp', 1, running, known => this.#copy(known))
-    add('commit', 1, images.size < THINGS_MAX ? sleepers : [], known => this.#thing('images', `${this.#name('i')}:latest`, true, name => this.#api.post(`/commit?container=${known.id}&repo=${name.split(':')[0]}&tag=latest`)))
+    add('commit', 1, images.size < IMAGES_MAX ? sleepers : [], known => this.#thing('images', `${this.#name('i')}:latest`, true, name => this.#api.post(`/commit?container=${known.id}&repo=${name.split(':')[0]}&tag=latest`)))
     for (const network of networks) {
       add('connect', 1, running.filter(known => !known.networks.includes(network) && !known.networks.includes('none')), known => this.#change(known, { networks: [...known.networks, network].sort() }, () => `/networks/${network}/connect`, () => ({ Container: known.id })))
       add('disconnect', 1, running.filter(known => known.networks.includes(network)), known => this.#change(known, { networks: known.networks.filter(name => name !== network) }, () => `/networks/${network}/disconnect`, () => ({ Container: known.id })))
@@ -109,7 +123,14 @@ export class Worker {
     if (networks.size < THINGS_MAX) options.push(['network create', 1, () => this.#thing('networks', this.#name('n'), true, Name => this.#api.post('/networks/create', { Name }))])
     if (volumes.size < THINGS_MAX) options.push(['volume create', 1, () => this.#thing('volumes', this.#name('v'), true, Name => this.#api.post('/volumes/create', { Name }))])
     for (const volume of volumes) options.push(['volume rm', 1, () => this.#thing('volumes', volume, false, () => this.#api.delete(`/volumes/${volume}`))])
-    if (images.size < THINGS_MAX) options.push(['import', 1, () => this.#thing('images', `${this.#name('i')}:latest`, true, async name => this.#api.call('POST', `/images/create?fromSrc=-&repo=${name.split(':')[0]}&tag=latest`, await archive(name)))])
+    if (images.size < IMAGES_MAX) options.push(['import', 1, () => this.#thing('images', `${this.#name('i')}:latest`, true, async name => this.#api.call('POST', `/images/create?fromSrc=-&repo=${name.split(':')[0]}&tag=latest`, await archive({ [name.replace(':', '-')]: name })))])
+    const source = this.#sources[randomInt(this.#random, this.#sources.length)]
+    if (source !== undefined) options.push(['pull', 3, () => this.#pull(source)])
+    if (images.size < IMAGES_MAX) {
+      const name = `${this.#name('b')}:latest`
+      options.push(['build', 2, () => this.#build(name)])
+    }
+    options.push(['image prune', 0.3, async () => { await this.#api.post('/images/prune') }])
     for (const image of images) {
       options.push(['rmi', 1, () => this.#thing('images', image, false, () => this.#api.delete(`/images/${image}`))])
       options.push(['save, rmi, load', 1, async () => {
@@ -194,7 +215,7 @@ export class Worker {
   async #copy(known: Known): Promise<void> {
     const name = this.#name('f')
     const contents = name.repeat(10 + randomInt(this.#random, 500))
-    await this.#api.call('PUT', `/containers/${known.id}/archive?path=/tmp`, await archive(name, contents))
+    await this.#api.call('PUT', `/containers/${known.id}/archive?path=/tmp`, await archive({ [name]: contents }))
     known.files.set(name, contents.length)
   }
 
@@ -211,13 +232,41 @@ export class Worker {
     if (left.length > 0) throw new Error(`prune left ${left.map(({ name }) => name).join()}`)
   }
 
+  #pull(image: string): Promise<void> {
+    this.#telling.add(image)
+    // One that was there stays there, whatever becomes of the request.
+    const wasThere = this.#names.images.has(image)
+    return this.#thing('images', image, true, () => this.#api.progress(`/images/create?fromImage=${encodeURIComponent(image)}`), wasThere)
+  }
+
+  #build(image: string): Promise<void> {
+    this.#telling.add(image)
+    return this.#thing('images', image, true, async () => this.#api.progress(`/build?t=${image}&rm=1`, await contextToBuild(image)))
+  }
+
+  /** Runs a container of it. @returns what is wrong */
+  async #askWhole(image: string): Promise<readonly string[]> {
+    this.#unasked.delete(image)
+    const { Id } = await this.#api.post<{ Id: string }>('/containers/create', { Image: image, Labels: { [this.#prefix]: '' }, HostConfig: { NetworkMode: 'none' } })
+    await this.#api.post(`/containers/${Id}/start`)
+    const { StatusCode } = await this.#api.post<{ StatusCode: number }>(`/containers/${Id}/wait`)
+    const { body } = await this.#api.call('GET', `/containers/${Id}/logs?stdout=1&stderr=1`)
+    await this.#api.delete(`/containers/${Id}`)
+    return StatusCode === 0 ? [] : [`${image} is not whole: ${StatusCode} ${body.toString()}`]
+  }
+
   /** Something that is there or not. */
-  async #thing(kind: 'networks' | 'volumes' | 'images', name: string, comes: boolean, request: (name: string) => Promise<unknown>): Promise<void> {
-    const settle = (isThere: boolean): void => { if (isThere) this.#names[kind].add(name); else this.#names[kind].delete(name) }
+  async #thing(kind: 'networks' | 'volumes' | 'images', name: string, comes: boolean, request: (name: string) => Promise<unknown>, mustBeThere = false): Promise<void> {
+    const settle = (isThere: boolean): void => {
+      if (isThere) this.#names[kind].add(name)
+      else this.#names[kind].delete(name)
+      if (isThere && this.#telling.has(name)) this.#unasked.add(name)
+      else this.#unasked.delete(name)
+    }
     this.#unsure = async () => {
       const there = kind === 'networks' ? await this.#networks() : kind === 'volumes' ? await this.#volumes() : await this.#images()
       settle(there.has(name))
-      return []
+      return mustBeThere && !there.has(name) ? [`${name} of the ${kind} is gone, though nobody asked for that`] : []
     }
     await request(name)
     settle(comes)
@@ -278,17 +327,10 @@ export class Worker {
     }
   }
 
-  #mine(names: readonly string[]): ReadonlySet<string> { return new Set(names.filter(name => name.startsWith(`${this.#prefix}-`))) }
+  #mine(names: readonly string[]): ReadonlySet<string> { return new Set(names.filter(name => name.slice(name.lastIndexOf('/') + 1).startsWith(`${this.#prefix}-`))) }
   async #networks(): Promise<ReadonlySet<string>> { return this.#mine((await this.#api.get<readonly Json[]>('/networks')).map(network => String(network['Name']))) }
   async #volumes(): Promise<ReadonlySet<string>> { return this.#mine(((await this.#api.get<{ readonly Volumes: readonly Json[] | null }>('/volumes')).Volumes ?? []).map(volume => String(volume['Name']))) }
   async #images(): Promise<ReadonlySet<string>> { return this.#mine((await this.#api.get<readonly { readonly RepoTags: readonly string[] | null }[]>('/images/json')).flatMap(({ RepoTags }) => RepoTags ?? [])) }
   #forget(known: Known): void { if (this.#containers.includes(known)) this.#containers.splice(this.#containers.indexOf(known), 1) }
   #name(kind: string): string { return `${this.#prefix}-${kind}${this.#next++}` }
-}
-
-async function archive(name: string, contents = name): Promise<Buffer> {
-  const tar = pack()
-  tar.entry({ name: name.replace(':', '-') }, contents)
-  tar.finalize()
-  return buffer(tar)
 }
