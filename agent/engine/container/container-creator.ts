@@ -17,6 +17,7 @@ import { withDefaults, type ContainerDefaults } from './container-defaults.ts'
 import { mountRequests, type MountRequest } from './container-mounts.ts'
 import type { HostFacts } from './host-facts.ts'
 import { parseLink } from './link-environment.ts'
+import { withMainAddress } from './main-endpoint.ts'
 import { checkPlatform } from './platform.ts'
 import { checkWorkingDirectory } from './working-directory.ts'
 import { generateName } from './container-names.ts'
@@ -66,7 +67,7 @@ export class ContainerCreator {
     const chosen = name ?? generateName(random, taken => table.hasName(taken))
     table.reserve(chosen, id)
     try {
-      const base = { id, name: chosen, config, hostConfig, endpoints: request.networkingConfig?.EndpointsConfig ?? {} }
+      const base = { id, name: chosen, config, hostConfig, endpoints: withMainAddress(request.networkingConfig?.EndpointsConfig ?? {}, hostConfig.NetworkMode ?? 'default', config.MacAddress ?? '') }
       await this.#options.networks.validate(networkedContainer(base))
       const mounts = await this.#mounts([...mountRequests(hostConfig, Object.keys(config.Volumes ?? {}), request.shallowReadOnly)], hostConfig.VolumesFrom ?? [], id)
       const record: ContainerRecord = {

@@ -38,7 +38,8 @@ export class Daemon {
     const tags = images.flatMap(each => each.RepoTags ?? []).filter(tag => tag.includes(prefix))
     await Promise.all(tags.map(async tag => this.#call('DELETE', `/images/${tag}?force=1`)))
     const networks = await this.#list('/networks') as readonly { Id: string; Name: string }[]
-    await Promise.all(networks.filter(each => each.Name.includes(prefix)).map(async each => this.#call('DELETE', `/networks/${each.Id}`)))
+    // Twice, as one may be the configuration of another.
+    for (let round = 0; round < 2; round++) await Promise.all(networks.filter(each => each.Name.includes(prefix)).map(async each => this.#call('DELETE', `/networks/${each.Id}`)))
     const { Volumes } = await this.#list('/volumes') as { readonly Volumes: readonly { Name: string }[] | null }
     await Promise.all((Volumes ?? []).filter(each => each.Name.includes(prefix)).map(async each => this.#call('DELETE', `/volumes/${each.Name}?force=1`)))
   }
