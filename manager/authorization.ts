@@ -1,5 +1,5 @@
 import { ShoalError } from '../src/base/errors.ts'
-import type { RpcContext, RpcIdentity } from '../src/base/rpc.ts'
+import { addressOf, type RpcContext, type RpcIdentity } from '../src/base/rpc.ts'
 import type { RpcPolicy } from './rpc-policy.ts'
 
 const FORWARDED = 'x-shoal-forwarded'
@@ -30,9 +30,9 @@ export function effectiveContext(context: RpcContext, local: LocalIdentity): Rpc
 /** True when another manager passed the call on. */
 export function isForwarded(context: RpcContext): boolean { return context.metadata[FORWARDED] === '1' }
 
-/** Metadata that tells the leader who calls. @param localAddress stands for callers over this node's Unix socket */
+/** Metadata that tells the leader who calls. @param localAddress that of this host, for callers on it */
 export function forwardingMetadata(caller: RpcContext, localAddress: string): Readonly<Record<string, string>> {
-  const address = caller.isLocal ? localAddress : caller.remoteAddress
+  const address = addressOf(caller, localAddress)
   const { identity } = caller
   if (identity === undefined) return { [FORWARDED]: '1', [ADDRESS]: address }
   return { [FORWARDED]: '1', [ADDRESS]: address, [NODE_ID]: identity.nodeId, [ROLE]: identity.role, [CLUSTER_ID]: identity.clusterId }

@@ -10,7 +10,7 @@ import { ShoalError } from '../../src/base/errors.ts'
 import { createId } from '../../src/base/ids.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import type { Random } from '../../src/base/random.ts'
-import type { RpcContext } from '../../src/base/rpc.ts'
+import { addressOf, type RpcContext } from '../../src/base/rpc.ts'
 import { TaskGroup } from '../../src/base/task-group.ts'
 import { followStore } from '../store/follow-store.ts'
 import type { ObjectStore, StoreChange, StoreCommit } from '../store/object-store.ts'
@@ -162,7 +162,7 @@ export class Dispatcher implements AsyncDisposable {
     const known = this.#sessions.get(nodeId)
     const isResumed = known !== undefined && known.id === request.sessionId
     if (!isResumed) this.#limiter.admit(nodeId, clock.monotonicMs())
-    const facts = { description: request.description, addr: context.isLocal ? this.#deps.localAddress : context.remoteAddress }
+    const facts = { description: request.description, addr: addressOf(context, this.#deps.localAddress) }
     const session = isResumed ? known : new NodeSession(nodeId, createId(random))
     const periodMs = heartbeatPeriodMsOf(store.view().cluster())
     // Before the write, which may wait long for a quorum: the end of the old session would declare the node down right after it.

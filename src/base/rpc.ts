@@ -69,6 +69,11 @@ export interface RpcDialer {
   dial(address: string): RpcClient
 }
 
+/** Where others reach the caller. @param localAddress that of this host, for callers on it: over the Unix socket or the loopback interface */
+export function addressOf(caller: RpcContext, localAddress: string): string {
+  return caller.isLocal || /^(127\.|::1$)/.test(caller.remoteAddress) ? localAddress : caller.remoteAddress
+}
+
 /** Adapts a plain async function to a handler of a unary method. */
 export function unaryHandler<Req, Res>(call: (request: Req, context: RpcContext) => Promise<Res>): RpcHandler<Req, Res> {
   return async function* (requests, context) {

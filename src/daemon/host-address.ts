@@ -60,5 +60,18 @@ export async function localAddressTowards(remote: string): Promise<string> {
   }
 }
 
+/**
+ * Where this host reaches its own manager. An advertised address may be one that only others reach it at (a public address before a router):
+ * what listens is dialled instead.
+ */
+export function ownAddress({ advertiseAddress, listenAddress }: { readonly advertiseAddress: string; readonly listenAddress: string }): string {
+  const split = (address: string): { readonly host: string; readonly port: string } => ({ host: address.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''), port: address.replace(/^.*:/, '') })
+  const isHere = Object.values(networkInterfaces()).some(infos => infos?.some(info => info.address === split(advertiseAddress).host) === true)
+  const listen = split(listenAddress)
+  if (isHere) return advertiseAddress
+  if (listen.host === '::') return `[::1]:${listen.port}`
+  return listen.host === '0.0.0.0' ? `127.0.0.1:${listen.port}` : listenAddress
+}
+
 function isUsable(info: NetworkInterfaceInfo): boolean { return info.family === 'IPv4' && !info.internal && !info.address.startsWith('169.254.') }
 function badAddress(message: string): ShoalError { return new ShoalError('invalid-argument', 'bad-address', message) }

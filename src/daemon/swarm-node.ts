@@ -10,7 +10,7 @@ import { ShoalError, messageOf } from '../base/errors.ts'
 import { createId } from '../base/ids.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
-import type { RpcClient } from '../base/rpc.ts'
+import type { RpcClient, RpcDialer } from '../base/rpc.ts'
 import { TaskGroup } from '../base/task-group.ts'
 import { fetchRootCa, requestCertificate } from '../ca/ca-client.ts'
 import { createCertificateRequest } from '../ca/certificate-request.ts'
@@ -19,9 +19,9 @@ import { signNodeCertificate } from '../ca/node-certificate.ts'
 import { createRootCa } from '../ca/root-ca.ts'
 import { CertificateFiles } from '../platform/certificates/certificate-files.ts'
 import { swarmStateError } from '../http/convert/swarm-state-error.ts'
-import { fixedCredentials } from '../platform/rpc/credentials-source.ts'
+import { fixedCredentials, type CredentialsSource } from '../platform/rpc/credentials-source.ts'
 import { GrpcDialer, createInsecureDialer } from '../platform/rpc/grpc-dialer.ts'
-import { localAddressTowards, chooseAddress, resolveAddress, resolveRemote } from './host-address.ts'
+import { localAddressTowards, chooseAddress, ownAddress, resolveAddress, resolveRemote } from './host-address.ts'
 import { ManagerProcess } from './manager-process.ts'
 import { NodeCertificates, completeCredentials, type NodeCredentials } from './node-certificates.ts'
 import { StateFile } from './state-file.ts'
@@ -44,7 +44,7 @@ export interface NodeAgent extends AsyncDisposable {
 }
 export interface NodeAgentOptions {
   readonly state: SwarmState
-  readonly dialer: GrpcDialer
+  readonly dialer: RpcDialer
   /** PEM of the roots, for the node's description. */
   readonly rootPem: () => string
   readonly onNode: (node: Node) => void
@@ -238,7 +238,7 @@ export class SwarmNode implements AsyncDisposable {
     this.#error = ''
     const { clock, random, logger } = this.#parts
     const certificates = new NodeCertificates({
-      files: this.#certificateFiles, clock, random, logger, createDialer: source => new GrpcDialer({ credentials: source }),
+      files: this.#certificateFiles, clock, random, logger, createDialer: source => memberDialer(state, source),
       managers: () => (this.#membership?.state ?? state).managers.map(({ addr }) => addr),
     }, credentials)
     await certificates.save()
@@ -246,7 +246,7 @@ export class SwarmNode implements AsyncDisposable {
     const manager = state.role === 'manager' ? this.#createManager(state, joinAddress) : undefined
     manager?.start()
     const agent = await this.#parts.createAgent({
-      state, dialer: new GrpcDialer({ credentials: certificates.source }), rootPem: () => certificates.rootPem,
+      state, dialer: memberDialer(state, certificates.source), rootPem: () => certificates.rootPem,
       onNode: node => { this.#onNode(node) },
       onManagers: managers => { if (this.#membership !== undefined && managers.length > 0) this.#remember({ ...this.#membership.state, managers }) },
       onRootCa: rootPem => { certificates.trust(rootPem) },
@@ -374,6 +374,11 @@ export class SwarmNode implements AsyncDisposable {
       this.#parts.logger.warn('the other managers could not be told that this one leaves; remove it there with docker node rm --force', { err })
     }
   }
+}
+
+function memberDialer(state: SwarmState, credentials: CredentialsSource): RpcDialer {
+  const dialer = new GrpcDialer({ credentials })
+  return { dial: address => dialer.dial(address === state.advertiseAddress ? ownAddress(state) : address) }
 }
 
 function hostOf(address: string): string { return address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '') }
