@@ -51,5 +51,5 @@ for (const alone of [false, true]) {
 }
 
 test('every listed difference still is one', () => {
-  assert.deepEqual(DIFFERENCES.filter(({ line }) => ran.has(line) && !differed.has(line)).map(({ line }) => line), [])
+  assert.deepEqual(DIFFERENCES.filter(({ line, sometimes }) => sometimes !== true && ran.has(line) && !differed.has(line)).map(({ line }) => line), [])
 })

@@ -60,6 +60,8 @@ export interface Difference {
   readonly reason: string
   /** What Shoal's standard output and error together say instead. */
   readonly ours?: RegExp
+  /** It is a race of the client: some runs show it, others do not. */
+  readonly sometimes?: true
 }
 
 /** Splits a line as a shell would: blanks separate, single quotes keep all, double quotes keep blanks, a backslash keeps a quote. */
