@@ -271,6 +271,8 @@ test('connects of one container that come at once all count', async () => {
     },
   }) })
   for (const name of ['front', 'back']) await networks.create({ Name: name })
-  await Promise.all([networks.connect('front', 'web'), networks.connect('back', 'web'), networks.disconnect('bridge', 'web', false)])
+  await Promise.all([networks.connect('front', 'web'), networks.connect('back', 'web')])
+  assert.deepEqual(Object.keys(web.endpoints), ['bridge', 'front', 'back'], 'also the network of its mode, which nobody named')
+  await networks.disconnect('bridge', 'web', false)
   assert.deepEqual([Object.keys(web.endpoints), web.hasLeftMode], [['front', 'back'], true])
 })

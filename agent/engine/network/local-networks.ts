@@ -91,12 +91,12 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     }
     if (!isRunning) {
       const name = known === undefined ? await this.#endpoints.checked(ref) : this.#identity(known).name
-      await this.#parts.containers().endpointsChanged(container.id, { ...container, endpoints: { ...container.endpoints, [name]: wish } }, undefined)
+      await this.#parts.containers().endpointsChanged(container.id, { ...container, endpoints: { ...this.#listed(container), [name]: wish } }, undefined)
       return
     }
     const settings = await this.#endpoints.completeOne(container, ref, wish)
     const network = this.#identity(this.#find(ref))
-    const wanted = { ...container.endpoints, [network.name]: wish }
+    const wanted = { ...this.#listed(container), [network.name]: wish }
     await this.#parts.containers().endpointsChanged(container.id, { ...container, endpoints: wanted }, await this.#joinNow({ ...container, endpoints: wanted }, network.id, settings))
     this.#emit('connect', { ...network, container: container.id })
   }
@@ -105,6 +105,14 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
   #withoutDefault(container: NetworkedContainer): NetworkedContainer {
     if (modeNetwork(container) !== 'bridge' || this.#lookup('bridge') !== undefined) return container
     return { ...container, hasLeftMode: true, endpoints: Object.fromEntries(Object.entries(container.endpoints).filter(([ref]) => ref !== 'bridge' && ref !== 'default')) }
+  }
+
+  /** Its endpoints, with that of its mode as its mode names it: one that is stopped is told of by this list alone. */
+  #listed(container: NetworkedContainer): NetworkedContainer['endpoints'] {
+    const ofMode = container.hasLeftMode === true ? undefined : this.#lookup(modeNetwork(container))
+    if (ofMode === undefined) return container.endpoints
+    const { id, name } = this.#identity(ofMode)
+    return Object.keys(container.endpoints).some(key => key === name || key === id || (name === 'bridge' && key === 'default')) ? container.endpoints : { [modeNetwork(container)]: {}, ...container.endpoints }
   }
 
   #checkNotOn(container: NetworkedContainer, network: { readonly id: string; readonly name: string }): void {
