@@ -117,12 +117,13 @@ export class LayerDownloads {
   async #append(source: BlobSource, blob: Descriptor, part: string, options: DownloadOptions): Promise<void> {
     const had = await sizeOf(part)
     const { startByte, body } = await source.blob(blob.digest, had, options.signal)
-    const file = await open(part, 'a', 0o600)
+    const chunks = chunksOf(body, blob.digest)
+    const file = await open(part, 'a', 0o600).catch((error: unknown) => { body.destroy(); throw error })
     try {
       if (startByte !== had) await file.truncate(startByte === 0 ? 0 : had)
       if (startByte !== had && startByte !== 0) throw new RegistryUnreachable(`the registry answers with bytes from ${startByte} on instead of ${had}`)
       let at = startByte
-      for await (const chunk of chunksOf(body, blob.digest)) {
+      for await (const chunk of chunks) {
         at += chunk.length
         if (at > blob.size) throw new RegistryRefusal(200, 'SIZE_INVALID', `${blob.digest} is larger than the ${blob.size} bytes of its manifest`)
         await file.appendFile(chunk)
@@ -165,8 +166,11 @@ function isTransient(error: unknown): boolean {
   return error instanceof RegistryUnreachable || (error instanceof RegistryRefusal && (error.status >= 500 || error.status === 429))
 }
 
-/** All that arrives, then the reason why no more does: iterating the stream itself would lose what had come before it broke. */
-async function* chunksOf(body: Readable, digest: string): AsyncIterable<Buffer> {
+/**
+ * All that arrives, then the reason why no more does: iterating the stream itself would lose what had come before it broke. Listens from the call on,
+ * not from the first chunk asked for: a connection that breaks before that would never be heard of.
+ */
+function chunksOf(body: Readable, digest: string): AsyncIterable<Buffer> {
   const queue: Buffer[] = []
   let end: { readonly error?: unknown } | undefined
   let wake = (): void => undefined
@@ -177,13 +181,16 @@ async function* chunksOf(body: Readable, digest: string): AsyncIterable<Buffer> 
     wake()
   })
   body.once('end', () => finish({})).once('error', error => finish({ error })).once('close', () => finish({ error: new Error('unexpected EOF') }))
-  for (;;) {
-    for (let chunk = queue.shift(); chunk !== undefined; chunk = queue.shift()) yield chunk
-    if (end !== undefined) break
-    body.resume()
-    await new Promise<void>(resolve => { wake = resolve })
+  async function* chunks(): AsyncGenerator<Buffer, void, undefined> {
+    for (;;) {
+      for (let chunk = queue.shift(); chunk !== undefined; chunk = queue.shift()) yield chunk
+      if (end !== undefined) break
+      body.resume()
+      await new Promise<void>(resolve => { wake = resolve })
+    }
+    if (end.error !== undefined) throw new RegistryUnreachable(`the transfer of ${digest} broke off: ${messageOf(end.error)}`, { cause: end.error })
   }
-  if (end.error !== undefined) throw new RegistryUnreachable(`the transfer of ${digest} broke off: ${messageOf(end.error)}`, { cause: end.error })
+  return chunks()
 }
 
 async function sizeOf(path: string): Promise<number> {
