@@ -262,3 +262,14 @@ test('on a disk that takes no more, an exit is still told and the container can 
   await world.engine.containers.remove('c0')
   assert.deepEqual(await world.engine.containers.list({ all: true }), [])
 })
+
+test('an image that is removed while a container is made of it leaves the container its layers', async () => {
+  const world = await open()
+  const layers = join(world.root, 'd/layers/blobs')
+  const before = readdirSync(layers)
+  const [created] = await Promise.all([world.engine.containers.create(request()), world.engine.images.remove('img', { force: true, prune: true })])
+  assert.deepEqual(readdirSync(layers), before)
+  assert.equal(before.length, 1)
+  await world.engine.containers.remove(created.Id, {})
+  await until(() => readdirSync(layers).length === 0)
+})

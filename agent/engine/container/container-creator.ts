@@ -5,7 +5,7 @@ import { ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { CreateContainerRequest } from '../engine.ts'
-import type { ImageStore } from '../image/image-store.ts'
+import type { ImageStore, StoredImage } from '../image/image-store.ts'
 import type { ContainerNetworks } from '../network/container-networks.ts'
 import { resolveInRoot } from '../runtime/path-in-root.ts'
 import type { Snapshotter } from '../snapshot/snapshotter.ts'
@@ -53,9 +53,28 @@ export class ContainerCreator {
   get facts(): HostFacts { return this.#options.facts }
 
   async create(request: CreateContainerRequest): Promise<{ readonly container: Container; readonly warnings: readonly string[] }> {
-    const { table, images, facts, random } = this.#options
     const name = request.name === undefined || request.name === '' ? undefined : checkName(request.name)
-    const image = images.get(request.config.Image ?? '')
+    const { image, unpin } = await this.#pinned(request.config.Image ?? '')
+    try {
+      return await this.#create(request, image, name)
+    } finally {
+      await unpin()
+    }
+  }
+
+  /** Its layers stay until the container has them, whoever removes the image meanwhile. @throws `no-such-image` (not-found) */
+  async #pinned(ref: string): Promise<{ readonly image: StoredImage; readonly unpin: () => Promise<void> }> {
+    const { images } = this.#options
+    const image = images.get(ref)
+    const unpin = await images.pin(image.diffIds)
+    // It may have gone before the pin held.
+    if (images.find(image.id) !== undefined) return { image, unpin }
+    await unpin()
+    throw new ShoalError('not-found', 'no-such-image', `No such image: ${ref}`)
+  }
+
+  async #create(request: CreateContainerRequest, image: StoredImage, name: string | undefined): Promise<{ readonly container: Container; readonly warnings: readonly string[] }> {
+    const { table, images, facts, random } = this.#options
     checkPlatform(request.platform ?? '', request.config.Image ?? '', image.file)
     const merged = mergeConfig(request.config, image.file.config ?? {})
     const { host: checked, warnings } = validateCreate(merged, completeHostConfig(withDefaults(withDefaultLog(request.hostConfig ?? {}, this.#options.defaultLog), this.#options.defaults), facts), facts)
