@@ -1,10 +1,11 @@
 import { STATUS_CODES } from 'node:http'
+import { isIP } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../../src/base/clock.ts'
 import { splitRepository } from '../image/image-reference.ts'
 import type { NameLookup } from './name-lookup.ts'
 import type { RegistryConfig, RegistryCredentials } from './registry-config.ts'
-import { endpointsOf, type RegistryEndpoint } from './registry-endpoints.ts'
+import { endpointsOf, HUB_DOMAIN, HUB_URL, type RegistryEndpoint } from './registry-endpoints.ts'
 import { RegistryRefusal, RegistryUnreachable } from './registry-error.ts'
 import { RegistrySession, smallText, type RegistryReplyText } from './registry-session.ts'
 import { registryTls } from './registry-tls.ts'
@@ -76,6 +77,26 @@ export class Registries {
     const reply = await session.raw(url.href, signal)
     if (reply.status >= 400) throw new RegistryRefusal(reply.status, '', `failed to GET ${url.href} with status ${reply.status} ${STATUS_CODES[reply.status] ?? ''}: ${(await smallText(reply)).trim()}`)
     return await use(reply.body, Number(reply.headers.get('content-length') ?? 0))
+  }
+
+  /** Whether any host that may have the repository has an address, as far as is known in time. Behind a proxy it is the proxy that asks for it. */
+  async isNameKnown(repository: string, limitMs: number, signal?: AbortSignal): Promise<boolean> {
+    const { mirrors, proxies } = this.config
+    if (proxies?.http !== undefined || proxies?.https !== undefined) return true
+    const { domain } = splitRepository(repository)
+    const hosts = (domain === HUB_DOMAIN ? [...mirrors, HUB_URL] : [`https://${domain}`]).map(url => new URL(url).hostname.replace(/^\[|\]$/g, ''))
+    if (hosts.some(host => isIP(host) !== 0)) return true
+    const limit = new AbortController()
+    const timer = this.#options.clock.after(limitMs, () => { limit.abort(new RegistryUnreachable('no name server answered in time')) })
+    const stop = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal])
+    try {
+      for (const host of hosts) if ((await this.#options.lookup.addresses(host, stop)).length > 0) return true
+    } catch (error) {
+      if (signal?.aborted === true || !limit.signal.aborted) throw error
+    } finally {
+      timer.cancel()
+    }
+    return false
   }
 
   async endpoints(domain: string, signal?: AbortSignal): Promise<readonly RegistryEndpoint[]> { return endpointsOf(domain, this.config, this.#options.lookup, signal) }

@@ -12,7 +12,7 @@ export interface RegistryEndpoint {
 }
 
 export const HUB_DOMAIN = 'docker.io'
-const HUB_URL = 'https://registry-1.docker.io'
+export const HUB_URL = 'https://registry-1.docker.io'
 
 /** Where to look for repositories of this domain, in order: mirrors, TLS, plain HTTP where that is allowed. */
 export async function endpointsOf(domain: string, config: RegistryConfig, lookup: NameLookup, signal?: AbortSignal): Promise<readonly RegistryEndpoint[]> {

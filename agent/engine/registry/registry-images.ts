@@ -8,6 +8,7 @@ import { familiarKey, familiarRepository, parseReference, referenceKey, type Ima
 import type { ImageStore } from '../image/image-store.ts'
 import { describeImage } from './describe-image.ts'
 import type { LayerDownloads } from './layer-downloads.ts'
+import { MEDIA } from './manifest.ts'
 import { parsePlatform, type Platform } from '../image/platform.ts'
 import { withProgress, type Progress, type ProgressLine } from '../image/progress.ts'
 import { pullError } from './pull-error.ts'
@@ -16,12 +17,14 @@ import { pushImage } from './push-image.ts'
 import type { Registries } from './registries.ts'
 import { decodeRegistryAuth, type RegistryCredentials } from './registry-config.ts'
 import { HUB_DOMAIN } from './registry-endpoints.ts'
-import { clientError, RegistryRefusal } from './registry-error.ts'
+import { clientError, RegistryRefusal, RegistryUnreachable } from './registry-error.ts'
 import { RepositoryClient } from './repository-client.ts'
 import { searchIndex } from './search-index.ts'
 
 /** A longer one is cut in messages. */
 const ADDRESS_SHOWN = 100
+/** A name server that is well answers within a second. */
+const NAME_PATIENCE_MS = 1000
 
 export interface RegistryImagesOptions {
   readonly store: ImageStore
@@ -70,15 +73,27 @@ export class RegistryImages {
     })
   }
 
-  /** GET /distribution/{name}/json. */
+  /**
+   * GET /distribution/{name}/json. A client waits for it before it creates a service: when the name of the registry cannot be resolved within NAME_PATIENCE_MS,
+   * an image that is here is described by the digest that it came with, for no platform in particular (D-304).
+   */
   async distribution(name: string, registryAuth: string | undefined, signal?: AbortSignal): Promise<DistributionInspect> {
     const reference = parseReference(name)
     try {
+      const local = this.#options.store.find(name)
+      if (local !== undefined && !await this.#options.registries.isNameKnown(reference.repository, NAME_PATIENCE_MS, signal)) return this.#describeLocal(local.id, reference)
       return await this.#options.registries.atRepository(reference.repository, decodeRegistryAuth(registryAuth), { mirrors: true, signal }, async (session, path) =>
         describeImage(new RepositoryClient(session, path), reference.digest ?? reference.tag ?? 'latest', signal))
     } catch (error) {
       throw distributionError(error)
     }
+  }
+
+  /** @throws RegistryUnreachable for an image that was not pulled */
+  #describeLocal(id: string, { repository }: ImageReference): DistributionInspect {
+    const digest = this.#options.store.digestsOf(id).find(key => key.startsWith(`${repository}@`))?.slice(repository.length + 1)
+    if (digest === undefined) throw new RegistryUnreachable(`the name of the registry of ${familiarRepository(repository)} cannot be resolved, and the image here has no digest of it`)
+    return { Descriptor: { mediaType: MEDIA.ociManifest, digest, size: 0 }, Platforms: [] }
   }
 
   /** Checks credentials: POST /auth. @throws `login-denied` (unauthenticated), `registry-unreachable` */
