@@ -72,6 +72,8 @@ export interface LocalEngineOptions {
   readonly containerDefaults?: ContainerDefaults
   /** How registries are reached, asked anew each time. Default: Docker Hub and others by TLS, loopback also without. */
   readonly registries?: () => RegistryConfig
+  /** Who is asked for the addresses of registries; the host's resolver when absent. */
+  readonly names?: NameLookup
   /** Where volume plugins are looked for. Default: Docker's own places. */
   readonly pluginFolders?: PluginFolders
   /** "amd64", "arm64". Default: this machine's. */
@@ -125,7 +127,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const subpaths = new SubpathMounts(join(options.execRoot, 'subpaths'), kernel.mounts)
   const downloads = new LayerDownloads(join(dataRoot, 'downloads'), clock)
   await Promise.all([images.open(), downloads.open(), table.open(), volumes.open(), subpaths.open()])
-  const registries = new Registries({ config: options.registries ?? (() => DEFAULT_REGISTRY_CONFIG), lookup: new NameLookup(), clock })
+  const registries = new Registries({ config: options.registries ?? (() => DEFAULT_REGISTRY_CONFIG), lookup: options.names ?? new NameLookup(), clock })
 
   const connectable = createConnectableContainers(table)
   const none = new NoneNetworks()

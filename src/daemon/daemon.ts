@@ -26,6 +26,7 @@ import type { DaemonMetrics } from './metrics/daemon-metrics.ts'
 import { createEngineMetrics } from './metrics/engine-metrics.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { createNodeAgent } from './node-agent.ts'
+import { proxiesOf } from './proxies.ts'
 import { reloadAttributes } from './reload-attributes.ts'
 import { networkOptions } from './network-options.ts'
 import { StateFile } from './state-file.ts'
@@ -137,8 +138,8 @@ async function createEngine(live: LiveConfig, logger: Logger, { kernel, clock, r
   })
 }
 
-function registryConfig({ registryMirrors, insecureRegistries, downloadsMax, uploadsMax, downloadAttemptsMax }: DaemonConfig): RegistryConfig {
-  return { ...DEFAULT_REGISTRY_CONFIG, mirrors: registryMirrors, insecure: insecureRegistries, downloadsMax, uploadsMax, attemptsMax: downloadAttemptsMax }
+function registryConfig({ registryMirrors, insecureRegistries, downloadsMax, uploadsMax, downloadAttemptsMax, ...config }: DaemonConfig): RegistryConfig {
+  return { ...DEFAULT_REGISTRY_CONFIG, proxies: proxiesOf(config, process.env), mirrors: registryMirrors, insecure: insecureRegistries, downloadsMax, uploadsMax, attemptsMax: downloadAttemptsMax }
 }
 
 /** The engine's id: made once, kept for ever. */

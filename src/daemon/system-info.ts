@@ -3,6 +3,7 @@ import type { ContainerSummary, SystemInfo } from '../api/engine/engine-json.ts'
 import type { DaemonConfig } from './daemon-config.ts'
 import { backingFilesystem, kernelLimits, limitWarnings, machineName, openFiles, operatingSystem } from './machine-facts.ts'
 import { managerWarnings, wholeSwarmInfo } from './swarm-info.ts'
+import { maskedProxy, proxiesOf } from './proxies.ts'
 import type { RuntimeVersion, SystemBackendParts } from './system-backend.ts'
 import { VERSION } from './version.ts'
 
@@ -25,7 +26,7 @@ export async function systemInfo(parts: SystemBackendParts, runtimeVersion: Runt
     Runtimes: Object.fromEntries(parts.runtimes.map(name => [name, { path: name }])), CDISpecDirs: parts.deviceFolders, DefaultRuntime: parts.runtime, InitBinary: 'shoal-monitor', RuncCommit: { ID: runtimeCommit }, InitCommit: { ID: VERSION },
     SecurityOptions: [...(kernel.host.hasSeccomp ? ['name=seccomp,profile=builtin'] : []), ...(kernel.cgroups.version === 2 ? ['name=cgroupns'] : [])],
     DefaultAddressPools: config.defaultAddressPools.map(addressPool), GenericResources: nullIfEmpty(config.nodeGenericResources.map(genericResource)), RegistryConfig: registryConfig(config),
-    FirewallBackend: { Driver: 'nftables' },
+    ...proxyInfo(config), FirewallBackend: { Driver: 'nftables' },
     Warnings: nullIfEmpty([...openApiWarnings(config), ...limitWarnings(limits, kernel.cgroups.version), ...managerWarnings(swarm, swarmInfo)]), Swarm: swarmInfo,
   }
 }
@@ -37,6 +38,11 @@ function containerCounts(containers: readonly ContainerSummary[]): Pick<SystemIn
   const count = (...states: readonly string[]): number => containers.filter(({ State }) => states.includes(State ?? '')).length
   const [running, paused] = [count('running', 'restarting'), count('paused')]
   return { Containers: containers.length, ContainersRunning: running, ContainersPaused: paused, ContainersStopped: containers.length - running - paused }
+}
+
+function proxyInfo(config: DaemonConfig): Pick<SystemInfo, 'HttpProxy' | 'HttpsProxy' | 'NoProxy'> {
+  const { http, https, none } = proxiesOf(config, process.env)
+  return { HttpProxy: maskedProxy(http), HttpsProxy: maskedProxy(https), NoProxy: none ?? '' }
 }
 
 function openApiWarnings({ hosts, tls }: DaemonConfig): readonly string[] {

@@ -11,8 +11,8 @@ export interface RegistryConfig {
   readonly attemptsMax: number
   /** Folders with HOST[:PORT]/{*.crt,*.cert,*.key}; the first that has one for a host counts. */
   readonly certificateFolders: readonly string[]
-  /** URLs of proxies, and hosts that are reached without ("localhost,.example.com"). Absent: as the environment says. */
-  readonly proxies?: { readonly http?: string; readonly https?: string; readonly none?: string }
+  /** URLs of proxies, and hosts that are reached without ("localhost,.example.com"). This host itself always is. Absent: as the environment says. */
+  readonly proxies?: { readonly http?: string | undefined; readonly https?: string | undefined; readonly none?: string | undefined }
 }
 
 export const DEFAULT_REGISTRY_CONFIG: RegistryConfig = {

@@ -7,9 +7,11 @@ import { gzipSync } from 'node:zlib'
 import { FakeClock } from '../../../src/platform/clock/fake-clock.ts'
 import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
 import { MemoryLogger } from '../../../src/platform/log/memory-logger.ts'
+import { ForwardProxy } from '../../../test/support/forward-proxy.ts'
 import { digestOf, MemoryRegistry } from '../../../test/support/memory-registry.ts'
 import { FakeKernel } from '../../kernel/fake-kernel.ts'
 import { createLocalEngine, type LocalEngine } from '../local-engine.ts'
+import { NameLookup } from './name-lookup.ts'
 import { DEFAULT_REGISTRY_CONFIG, type RegistryConfig } from './registry-config.ts'
 
 const owned: AsyncDisposable[] = []
@@ -21,14 +23,14 @@ afterEach(async () => {
 
 interface World { readonly engine: LocalEngine; readonly registry: MemoryRegistry; readonly clock: FakeClock; readonly root: string; readonly downloads: () => readonly string[] }
 
-async function open(config: Partial<RegistryConfig> = {}, root = mkdtempSync('/tmp/shoal-registry-')): Promise<World> {
+async function open(config: Partial<RegistryConfig> = {}, root = mkdtempSync('/tmp/shoal-registry-'), names = new NameLookup()): Promise<World> {
   roots.push(root)
   const registry = await MemoryRegistry.listen()
   owned.push(registry)
   const clock = new FakeClock()
   const engine = await createLocalEngine({
     dataRoot: join(root, 'd'), execRoot: join(root, 'r'), cgroupParent: '/t', monitorPath: import.meta.filename, kernel: new FakeKernel({}), clock, random: new SeededRandom(1), logger: new MemoryLogger(), architecture: 'amd64',
-    snapshotter: 'copy', registries: () => ({ ...DEFAULT_REGISTRY_CONFIG, certificateFolders: [], ...config }),
+    snapshotter: 'copy', names, registries: () => ({ ...DEFAULT_REGISTRY_CONFIG, certificateFolders: [], ...config }),
   })
   owned.push(engine)
   return { engine, registry, clock, root, downloads: () => readdirSync(join(root, 'd/downloads')) }
@@ -261,4 +263,41 @@ test('downloads that nobody took up again for a day go when the daemon starts, a
   truncateSync(path, 50)
   assert.equal((await world.engine.images.prune({})).SpaceReclaimed, 50)
   assert.equal(existsSync(path), false)
+})
+
+test('an image that is here is described within a second while no name server answers', async () => {
+  let isDead = false
+  const names = new NameLookup(() => (isDead ? new Promise(() => undefined) : Promise.resolve([{ address: '127.0.0.1', family: 4 }])))
+  const world = await open({}, undefined, names)
+  const { engine, registry, clock } = world
+  const digest = registry.addImage('team/app', '1', [layerOf('known')])
+  const name = `registry.test:${registry.domain.split(':')[1] ?? ''}/team/app`
+  await collect(engine.images.pull({ reference: `${name}:1`, allTags: false }))
+  assert.equal((await engine.images.distribution(`${name}:1`, undefined)).Descriptor?.digest, digest)
+  await engine.images.import(Readable.from([Buffer.from('tar')]), { repository: `${name}2`, changes: [] })
+  isDead = true
+  const before = clock.monotonicMs()
+  assert.deepEqual(await passing(world, engine.images.distribution(`${name}:1`, undefined)), { Descriptor: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 0 }, Platforms: [] })
+  await assert.rejects(passing(world, engine.images.distribution(`${name}2`, undefined)), /the name of the registry of .* cannot be resolved, and the image here has no digest of it/)
+  assert.equal(clock.monotonicMs() - before, 2000)
+})
+
+test('registries are reached through the proxy, which resolves their names, and this host is reached without', async () => {
+  const registry = await MemoryRegistry.listen()
+  owned.push(registry)
+  const [, port = ''] = registry.domain.split(':')
+  const proxy = await ForwardProxy.listen(`registry.test:${port}`, Number(port))
+  owned.push(proxy)
+  const digest = registry.addImage('team/app', '1', [layerOf('far')])
+  const config = { insecure: [`registry.test:${port}`], proxies: { http: proxy.url } }
+  const { engine } = await open(config, undefined, new NameLookup(() => Promise.reject(new Error('nobody but the proxy knows this name'))))
+  await collect(engine.images.pull({ reference: `registry.test:${port}/team/app:1`, allTags: false }))
+  assert.deepEqual((await engine.images.inspect(`registry.test:${port}/team/app:1`)).RepoDigests, [`registry.test:${port}/team/app@${digest}`])
+  assert.ok(proxy.targets.length > 0)
+  const count = proxy.targets.length
+  await collect(engine.images.pull({ reference: `${registry.domain}/team/app:1`, allTags: false }))
+  assert.equal(proxy.targets.length, count)
+  const direct = await open({ ...config, proxies: { http: proxy.url, none: 'registry.test' } }, undefined, new NameLookup(() => Promise.resolve([{ address: '127.0.0.1', family: 4 }])))
+  await collect(direct.engine.images.pull({ reference: `registry.test:${port}/team/app:1`, allTags: false }))
+  assert.equal(proxy.targets.length, count)
 })

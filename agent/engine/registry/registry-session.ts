@@ -17,6 +17,8 @@ const REDIRECTS_MAX = 10
 const SMALL_BODY_BYTES_MAX = 1024 * 1024
 /** Registries may say less; a token is asked for anew before it runs out. */
 const TOKEN_LIFE_DEFAULT_S = 60
+/** No proxy reaches them. */
+const THIS_HOST = ['localhost', '127.0.0.1']
 const TOKEN_MARGIN_MS = 10_000
 const USER_AGENT = 'shoal docker/28.0.0 (linux)'
 
@@ -52,13 +54,13 @@ export class RegistrySession implements AsyncDisposable {
   #challenge: AuthChallenge = { kind: 'none' }
 
   constructor(options: SessionOptions) {
-    const { endpoint, tls, lookup, proxies = {} } = options
+    const { endpoint, tls, lookup, proxies } = options
     this.#options = options
     const connect = { ca: [...tls.ca], cert: tls.cert, key: tls.key, rejectUnauthorized: !endpoint.isInsecure, timeout: CONNECT_TIMEOUT_MS, lookup: lookup.forSockets }
     const timeouts = { headersTimeout: SILENCE_TIMEOUT_MS, bodyTimeout: SILENCE_TIMEOUT_MS }
     this.#dispatcher = new EnvHttpProxyAgent({
-      ...timeouts, connect, requestTls: connect,
-      ...(proxies.http === undefined ? {} : { httpProxy: proxies.http }), ...(proxies.https === undefined ? {} : { httpsProxy: proxies.https }), ...(proxies.none === undefined ? {} : { noProxy: proxies.none }),
+      ...timeouts, connect, requestTls: connect, proxyTls: { timeout: CONNECT_TIMEOUT_MS, lookup: lookup.forSockets },
+      ...(proxies === undefined ? {} : { httpProxy: proxies.http ?? '', httpsProxy: proxies.https ?? '', noProxy: proxies.none === '*' ? '*' : [proxies.none, ...THIS_HOST].filter(name => name !== undefined).join(',') }),
     })
   }
 
