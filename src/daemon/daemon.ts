@@ -23,7 +23,6 @@ import type { DaemonConfig } from './daemon-config.ts'
 import { listenOnHosts } from './listen.ts'
 import type { LiveConfig } from './live-config.ts'
 import type { DaemonMetrics } from './metrics/daemon-metrics.ts'
-import { createEngineMetrics } from './metrics/engine-metrics.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { createNodeAgent } from './node-agent.ts'
 import { proxiesOf } from './proxies.ts'
@@ -73,6 +72,8 @@ export class Daemon implements AsyncDisposable {
     let metrics: DaemonMetrics | undefined
     const engine = this.#own(await createEngine(live, logger, { kernel, clock, random, attachments, onHealthCheck: failed => metrics?.healthCheck(failed) }))
     if (config.metricsAddress !== '') {
+      // Only then: its library takes 6 MB.
+      const { createEngineMetrics } = await import('./metrics/engine-metrics.ts')
       metrics = createEngineMetrics(engine, kernel, id)
       this.#own(await MetricsServer.listen(config.metricsAddress, metrics, logger))
     }

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Readable } from 'node:stream'
-import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { parseChallenge, type AuthChallenge } from './auth-challenge.ts'
 import type { NameLookup } from './name-lookup.ts'
 import type { RegistryConfig, RegistryCredentials } from './registry-config.ts'
@@ -49,20 +49,12 @@ interface Token { readonly value: string; readonly untilMs: number }
 /** A conversation with one endpoint: connections, what it wants to see, tokens. Disposing closes its connections. */
 export class RegistrySession implements AsyncDisposable {
   readonly #options: SessionOptions
-  readonly #dispatcher: Dispatcher
+  /** Loaded at the first request: a daemon that talks to no registry does not pay for it (11 MB). */
+  #client: Promise<{ readonly request: typeof import('undici').request; readonly dispatcher: Dispatcher }> | undefined
   readonly #tokens = new Map<string, Token>()
   #challenge: AuthChallenge = { kind: 'none' }
 
-  constructor(options: SessionOptions) {
-    const { endpoint, tls, lookup, proxies } = options
-    this.#options = options
-    const connect = { ca: [...tls.ca], cert: tls.cert, key: tls.key, rejectUnauthorized: !endpoint.isInsecure, timeout: CONNECT_TIMEOUT_MS, lookup: lookup.forSockets }
-    const timeouts = { headersTimeout: SILENCE_TIMEOUT_MS, bodyTimeout: SILENCE_TIMEOUT_MS }
-    this.#dispatcher = new EnvHttpProxyAgent({
-      ...timeouts, connect, requestTls: connect, proxyTls: { timeout: CONNECT_TIMEOUT_MS, lookup: lookup.forSockets },
-      ...(proxies === undefined ? {} : { httpProxy: proxies.http ?? '', httpsProxy: proxies.https ?? '', noProxy: proxies.none === '*' ? '*' : [proxies.none, ...THIS_HOST].filter(name => name !== undefined).join(',') }),
-    })
-  }
+  constructor(options: SessionOptions) { this.#options = options }
 
   get url(): string { return this.#options.endpoint.url }
 
@@ -115,7 +107,19 @@ export class RegistrySession implements AsyncDisposable {
     return { status: reply.status, text: await smallText(reply) }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> { await this.#dispatcher.destroy() }
+  async [Symbol.asyncDispose](): Promise<void> { await (await this.#client)?.dispatcher.destroy() }
+
+  async #createClient(): Promise<{ readonly request: typeof import('undici').request; readonly dispatcher: Dispatcher }> {
+    const { endpoint, tls, lookup, proxies } = this.#options
+    const { EnvHttpProxyAgent, request } = await import('undici')
+    const connect = { ca: [...tls.ca], cert: tls.cert, key: tls.key, rejectUnauthorized: !endpoint.isInsecure, timeout: CONNECT_TIMEOUT_MS, lookup: lookup.forSockets }
+    const timeouts = { headersTimeout: SILENCE_TIMEOUT_MS, bodyTimeout: SILENCE_TIMEOUT_MS }
+    const dispatcher = new EnvHttpProxyAgent({
+      ...timeouts, connect, requestTls: connect, proxyTls: { timeout: CONNECT_TIMEOUT_MS, lookup: lookup.forSockets },
+      ...(proxies === undefined ? {} : { httpProxy: proxies.http ?? '', httpsProxy: proxies.https ?? '', noProxy: proxies.none === '*' ? '*' : [proxies.none, ...THIS_HOST].filter(name => name !== undefined).join(',') }),
+    })
+    return { request, dispatcher }
+  }
 
   /** Credentials go to the registry itself only, not to where it redirects. */
   async #authorization(url: string, call: RegistryCall): Promise<Readonly<Record<string, string>>> {
@@ -181,7 +185,8 @@ export class RegistrySession implements AsyncDisposable {
 
   async #sendOnce(method: string, url: string, headers: Readonly<Record<string, string>>, { body, signal }: RegistryCall): Promise<RegistryReply> {
     try {
-      const reply = await request(url, { method: method as Dispatcher.HttpMethod, headers, body: body?.() ?? null, signal, dispatcher: this.#dispatcher })
+      const { request, dispatcher } = await (this.#client ??= this.#createClient())
+      const reply = await request(url, { method: method as Dispatcher.HttpMethod, headers, body: body?.() ?? null, signal, dispatcher })
       return { status: reply.statusCode, headers: new Map(Object.entries(reply.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value ?? ''])), body: reply.body, url }
     } catch (error) {
       signal?.throwIfAborted()
