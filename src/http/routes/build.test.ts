@@ -95,7 +95,8 @@ test('the build cache is listed and pruned', async () => {
 })
 
 test('without a builder the answer says what to do', async () => {
-  await using api = await startApi(fakeBackends())
+  const { builder: _none, ...backends } = fakeBackends()
+  await using api = await startApi(backends)
   const { status, body } = await api.call('POST', '/build')
   assert.deepEqual([status, body.message], [501, 'building images is not supported by shoal: build elsewhere and bring the image with "docker load"'])
 })
