@@ -1,3 +1,4 @@
+import { setImmediate as immediately } from 'node:timers/promises'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { CrashDisk } from '../../../src/platform/storage/crash-disk.ts'
 import { Dispatcher } from '../../../manager/dispatcher/dispatcher.ts'
@@ -30,6 +31,8 @@ export const CLUSTER_PLANTS: readonly ClusterPlant[] = [
     install: () => patch(RaftNode.prototype, 'propose', propose => async function (this: RaftNode, actions) {
       if (!this.isLeader) throw new ShoalError('unavailable', 'not-leader', 'this manager does not lead')
       void ignoreExpected(propose.call(this, actions))
+      // Time must go on: who is answered before anything has changed decides the same again at once.
+      await immediately()
       return 0
     }),
   },
