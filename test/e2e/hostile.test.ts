@@ -1,7 +1,7 @@
 /** Garbage on every port and socket, wrong tokens and certificates, malformed images, damaged state: a clear error each, and nothing crashes. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -209,7 +209,8 @@ const FIRST_GROUP = 4096
 
 test('a flipped bit in a manager\'s log: it refuses to go on from it, and says what to do', async () => {
   await lab.lab('kill', String(MANAGER))
-  const file = join(lab.folder, `h${MANAGER}/data/swarm/manager/raft/0000000000000001.log`)
+  const folder = join(lab.folder, `h${MANAGER}/data/swarm/manager/raft`)
+  const file = join(folder, readdirSync(folder).filter(name => name.endsWith('.log')).sort()[0] ?? '')
   const bytes = readFileSync(file)
   const at = FIRST_GROUP + 50
   bytes[at] = (bytes[at] ?? 0) ^ 1

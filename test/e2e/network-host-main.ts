@@ -34,6 +34,7 @@ type Method = (...args: readonly never[]) => unknown
 const own: Readonly<Record<string, (...args: never[]) => unknown>> = {
   container: (container: NetworkedContainer, isRunning: boolean) => { containers.set(container.id, { container, isRunning }) },
   knownContainer: (id: string) => containers.get(id)?.container,
+  restore: (running: Parameters<typeof networks.restore>[0]) => networks.restore(running, new Set()),
   overlayRevisions: () => [...networks.overlayRevisions()],
   logs: () => logger.lines.map(line => `${line.level} ${line.message} ${messageOf(line.fields['err'])} ${String(line.fields['failure'] ?? '')}`),
   measure: async (container: NetworkedContainer, rounds: number) => {
