@@ -50,7 +50,7 @@ case $what in
     suite 'unit and conformance' 2 "${unit[@]}" ;;&
   all | sim) suite simulation 2 "${simulation[@]}" ;;&
   all | e2e) suite 'end to end' 1 "${e2e[@]}" ;;&
-  long) suite 'long' 1 "${long[@]}" ;;&
+  long) export FUZZ_SEED=${FUZZ_SEED:-6}; suite 'long' 1 "${long[@]}" ;;&
   extended) suite 'extended' 1 "${extended[@]}" ;;&
 esac
 after=$(traces)
