@@ -92,7 +92,7 @@ export interface PathStat {
 
 export interface Execs {
   create(containerRef: string, config: ExecConfig): Promise<{ readonly Id: string }>
-  /** Starts it; attached to its streams unless detached. */
+  /** Starts it. Attached unless detached: then this resolves before the command starts, and a reason why it cannot comes as output. */
   start(id: string, options: { readonly detach: boolean; readonly tty: boolean; readonly size?: { readonly height: number; readonly width: number } }): Promise<Attachment | undefined>
   inspect(id: string): Promise<Readonly<Record<string, unknown>>>
   resize(id: string, size: { readonly height: number; readonly width: number }): Promise<void>

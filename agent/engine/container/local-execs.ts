@@ -1,5 +1,5 @@
 import { createHexId } from '../../../src/base/ids.ts'
-import { ShoalError } from '../../../src/base/errors.ts'
+import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { TaskGroup } from '../../../src/base/task-group.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
@@ -26,6 +26,8 @@ interface Exec {
   readonly container: Container
   readonly config: ExecConfig
   state: 'created' | 'running' | 'ended'
+  /** Settles once it was started, or could not be. */
+  starting: Promise<void>
   launched: Launched | undefined
   exitCode: number | null
   pid: number
@@ -55,7 +57,7 @@ export class LocalExecs implements Execs {
     requireRunning(container)
     if (config.cmd.length === 0) throw new ShoalError('invalid-argument', 'no-command', 'No exec command specified')
     if (config.detachKeys !== undefined) detachKeysOf(config.detachKeys, 'escape')
-    const exec: Exec = { id: createHexId(this.#options.random), container, config, state: 'created', launched: undefined, exitCode: null, pid: 0 }
+    const exec: Exec = { id: createHexId(this.#options.random), container, config, state: 'created', starting: Promise.resolve(), launched: undefined, exitCode: null, pid: 0 }
     this.#execs.set(exec.id, exec)
     container.execIds.add(exec.id)
     this.#publish(exec, 'create', commandText(config))
@@ -72,12 +74,22 @@ export class LocalExecs implements Execs {
       stdin: config.attachStdin, stdout: config.attachStdout, stderr: config.attachStderr, tty: config.tty, endClosesStdin: !config.tty,
       detachKeys: config.tty || config.detachKeys !== undefined ? detachKeysOf(config.detachKeys) : [],
     })
-    await this.#launch(exec, stream, options.size).catch((error: unknown) => {
-      // As in Docker: whoever attached has been promised a stream, so the reason is told there; the exit code tells the rest.
-      if (stream === undefined || !(error instanceof ShoalError)) throw error
-      stream.endWith(error.message)
+    const starting = this.#launch(exec, stream, options.size)
+    exec.starting = starting.then(() => undefined, () => undefined)
+    if (stream === undefined) {
+      await starting
+      return undefined
+    }
+    // As in Docker, whoever attached gets the stream before the command starts (D-446), so the reason of a failure is told there; the exit code tells the rest.
+    this.#options.tasks.run('start an exec', async () => {
+      try {
+        await starting
+      } catch (error) {
+        stream.endWith(messageOf(error))
+        if (!(error instanceof ShoalError)) throw error
+      }
     })
-    return stream === undefined ? undefined : { tty: config.tty, stream }
+    return { tty: config.tty, stream }
   }
 
   async inspect(id: string): Promise<Readonly<Record<string, unknown>>> {
@@ -91,7 +103,9 @@ export class LocalExecs implements Execs {
   }
 
   async resize(id: string, size: { readonly height: number; readonly width: number }): Promise<void> {
-    const { launched } = this.#get(id)
+    const exec = this.#get(id)
+    await exec.starting
+    const { launched } = exec
     if (launched === undefined) throw new ShoalError('not-found', 'no-such-exec', 'no such exec')
     launched.monitor.resize(size.height, size.width)
   }
