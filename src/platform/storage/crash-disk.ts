@@ -44,6 +44,7 @@ export class CrashDisk {
   /** The log as a process that starts now finds it. Handles from before the last crash() are dead: their calls never come back. */
   openLog(): AppendLog {
     const epoch = this.#epoch
+    this.#tellLogDisk()
     const log = new InlineLog(() => openSegments(this.#logDisk), () => this.#logDelay(epoch))
     this.#log = log
     return log
@@ -102,6 +103,10 @@ export class CrashDisk {
   async #logDelay(epoch: number): Promise<void> {
     await this.#delay()
     if (epoch !== this.#epoch) await new Promise<never>(() => {})
+    this.#tellLogDisk()
+  }
+
+  #tellLogDisk(): void {
     this.#logDisk.losesSyncs = this.faults.losesSyncs
     this.#logDisk.failure = this.faults.failure
   }
