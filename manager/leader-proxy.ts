@@ -1,9 +1,10 @@
-import { hasCode } from '../src/base/errors.ts'
+import { hasCode, ShoalError } from '../src/base/errors.ts'
 import { streamOf, type RpcClient, type RpcContext, type RpcDialer, type RpcHandler, type RpcMethod, type RpcServer } from '../src/base/rpc.ts'
 import { authorize, effectiveContext, forwardingMetadata, isForwarded, type LocalIdentity } from './authorization.ts'
 import type { Leader, LeaderGate } from './leader-gate.ts'
 import { notLeader } from './raft/not-leader.ts'
-import { policyOf } from './rpc-policy.ts'
+import { policyOf, type RpcPolicy } from './rpc-policy.ts'
+import { staleCaller } from './stale-answer.ts'
 
 /** The longest a caller waits for the leader's answer to a single request; Docker's swarm request timeout (B06). */
 const FORWARD_TIMEOUT_MS = 20_000
@@ -18,7 +19,11 @@ export interface LeaderProxyOptions {
   readonly gate: LeaderGate
   readonly dialer: RpcDialer
   readonly isRemoved: (nodeId: string) => boolean
+  /** Whether this manager has a state that it could answer from without a leader. */
+  readonly hasState: () => boolean
 }
+
+interface GuardedCall<Req, Res> { readonly method: RpcMethod<Req, Res>; readonly handler: RpcHandler<Req, Res>; readonly policy: RpcPolicy }
 
 /**
  * Stands before the handlers of a manager: finds out who calls, refuses who may not, and passes on to the leader what only it can answer,
@@ -40,29 +45,55 @@ export class LeaderProxy implements AsyncDisposable {
     return (requests, context) => {
       const caller = effectiveContext(context, this.#options.local)
       authorize(caller, policy, { clusterId: this.#options.local.clusterId, isRemoved: this.#options.isRemoved })
-      return policy.answeredBy === 'here' ? handler(requests, caller) : this.#answerAtLeader(method, handler, requests, caller)
+      return policy.answeredBy === 'here' ? handler(requests, caller) : this.#answer({ method, handler, policy }, requests, caller)
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> { await this.#client?.[Symbol.asyncDispose]() }
 
-  async *#answerAtLeader<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
+  async *#answer<Req, Res>(call: GuardedCall<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
+    if (call.method.kind !== 'unary') return yield* this.#answerStream(call, requests, caller)
+    for await (const request of requests) {
+      try {
+        yield await this.#answerUnary(call, request, caller)
+        return
+      } catch (error) {
+        if (!this.#mayAnswerStale(call.policy, caller, error)) throw error
+      }
+      return yield* call.handler(streamOf(request), staleCaller(caller, this.#options.gate.leaderlessMs))
+    }
+  }
+
+  async *#answerStream<Req, Res>(call: GuardedCall<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
+    const { gate } = this.#options
+    let leader: Leader
+    try {
+      leader = await gate.leader(caller.signal)
+    } catch (error) {
+      if (!this.#mayAnswerStale(call.policy, caller, error)) throw error
+      return yield* call.handler(requests, staleCaller(caller, gate.leaderlessMs))
+    }
+    yield* this.#answerBy(leader, call, requests, caller)
+  }
+
+  async #answerUnary<Req, Res>(call: GuardedCall<Req, Res>, request: Req, caller: RpcContext): Promise<Res> {
     const { gate } = this.#options
     let leader = await gate.leader(caller.signal)
-    if (method.kind !== 'unary') return yield* this.#answerBy(leader, method, handler, requests, caller)
-    for await (const request of requests) {
-      for (let tries = 1; ; tries++) {
-        try {
-          return yield* this.#answerBy(leader, method, handler, streamOf(request), caller)
-        } catch (error) {
-          if (isForwarded(caller) || tries === TRIES_MAX || !wasNotDone(error)) throw error
-          leader = await gate.leaderAfter(leader, caller.signal)
-        }
+    for (let tries = 1; ; tries++) {
+      try {
+        return await only(this.#answerBy(leader, call, streamOf(request), caller), call.method)
+      } catch (error) {
+        if (isForwarded(caller) || tries === TRIES_MAX || !wasNotDone(error)) throw error
+        leader = await gate.leaderAfter(leader, caller.signal)
       }
     }
   }
 
-  async *#answerBy<Req, Res>(leader: Leader, method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
+  #mayAnswerStale(policy: RpcPolicy, caller: RpcContext, error: unknown): boolean {
+    return policy.withoutLeader === 'stale' && hasCode(error, 'no-leader') && !isForwarded(caller) && this.#options.hasState()
+  }
+
+  async *#answerBy<Req, Res>(leader: Leader, { method, handler }: GuardedCall<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
     if (leader.kind === 'self') return yield* handler(requests, caller)
     if (isForwarded(caller)) throw notLeader(leader.address)
     const options = { signal: caller.signal, metadata: forwardingMetadata(caller, this.#options.localAddress), ...method.kind === 'unary' ? { timeoutMs: FORWARD_TIMEOUT_MS } : {} }
@@ -76,6 +107,11 @@ export class LeaderProxy implements AsyncDisposable {
     await old?.[Symbol.asyncDispose]()
     return this.#client
   }
+}
+
+async function only<Req, Res>(answers: AsyncIterable<Res>, method: RpcMethod<Req, Res>): Promise<Res> {
+  for await (const answer of answers) return answer
+  throw new ShoalError('internal', 'unexpected-answer', `${method.path} was not answered`)
 }
 
 /** The leadership moved while we asked, perhaps because we asked for it (a leader that leaves hands over first), or the leader was gone already. */

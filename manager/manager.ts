@@ -15,9 +15,11 @@ import { ControlService } from './control/control-service.ts'
 import { LeaderGate } from './leader-gate.ts'
 import { LeaderProxy } from './leader-proxy.ts'
 import { LeaderWork } from './leader-work.ts'
+import { leaderlessReason } from './leaderless.ts'
 import { Membership } from './raft/membership.ts'
 import { MembershipClient } from './raft/membership-client.ts'
 import { NetworkAttacher } from './network-attacher.ts'
+import { noLeader } from './raft/not-leader.ts'
 import { RaftNode, type RaftStop } from './raft/raft-node.ts'
 import { registerRaftService } from './raft/raft-service.ts'
 import { registerServices } from './register-services.ts'
@@ -83,10 +85,11 @@ export class Manager implements AsyncDisposable {
   private constructor(options: ManagerOptions, parts: Parts) {
     this.#options = options
     this.#parts = parts
-    this.#gate = new LeaderGate(options.clock)
+    this.#gate = new LeaderGate(options.clock, () => noLeader(this.#leaderlessReason()))
     this.#group = new TaskGroup(options.logger)
     this.#proxy = new LeaderProxy({
       local: { nodeId: options.nodeId, clusterId: options.clusterId }, localAddress: hostOf(options.advertiseAddress), gate: this.#gate, dialer: options.dialer,
+      hasState: () => parts.store.view().cluster() !== undefined,
       isRemoved: nodeId => parts.store.view().cluster()?.removedNodes.some(removed => removed.nodeId === nodeId) ?? false,
     })
   }
@@ -120,6 +123,7 @@ export class Manager implements AsyncDisposable {
     return {
       nodeId: raft.nodeId, raftId: raft.raftId, leader: this.#gate.current?.kind === 'self', hasLeader, leaderAddr: leadership.leaderAddr, pid: this.#options.pid,
       clusterId: raft.clusterId, appliedIndex: store.appliedIndex, term: leadership.term, error: this.#error,
+      leaderlessMs: this.#gate.leaderlessMs, leaderlessReason: hasLeader ? '' : this.#leaderlessReason(),
     }
   }
 
@@ -253,6 +257,11 @@ export class Manager implements AsyncDisposable {
 
   #peers(): readonly WeightedPeer[] {
     return this.#parts.raft.table.members.map(({ nodeId, addr }) => ({ nodeId, addr, weight: PEER_WEIGHT }))
+  }
+
+  #leaderlessReason(): string {
+    const { raft, store } = this.#parts
+    return leaderlessReason({ members: raft.table.members, selfId: raft.raftId, silentMs: raftId => raft.silentMs(raftId), hostnameOf: nodeId => store.view().get('node', nodeId)?.description?.hostname })
   }
 
   #isMember(nodeId: string): boolean {

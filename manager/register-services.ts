@@ -7,6 +7,7 @@ import type { LeaderGate } from './leader-gate.ts'
 import type { LeaderWork } from './leader-work.ts'
 import { noLeader, notLeader } from './raft/not-leader.ts'
 import type { NetworkAttacher } from './network-attacher.ts'
+import { staleMsOf } from './stale-answer.ts'
 
 /** What the handlers call. */
 export interface ManagerServices {
@@ -21,12 +22,12 @@ export interface ManagerServices {
 /** Everything a manager answers, but for raft. @param server guarded (see LeaderProxy): handlers get callers who may call, on the leader if it takes one */
 export function registerServices(server: Pick<RpcServer, 'handle'>, services: ManagerServices): void {
   const { control, certificates, attacher, gate } = services
-  server.handle(CONTROL_RPC.get, unaryHandler(async request => control.get(request)))
-  server.handle(CONTROL_RPC.list, unaryHandler(async request => control.list(request)))
+  server.handle(CONTROL_RPC.get, unaryHandler(async (request, context) => ({ ...control.get(request), staleMs: staleMsOf(context) })))
+  server.handle(CONTROL_RPC.list, unaryHandler(async (request, context) => ({ ...control.list(request), staleMs: staleMsOf(context) })))
   server.handle(CONTROL_RPC.create, unaryHandler((request, { signal }) => control.create(request, signal)))
   server.handle(CONTROL_RPC.update, unaryHandler((request, { signal }) => control.update(request, signal)))
   server.handle(CONTROL_RPC.remove, unaryHandler((request, { signal }) => control.remove(request, signal)))
-  server.handle(CONTROL_RPC.listServiceStatuses, unaryHandler(async request => control.listServiceStatuses(request)))
+  server.handle(CONTROL_RPC.listServiceStatuses, unaryHandler(async (request, context) => ({ ...control.listServiceStatuses(request), staleMs: staleMsOf(context) })))
   server.handle(CONTROL_RPC.watchEvents, async function* (requests, { signal }) {
     for await (const _request of requests) return yield* control.watchEvents(signal)
   })

@@ -6,6 +6,8 @@ export interface RpcPolicy {
   readonly callers: 'anyone' | 'node' | 'manager' | 'local'
   /** 'leader': forwarded there; 'here': each manager answers for itself. */
   readonly answeredBy: 'leader' | 'here'
+  /** What becomes of a call for the leader when there is none: refused, or answered from this manager's own state, and marked (`stale`, see stale-answer.ts). */
+  readonly withoutLeader?: 'stale'
 }
 
 const POLICIES: Readonly<Record<string, RpcPolicy>> = {
@@ -15,6 +17,9 @@ const POLICIES: Readonly<Record<string, RpcPolicy>> = {
   'LogBroker/*': { callers: 'node', answeredBy: 'leader' },
   'ResourceAllocator/*': { callers: 'node', answeredBy: 'leader' },
   'Logs/*': { callers: 'manager', answeredBy: 'leader' },
+  'Control/Get': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale' },
+  'Control/List': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale' },
+  'Control/ListServiceStatuses': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale' },
   'Control/*': { callers: 'manager', answeredBy: 'leader' },
   'Raft/*': { callers: 'manager', answeredBy: 'here' },
   'RaftMembership/Members': { callers: 'manager', answeredBy: 'here' },

@@ -44,12 +44,12 @@ export class ControlService {
 
   constructor(components: ControlComponents) { this.#deps = components }
 
-  get(request: GetObjectRequest): GetObjectResponse {
+  get(request: GetObjectRequest): Pick<GetObjectResponse, 'object'> {
     const view = this.#deps.store.view()
     return { object: this.#shown(request.kind, findObject(view, request.kind, request.ref)) }
   }
 
-  list(request: ListObjectsRequest): ListObjectsResponse {
+  list(request: ListObjectsRequest): Pick<ListObjectsResponse, 'objects'> {
     const { kind, filters } = request
     return { objects: filterObjects(this.#deps.store.view(), kind, filters).map(object => this.#shown(kind, object)) }
   }
@@ -94,7 +94,7 @@ export class ControlService {
     return {}
   }
 
-  listServiceStatuses(request: ListServiceStatusesRequest): ListServiceStatusesResponse {
+  listServiceStatuses(request: ListServiceStatusesRequest): Pick<ListServiceStatusesResponse, 'statuses'> {
     const view = this.#deps.store.view()
     return { statuses: request.serviceIds.map(id => serviceStatusOf(view, id)) }
   }

@@ -38,7 +38,7 @@ export interface MembershipOptions {
 /** A member as the leader sees it. */
 export interface MemberStatus extends RaftMember {
   readonly isLeader: boolean
-  /** undefined: not known here, since only the leader hears from all. */
+  /** undefined: not known here, since only the leader hears from all; without a leader everyone does. */
   readonly isReachable: boolean | undefined
 }
 
@@ -59,7 +59,7 @@ export class Membership implements AsyncDisposable {
   members(): readonly MemberStatus[] {
     const { leaderId, isLeader } = this.#raft.leadership
     return this.#raft.table.members.map(member => ({
-      ...member, isLeader: member.raftId === leaderId, isReachable: isLeader || member.raftId === leaderId ? this.#isReachable(member.raftId) : undefined,
+      ...member, isLeader: member.raftId === leaderId, isReachable: isLeader || leaderId === 0 || member.raftId === leaderId ? this.#isReachable(member.raftId) : undefined,
     }))
   }
 

@@ -5,6 +5,7 @@ import { make } from '../api/codec/codec.ts'
 import { ShoalError } from '../base/errors.ts'
 import { streamOf, type RpcClient } from '../base/rpc.ts'
 import { swarmStateError } from '../http/convert/swarm-state-error.ts'
+import type { Staleness } from './staleness.ts'
 import type { ControlBackend, ControlKind, ControlObjects, ControlSpecs, UpdateCall } from '../http/routes/control-backend.ts'
 
 /** B06 */
@@ -14,8 +15,9 @@ const CALL_TIMEOUT_MS = 20_000
  * The control service of this host's manager, as the API's routes want it.
  * @param manager throws when this host has none
  * @param untilManagerAnswers waits a bounded time for a manager that is being started
+ * @param staleness told how old the answers are that a manager without a leader gives
  */
-export function createControlBackend(manager: () => RpcClient, untilManagerAnswers: () => Promise<void>): ControlBackend {
+export function createControlBackend(manager: () => RpcClient, untilManagerAnswers: () => Promise<void>, staleness: Staleness): ControlBackend {
   const options = (signal: AbortSignal | undefined): { readonly timeoutMs: number; readonly signal?: AbortSignal } => ({ timeoutMs: CALL_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) })
   const call = async <T>(work: (client: RpcClient) => Promise<T>): Promise<T> => {
     try {
@@ -32,10 +34,16 @@ export function createControlBackend(manager: () => RpcClient, untilManagerAnswe
     }
   }
   return {
-    get: async (kind, ref, signal) => call(async client => objectOf(kind, (await client.unary(CONTROL_RPC.get, { kind, ref }, options(signal))).object)),
+    get: async (kind, ref, signal) => call(async client => {
+      const { object, staleMs } = await client.unary(CONTROL_RPC.get, { kind, ref }, options(signal))
+      staleness.note(signal, staleMs)
+      return objectOf(kind, object)
+    }),
     list: async (kind, filters, signal) => call(async client => {
       const request: ListObjectsRequest = { kind, filters: Object.fromEntries(Object.entries(filters).map(([name, values]) => [name, { values }])) }
-      return (await client.unary(CONTROL_RPC.list, request, options(signal))).objects.map(object => objectOf(kind, object))
+      const { objects, staleMs } = await client.unary(CONTROL_RPC.list, request, options(signal))
+      staleness.note(signal, staleMs)
+      return objects.map(object => objectOf(kind, object))
     }),
     create: async (kind, spec, signal) => call(async client => {
       const { object, warnings } = await client.unary(CONTROL_RPC.create, { spec: { [kind]: spec } }, options(signal))
@@ -46,7 +54,11 @@ export function createControlBackend(manager: () => RpcClient, untilManagerAnswe
       return { object: objectOf(update.kind, object), warnings }
     }),
     remove: async (kind, id, { force = false } = {}, signal) => call(async client => { await client.unary(CONTROL_RPC.remove, { kind, ref: id, force }, options(signal)) }),
-    serviceStatuses: async (serviceIds, signal) => call(async client => (await client.unary(CONTROL_RPC.listServiceStatuses, { serviceIds }, options(signal))).statuses),
+    serviceStatuses: async (serviceIds, signal) => call(async client => {
+      const { statuses, staleMs } = await client.unary(CONTROL_RPC.listServiceStatuses, { serviceIds }, options(signal))
+      staleness.note(signal, staleMs)
+      return statuses
+    }),
     watch: signal => manager().stream(CONTROL_RPC.watchEvents, streamOf({}), { signal }),
     subscribeLogs: (request, signal) => manager().stream(LOGS_RPC.subscribe, streamOf(request), { signal }),
   }

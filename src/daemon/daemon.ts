@@ -28,6 +28,7 @@ import { createNodeAgent } from './node-agent.ts'
 import { proxiesOf } from './proxies.ts'
 import { reloadAttributes } from './reload-attributes.ts'
 import { networkOptions } from './network-options.ts'
+import { Staleness } from './staleness.ts'
 import { StateFile } from './state-file.ts'
 import { createSwarmBackend } from './swarm-backend.ts'
 import { SwarmNode } from './swarm-node.ts'
@@ -86,11 +87,12 @@ export class Daemon implements AsyncDisposable {
       config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, runtimes: engine.runtimeNames, deviceFolders: CDI_FOLDERS, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: engine.volumeDrivers, containers: engine.containers, images: engine.images, login: engine.images.login,
       clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, tlsInfoOf(swarm.rootPem))),
     })
+    const staleness = new Staleness()
     const server = this.#own(createApiServer({
-      logger, clock, random, version: VERSION, experimental: config.experimental, corsOrigins: config.corsHeader,
+      logger, clock, random, version: VERSION, experimental: config.experimental, corsOrigins: config.corsHeader, requestHeaders: signal => staleness.headers(signal),
       backends: {
         system, containers: metrics?.timedContainers(engine.containers) ?? engine.containers, execs: engine.execs, images: metrics?.timedImages(engine.images) ?? engine.images, builder: engine.builder, networks: metrics?.timedNetworks(engine.networks) ?? engine.networks, volumes: engine.volumes, events: engine.events,
-        swarm: swarmBackend, control: createControlBackend(() => swarm.manager(), () => swarm.untilManagerAnswers()),
+        swarm: swarmBackend, control: createControlBackend(() => swarm.manager(), () => swarm.untilManagerAnswers(), staleness),
       },
     }))
     live.onReload(changed => engine.eventLog.publish('daemon', 'reload', id, reloadAttributes(changed)))

@@ -1,9 +1,21 @@
+import type { ManagerStatusResponse } from '../api/swarm/control.ts'
 import { CONTROL_RPC } from '../api/codec/methods.ts'
 import type { SystemInfo } from '../api/engine/engine-json.ts'
 import type { StoreObject } from '../api/swarm/objects.ts'
+import { ShoalError } from '../base/errors.ts'
+import type { RpcClient } from '../base/rpc.ts'
 import type { SwarmNode } from './swarm-node.ts'
 
 type SwarmInfo = NonNullable<SystemInfo['Swarm']>
+
+/** Info must not wait for an election: what is not known by then is left out. */
+const ANSWER_TIMEOUT_MS = 2_000
+/** A cluster that was without a leader for less is electing one, and says nothing of it. */
+const LEADERLESS_WARNING_MS = 5_000
+const TWO_MANAGERS = 'WARNING: Running Swarm in a two-manager configuration. This configuration provides no fault tolerance, and poses a high risk to lose control over the cluster. Refer to https://docs.docker.com/engine/swarm/admin_guide/ to configure the Swarm for fault-tolerance.'
+
+/** The Swarm part of info, and what an operator should hear of it. */
+export interface WholeSwarmInfo { readonly info: SwarmInfo; readonly warnings: readonly string[] }
 
 /** What this host knows of its place in the swarm without asking anyone. */
 export function localSwarmInfo(swarm: SwarmNode): SwarmInfo {
@@ -15,18 +27,31 @@ export function localSwarmInfo(swarm: SwarmNode): SwarmInfo {
   }
 }
 
-/** With the counts and the cluster, where this host's manager answers. */
-export async function wholeSwarmInfo(swarm: SwarmNode, clusterJson: (object: StoreObject) => SwarmInfo['Cluster']): Promise<SwarmInfo> {
+/** With the counts and the cluster, where this host's manager answers: from the leader, or without one from its own state. */
+export async function wholeSwarmInfo(swarm: SwarmNode, clusterJson: (object: StoreObject) => SwarmInfo['Cluster']): Promise<WholeSwarmInfo> {
   const local = localSwarmInfo(swarm)
-  if (local.ControlAvailable !== true || (await swarm.managerStatus())?.hasLeader !== true) return local
-  const client = swarm.manager()
-  const [nodes, clusters] = await Promise.all([client.unary(CONTROL_RPC.list, { kind: 'node', filters: {} }), client.unary(CONTROL_RPC.list, { kind: 'cluster', filters: {} })])
-  const cluster = clusters.objects[0]
-  return { ...local, Nodes: nodes.objects.length, Managers: nodes.objects.filter(({ node }) => node?.role === 'manager').length, ...(cluster === undefined ? {} : { Cluster: clusterJson(cluster) }) }
+  if (local.ControlAvailable !== true) return { info: local, warnings: [] }
+  const status = await swarm.managerStatus()
+  if (status === undefined) return { info: local, warnings: [] }
+  const info = await withCluster(local, swarm.manager(), clusterJson)
+  return { info, warnings: [...leaderWarnings(status), ...info.Managers === 2 ? [TWO_MANAGERS] : []] }
 }
 
-/** An even number of managers tolerates no more failures than one fewer. */
-export function managerWarnings(swarm: SwarmNode, info: SwarmInfo): readonly string[] {
-  if (swarm.localState !== 'active' || info.Managers !== 2) return []
-  return ['WARNING: Running Swarm in a two-manager configuration. This configuration provides no fault tolerance, and poses a high risk to lose control over the cluster. Refer to https://docs.docker.com/engine/swarm/admin_guide/ to configure the Swarm for fault-tolerance.']
+async function withCluster(local: SwarmInfo, client: RpcClient, clusterJson: (object: StoreObject) => SwarmInfo['Cluster']): Promise<SwarmInfo> {
+  const options = { timeoutMs: ANSWER_TIMEOUT_MS }
+  try {
+    const [nodes, clusters] = await Promise.all([client.unary(CONTROL_RPC.list, { kind: 'node', filters: {} }, options), client.unary(CONTROL_RPC.list, { kind: 'cluster', filters: {} }, options)])
+    const cluster = clusters.objects[0]
+    return { ...local, Nodes: nodes.objects.length, Managers: nodes.objects.filter(({ node }) => node?.role === 'manager').length, ...(cluster === undefined ? {} : { Cluster: clusterJson(cluster) }) }
+  } catch (error) {
+    // No leader for now, and no state to answer from.
+    if (error instanceof ShoalError) return local
+    throw error
+  }
+}
+
+function leaderWarnings({ hasLeader, leaderlessMs, leaderlessReason }: ManagerStatusResponse): readonly string[] {
+  if (hasLeader || leaderlessMs < LEADERLESS_WARNING_MS) return []
+  return [`WARNING: The swarm has had no leader for ${Math.round(leaderlessMs / 1000)} s, as this manager sees it: nothing can be changed, and what is shown is as old. ${leaderlessReason}`
+    + ' Tasks go on running. Bring the missing managers back; if they are lost for good, see shoal swarm recover.']
 }

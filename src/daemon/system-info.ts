@@ -2,7 +2,7 @@ import { hostname, release } from 'node:os'
 import type { ContainerSummary, SystemInfo } from '../api/engine/engine-json.ts'
 import type { DaemonConfig } from './daemon-config.ts'
 import { backingFilesystem, kernelLimits, limitWarnings, machineName, openFiles, operatingSystem } from './machine-facts.ts'
-import { managerWarnings, wholeSwarmInfo } from './swarm-info.ts'
+import { wholeSwarmInfo } from './swarm-info.ts'
 import { maskedProxy, proxiesOf } from './proxies.ts'
 import type { RuntimeVersion, SystemBackendParts } from './system-backend.ts'
 import { VERSION } from './version.ts'
@@ -13,7 +13,7 @@ const LOOPBACK = ['::1/128', '127.0.0.0/8']
 export async function systemInfo(parts: SystemBackendParts, runtimeVersion: RuntimeVersion): Promise<SystemInfo> {
   const { clock, swarm, kernel } = parts
   const config = parts.config()
-  const [containers, images, swarmInfo] = await Promise.all([parts.containers.list({ all: true }), parts.images.list({ all: true }), wholeSwarmInfo(swarm, parts.clusterJson)])
+  const [containers, images, swarmPart] = await Promise.all([parts.containers.list({ all: true }), parts.images.list({ all: true }), wholeSwarmInfo(swarm, parts.clusterJson)])
   const limits = kernelLimits(kernel)
   const runtimeCommit = runtimeVersion.commit
   return {
@@ -27,7 +27,7 @@ export async function systemInfo(parts: SystemBackendParts, runtimeVersion: Runt
     SecurityOptions: [...(kernel.host.hasSeccomp ? ['name=seccomp,profile=builtin'] : []), ...(kernel.cgroups.version === 2 ? ['name=cgroupns'] : [])],
     DefaultAddressPools: config.defaultAddressPools.map(addressPool), GenericResources: nullIfEmpty(config.nodeGenericResources.map(genericResource)), RegistryConfig: registryConfig(config),
     ...proxyInfo(config), FirewallBackend: { Driver: 'nftables' },
-    Warnings: nullIfEmpty([...openApiWarnings(config), ...limitWarnings(limits, kernel.cgroups.version), ...managerWarnings(swarm, swarmInfo)]), Swarm: swarmInfo,
+    Warnings: nullIfEmpty([...openApiWarnings(config), ...limitWarnings(limits, kernel.cgroups.version), ...swarmPart.warnings]), Swarm: swarmPart.info,
   }
 }
 

@@ -41,6 +41,8 @@ export interface ApiServerParts {
   readonly experimental?: boolean
   /** Access-Control-Allow-Origin of every answer; without it browsers keep pages of other origins out. */
   readonly corsOrigins?: string
+  /** As HttpServerParts.requestHeaders. */
+  readonly requestHeaders?: (signal: AbortSignal) => Readonly<Record<string, string>>
 }
 
 const CORS_HEADERS = { 'Access-Control-Allow-Headers': 'Origin, X-Requested-With, Content-Type, Accept, X-Registry-Auth', 'Access-Control-Allow-Methods': 'HEAD, GET, POST, DELETE, PUT, OPTIONS' }
@@ -52,7 +54,7 @@ export function createApiServer(parts: ApiServerParts): HttpServer {
   return new HttpServer({
     router: new Router(routesOf(parts, swarmEvents)),
     sender: new ReplySender(clock, new WebSocketUpgrader()),
-    logger, clock, owned: [swarmEvents],
+    logger, clock, owned: [swarmEvents], ...parts.requestHeaders === undefined ? {} : { requestHeaders: parts.requestHeaders },
     headers: {
       'Api-Version': formatApiVersion(API_VERSION_MAX), 'Docker-Experimental': String(parts.experimental === true), 'Ostype': 'linux', 'Server': `Shoal/${version} (linux)`,
       ...corsOrigins === '' ? {} : { 'Access-Control-Allow-Origin': corsOrigins, ...CORS_HEADERS },

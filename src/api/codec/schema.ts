@@ -113,6 +113,10 @@ export const SCHEMA = {
         "object": {
          "type": "StoreObject",
          "id": 1
+        },
+        "staleMs": {
+         "type": "uint64",
+         "id": 2
         }
        }
       },
@@ -144,6 +148,10 @@ export const SCHEMA = {
          "rule": "repeated",
          "type": "StoreObject",
          "id": 1
+        },
+        "staleMs": {
+         "type": "uint64",
+         "id": 2
         }
        }
       },
@@ -275,6 +283,10 @@ export const SCHEMA = {
          "rule": "repeated",
          "type": "ServiceStatus",
          "id": 1
+        },
+        "staleMs": {
+         "type": "uint64",
+         "id": 2
         }
        }
       },
@@ -352,6 +364,14 @@ export const SCHEMA = {
         "error": {
          "type": "string",
          "id": 10
+        },
+        "leaderlessMs": {
+         "type": "uint64",
+         "id": 11
+        },
+        "leaderlessReason": {
+         "type": "string",
+         "id": 12
         }
        }
       },

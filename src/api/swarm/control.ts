@@ -19,8 +19,10 @@ export interface GetObjectRequest {
   readonly ref: string
 }
 
+/** stale_ms: 0 when the leader answered; else a manager without a leader did, from a state that is at least this old. */
 export interface GetObjectResponse {
   readonly object?: StoreObject
+  readonly staleMs: number
 }
 
 export interface StringList {
@@ -35,6 +37,7 @@ export interface ListObjectsRequest {
 
 export interface ListObjectsResponse {
   readonly objects: readonly StoreObject[]
+  readonly staleMs: number
 }
 
 export interface CreateObjectRequest {
@@ -90,6 +93,7 @@ export interface ListServiceStatusesRequest {
 
 export interface ListServiceStatusesResponse {
   readonly statuses: readonly ServiceStatus[]
+  readonly staleMs: number
 }
 
 /** A change as the events API wants it; old is set for updates. */
@@ -120,6 +124,8 @@ export interface ManagerStatusResponse {
   readonly appliedIndex: number
   readonly term: number
   readonly error: string
+  readonly leaderlessMs: number
+  readonly leaderlessReason: string
 }
 
 export interface StopManagerRequest {

@@ -51,6 +51,8 @@ export interface HttpServerParts {
   readonly clock: Clock
   /** On every response. */
   readonly headers: Readonly<Record<string, string>>
+  /** More headers for the answer to one request, asked for when the answer is known; the request is told by its signal. */
+  readonly requestHeaders?: (signal: AbortSignal) => Readonly<Record<string, string>>
   /** Disposed after the last connection is closed. */
   readonly owned?: readonly AsyncDisposable[]
 }
@@ -162,7 +164,9 @@ export class HttpServer implements AsyncDisposable {
     const match = router.find(incoming.method ?? 'GET', path)
     if (match === undefined) throw new ShoalError('not-found', 'page-not-found', 'page not found')
     const request = new IncomingRequest(exchange, this.#parts.clock, { params: match.params, query: new Query(search), version })
-    await sender.send(exchange, await match.handler(request))
+    const reply = await match.handler(request)
+    for (const [name, value] of Object.entries(this.#parts.requestHeaders?.(exchange.signal) ?? {})) exchange.response.setHeader(name, value)
+    await sender.send(exchange, reply)
   }
 }
 
