@@ -12,6 +12,8 @@ export interface ManagerBootstrap {
   readonly rootKeyPem: string
   readonly workerToken: string
   readonly managerToken: string
+  /** What managers are unlocked with; empty or absent without autolock. */
+  readonly unlockKey?: string
   /** CIDRs; empty: the default pool. */
   readonly addressPool: readonly string[]
   /** Prefix length of a network; 0: the default. */
@@ -41,6 +43,7 @@ export async function bootstrapCluster(store: ObjectStore, random: Random, optio
         certPem: bytes(bootstrap.rootCertPem), keyPem: bytes(bootstrap.rootKeyPem), certDigest: parseJoinToken(bootstrap.workerToken).rootDigest,
         joinTokens: { worker: bootstrap.workerToken, manager: bootstrap.managerToken },
       },
+      unlockKey: bootstrap.unlockKey ?? '',
       addressPool: bootstrap.addressPool.length > 0 ? bootstrap.addressPool : POOL_DEFAULT,
       subnetSize: bootstrap.subnetSize || SUBNET_SIZE_DEFAULT, dataPathPort: bootstrap.dataPathPort || DATA_PATH_PORT_DEFAULT,
     }))

@@ -55,7 +55,7 @@ export class CertificateService {
       csrPem, root: { certPem: text(rootCa.certPem), keyPem: text(rootCa.keyPem) }, identity: { nodeId, role, clusterId: cluster.id },
       nowMs: clock.nowMs(), validityMs: nodeCertExpiryMsOf(cluster), random,
     })
-    return { nodeId, certPem: new TextEncoder().encode(certPem), role, rootCaCertPem: rootCa.certPem, clusterId: cluster.id }
+    return { nodeId, certPem: new TextEncoder().encode(certPem), role, rootCaCertPem: rootCa.certPem, clusterId: cluster.id, unlockKey: role === 'manager' ? cluster.unlockKey : '' }
   }
 
   #authority(): { readonly cluster: Cluster; readonly rootCa: RootCa } {

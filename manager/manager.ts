@@ -1,4 +1,4 @@
-import type { ManagerStatusResponse } from '../src/api/swarm/control.ts'
+import type { ManagerStatusResponse, NodeKey } from '../src/api/swarm/control.ts'
 import type { WeightedPeer } from '../src/api/swarm/dispatcher.ts'
 import type { ManagerStatus } from '../src/api/swarm/objects.ts'
 import type { Clock } from '../src/base/clock.ts'
@@ -9,6 +9,7 @@ import type { RpcDialer, RpcServer } from '../src/base/rpc.ts'
 import type { AppendLog, KvStore } from '../src/base/storage.ts'
 import { TaskGroup } from '../src/base/task-group.ts'
 import { createJoinToken } from '../src/ca/join-token.ts'
+import { createUnlockKey } from '../src/ca/unlock-key.ts'
 import { bootstrapCluster, demoteOtherManagers, type ManagerBootstrap } from './bootstrap-cluster.ts'
 import { CertificateService } from './certificate-service.ts'
 import { ControlService } from './control/control-service.ts'
@@ -24,6 +25,7 @@ import { RaftNode, type RaftStop } from './raft/raft-node.ts'
 import { registerRaftService } from './raft/raft-service.ts'
 import { registerServices } from './register-services.ts'
 import { ReplicatedStore } from './store/replicated-store.ts'
+import { watchUnlockKey } from './watch-unlock-key.ts'
 
 /** How often the list of managers is compared with what agents were told. */
 const MANAGERS_REVIEW_MS = 1_000
@@ -62,6 +64,8 @@ export interface ManagerOptions {
   readonly pid: number
   /** Called when ManagerAdmin.Stop asks this process to end. */
   readonly onStop: () => void
+  /** Called when this host's daemon changes what its secrets are sealed with; what is sealed otherwise is to be sealed anew before it returns. Absent: there are none. */
+  readonly onNodeKeys?: (state: { readonly keys: readonly NodeKey[]; readonly isSealing: boolean }) => void
 }
 
 /** What start() has opened, in order. */
@@ -156,10 +160,12 @@ export class Manager implements AsyncDisposable {
     registerRaftService(server, raft, membership)
     registerServices(server, {
       control: new ControlService({
-        store, clock, random, secrets: { joinToken: rootPem => createJoinToken(rootPem, random) },
+        store, clock, random, secrets: { joinToken: rootPem => createJoinToken(rootPem, random), unlockKey: () => createUnlockKey(random) },
         membership: { isMember: id => this.#isMember(id), canRemove: id => membership.canRemove(id), managerStatus: id => this.#managerStatus(id) },
       }),
       certificates: new CertificateService({ store, clock, random }), attacher: new NetworkAttacher({ store, clock, random, logger: this.#options.logger }), gate: this.#gate, status: () => this.status(), stop: onStop,
+      unlockKeys: signal => watchUnlockKey({ store, clock, logger: this.#options.logger }, signal),
+      useNodeKeys: ({ keys, sealing }) => this.#options.onNodeKeys?.({ keys, isSealing: sealing }),
     })
   }
 

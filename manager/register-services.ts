@@ -1,5 +1,5 @@
 import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, LOG_BROKER_RPC, LOGS_RPC, MANAGER_ADMIN_RPC, RESOURCE_ALLOCATOR_RPC } from '../src/api/codec/methods.ts'
-import type { ManagerStatusResponse } from '../src/api/swarm/control.ts'
+import type { ManagerStatusResponse, UseNodeKeysRequest } from '../src/api/swarm/control.ts'
 import { unaryHandler, type RpcServer } from '../src/base/rpc.ts'
 import type { CertificateService } from './certificate-service.ts'
 import type { ControlService } from './control/control-service.ts'
@@ -17,6 +17,9 @@ export interface ManagerServices {
   readonly gate: LeaderGate
   readonly status: () => ManagerStatusResponse
   readonly stop: () => void
+  /** The unlock key of now and each later one; '' without autolock. */
+  readonly unlockKeys: (signal: AbortSignal) => AsyncIterable<string>
+  readonly useNodeKeys: (request: UseNodeKeysRequest) => void
 }
 
 /** Everything a manager answers, but for raft. @param server guarded (see LeaderProxy): handlers get callers who may call, on the leader if it takes one */
@@ -56,6 +59,13 @@ export function registerServices(server: Pick<RpcServer, 'handle'>, services: Ma
   server.handle(LOG_BROKER_RPC.publishLogs, async function* (requests, context) { yield await work(gate).logBroker.publish(requests, context) })
 
   server.handle(MANAGER_ADMIN_RPC.status, unaryHandler(async () => services.status()))
+  server.handle(MANAGER_ADMIN_RPC.watchUnlockKey, async function* (_requests, { signal }) {
+    for await (const unlockKey of services.unlockKeys(signal)) yield { unlockKey }
+  })
+  server.handle(MANAGER_ADMIN_RPC.useNodeKeys, unaryHandler(async request => {
+    services.useNodeKeys(request)
+    return {}
+  }))
   server.handle(MANAGER_ADMIN_RPC.stop, unaryHandler(async () => {
     services.stop()
     return {}

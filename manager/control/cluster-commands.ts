@@ -11,10 +11,11 @@ import { findObject } from './find-object.ts'
 export interface ClusterSecrets {
   /** @param rootCertPem the root whose digest the token carries */
   joinToken(rootCertPem: string): string
+  unlockKey(): string
 }
 
 /**
- * Changes the settings, and rotates join tokens when asked to.
+ * Changes the settings, and rotates join tokens and unlock key when asked to. The unlock key is there as long as autolock is on.
  * @throws ShoalError `invalid-spec`, `not-supported`, `out-of-sequence`
  */
 export function updateCluster(tx: StoreTx, request: UpdateObjectRequest, secrets: ClusterSecrets): void {
@@ -24,7 +25,7 @@ export function updateCluster(tx: StoreTx, request: UpdateObjectRequest, secrets
   validate(spec, cluster)
   const { rootCa } = cluster
   tx.update('cluster', {
-    ...cluster, spec,
+    ...cluster, spec, unlockKey: unlockKeyFor(spec, request.rotateUnlockKey ? '' : cluster.unlockKey, secrets),
     ...rootCa === undefined ? {} : { rootCa: withTokens(rootCa, request, secrets) },
     meta: { createdAtMs: 0, updatedAtMs: 0, ...cluster.meta, version: request.version },
   })
@@ -37,6 +38,11 @@ function validate(spec: ClusterSpec, cluster: Cluster): void {
   if (spec.caForceRotate !== (cluster.spec?.caForceRotate ?? 0)) {
     throw new ShoalError('not-implemented', 'not-supported', 'rotation of the root certificate is not supported yet: node certificates are renewed by themselves, and join tokens can be rotated with `docker swarm join-token --rotate`')
   }
+}
+
+function unlockKeyFor(spec: ClusterSpec, kept: string, secrets: ClusterSecrets): string {
+  if (!spec.autoLockManagers) return ''
+  return kept === '' ? secrets.unlockKey() : kept
 }
 
 function withTokens(rootCa: RootCa, request: UpdateObjectRequest, secrets: ClusterSecrets): RootCa {

@@ -166,6 +166,23 @@ test('the last manager can not be demoted', async () => {
     'attempting to demote the last manager of the swarm')
 })
 
+test('the unlock key is there with autolock, another one when rotated, and gone without autolock', async () => {
+  const { control, store } = await setUp([{ cluster: { id: 'c', spec: { annotations: { name: 'default' } } } }])
+  const update = async (autoLockManagers: boolean, rotateUnlockKey = false): Promise<string> => {
+    const cluster = store.view().cluster()
+    assert(cluster?.spec !== undefined)
+    await control.update(request({ kind: 'cluster', id: 'c', version: cluster.meta?.version ?? 0, spec: { cluster: { ...cluster.spec, autoLockManagers } }, rotateUnlockKey }), SIGNAL)
+    return store.view().cluster()?.unlockKey ?? ''
+  }
+  const first = await update(true)
+  assert.match(first, /^SWMKEY-1-/)
+  assert.equal(await update(true), first)
+  const second = await update(true, true)
+  assert.notEqual(second, first)
+  assert.equal(await update(false, true), '')
+  assert.notEqual(await update(true), second)
+})
+
 test('join tokens are rotated one by one, and the CA key is never shown', async () => {
   const { control, store } = await setUp([{ cluster: { id: 'c', spec: { annotations: { name: 'default' } }, rootCa: { keyPem: new Uint8Array([1]), joinTokens: { worker: 'w', manager: 'm' } } } }])
   const { object } = control.get({ kind: 'cluster', ref: 'default' })
@@ -238,7 +255,7 @@ async function setUp(objects: readonly Draft<StoreObject>[] = []): Promise<{ con
   const control = new ControlService({
     store, clock: new FakeClock(), random: new SeededRandom(1),
     membership: { isMember: id => id === 'member', canRemove: () => true, managerStatus: () => undefined },
-    secrets: { joinToken: () => 'fresh' },
+    secrets: { joinToken: () => 'fresh', unlockKey: () => `SWMKEY-1-${store.view().version}` },
   })
   return { control, store }
 }

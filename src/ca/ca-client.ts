@@ -19,6 +19,8 @@ export interface IssuedCertificate {
   readonly certPem: string
   readonly keyPem: string
   readonly rootCertPem: string
+  /** What managers are unlocked with, for a manager of a cluster with autolock; else empty. */
+  readonly unlockKey: string
 }
 
 /**
@@ -57,7 +59,7 @@ export async function requestCertificate(options: {
   const given = new TextDecoder().decode(response.rootCaCertPem)
   // The connection is verified, so a root that the manager adds (rotation) may be trusted.
   const rootCertPem = given === '' ? options.rootCertPem : given
-  return { identity: verifyNodeCertificate(certPem, rootCertPem, options.nowMs), certPem, keyPem, rootCertPem }
+  return { identity: verifyNodeCertificate(certPem, rootCertPem, options.nowMs), certPem, keyPem, rootCertPem, unlockKey: response.unlockKey }
 }
 
 async function getRootCa({ dialer, address, signal }: { readonly dialer: RpcDialer; readonly address: string; readonly signal?: AbortSignal }): Promise<string> {

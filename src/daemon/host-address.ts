@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram'
 import { promises as dns } from 'node:dns'
 import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
 import { ShoalError } from '../base/errors.ts'
+import { hostOf, portOf } from './address-parts.ts'
 
 const MANAGER_PORT = 2377
 /** Interfaces of our own are never where others reach this host. */
@@ -43,6 +44,11 @@ export function chooseAddress(): string {
   throw badAddress(`could not choose an IP address to advertise since this system has ${where} - specify one with --advertise-addr`)
 }
 
+/** Where others reach a host that listens there and was not told otherwise: "ip:port". @throws ShoalError `bad-address` */
+export function defaultAdvertise(listenAddress: string): string {
+  return /^0\.0\.0\.0:/.test(listenAddress) ? `${chooseAddress()}:${portOf(listenAddress)}` : listenAddress
+}
+
 /** The address from which this host reaches `remote` (host:port); no packet is sent. */
 export async function localAddressTowards(remote: string): Promise<string> {
   const at = remote.lastIndexOf(':')
@@ -65,7 +71,7 @@ export async function localAddressTowards(remote: string): Promise<string> {
  * what listens is dialled instead.
  */
 export function ownAddress({ advertiseAddress, listenAddress }: { readonly advertiseAddress: string; readonly listenAddress: string }): string {
-  const split = (address: string): { readonly host: string; readonly port: string } => ({ host: address.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''), port: address.replace(/^.*:/, '') })
+  const split = (address: string): { readonly host: string; readonly port: number } => ({ host: hostOf(address), port: portOf(address) })
   const isHere = Object.values(networkInterfaces()).some(infos => infos?.some(info => info.address === split(advertiseAddress).host) === true)
   const listen = split(listenAddress)
   if (isHere) return advertiseAddress

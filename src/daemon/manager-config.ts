@@ -14,8 +14,16 @@ export interface ManagerConfig {
   /** Raft log and replicated state. */
   readonly stateFolder: string
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal'
-  /** First manager of a new cluster. */
-  readonly bootstrap?: ClusterBootstrap
   /** A manager to join through, host:port; ignored when there is state already. */
   readonly joinAddress?: string
+}
+
+/** What a manager process is told on its standard input: what must not lie on a disk, and what counts for this start only. */
+export interface ManagerOrders {
+  /** First manager of a new cluster. */
+  readonly bootstrap?: ClusterBootstrap
+  /** Drop all other managers. */
+  readonly forceNewCluster?: boolean
+  /** What the certificate's key and keys.json are sealed with; keys in base64. */
+  readonly ring: { readonly keys: readonly { readonly id: string; readonly key: string }[]; readonly isSealing: boolean }
 }

@@ -1,4 +1,5 @@
 import type { Random } from '../base/random.ts'
+import type { KeyRing } from '../platform/storage/key-ring.ts'
 import type { LogKey } from '../platform/storage/log-seal.ts'
 import { StateFile } from './state-file.ts'
 
@@ -10,11 +11,13 @@ interface KeyFile { readonly format: 1; readonly keys: readonly { readonly id: s
 
 /**
  * The keys that this manager seals its raft log and its state with, the one to seal with first. Made at the first call, and kept beside the state,
- * readable by root alone: they protect copies of the state (a backup, a disk image) that do not have them.
- * @throws ShoalError `state-file-damaged` (internal)
+ * readable by root alone: they protect copies of the state (a backup, a disk image) that do not have them. With autolock they are sealed themselves.
+ * @param ring what they are sealed with; what is not sealed so yet is now
+ * @throws ShoalError `state-file-damaged` (internal), `seal-key-missing` (failed-precondition)
  */
-export function openManagerKeys(path: string, random: Random): readonly [LogKey, ...LogKey[]] {
-  const file = new StateFile<KeyFile>(path)
+export function openManagerKeys(path: string, random: Random, ring: KeyRing): readonly [LogKey, ...LogKey[]] {
+  const file = new StateFile<KeyFile>(path, ring)
+  file.reseal()
   const [first, ...others] = file.read()?.keys ?? []
   if (first !== undefined) return [decoded(first), ...others.map(decoded)]
   const key: LogKey = { id: Buffer.from(random.bytes(KEY_ID_BYTES)).toString('hex'), key: random.bytes(KEY_BYTES) }
@@ -23,3 +26,6 @@ export function openManagerKeys(path: string, random: Random): readonly [LogKey,
 }
 
 function decoded({ id, key }: KeyFile['keys'][number]): LogKey { return { id, key: new Uint8Array(Buffer.from(key, 'base64')) } }
+
+/** Seals them with what the ring seals with now. */
+export function resealManagerKeys(path: string, ring: KeyRing): void { new StateFile<KeyFile>(path, ring).reseal() }

@@ -8,30 +8,40 @@ import { SystemClock } from '../platform/clock/system-clock.ts'
 import { PinoLogger } from '../platform/log/pino-logger.ts'
 import { GrpcDialer } from '../platform/rpc/grpc-dialer.ts'
 import { GrpcServer } from '../platform/rpc/grpc-server.ts'
+import { KeyRing } from '../platform/storage/key-ring.ts'
 import { LevelStore } from '../platform/storage/level-store.ts'
 import { SealedStore } from '../platform/storage/sealed-store.ts'
 import { ThreadedLog } from '../platform/storage/threaded-log.ts'
-import type { ManagerConfig } from './manager-config.ts'
-import { openManagerKeys } from './manager-keys.ts'
+import type { ManagerConfig, ManagerOrders } from './manager-config.ts'
+import { openManagerKeys, resealManagerKeys } from './manager-keys.ts'
 import { WatchedCertificates } from './watched-certificates.ts'
 
+const STDIN = 0
 /** The process is started again by its daemon after any other end than this one. */
 const EXIT_REMOVED = 3
 
-async function main(config: ManagerConfig): Promise<void> {
+async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void> {
   const logger = PinoLogger.create(config.logLevel).with({ process: 'manager' })
   const [clock, random] = [new SystemClock(), new CryptoRandom()]
-  const certificates = await WatchedCertificates.open(config.certificateFolder, logger)
+  const ring = new KeyRing()
+  ring.use({ keys: orders.ring.keys.map(({ id, key }) => ({ id, key: Uint8Array.from(Buffer.from(key, 'base64')) })), isSealing: orders.ring.isSealing })
+  const certificates = await WatchedCertificates.open(config.certificateFolder, ring, logger)
   const credentials = certificates.source
   mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 })
-  const keys = openManagerKeys(join(config.stateFolder, 'keys.json'), random)
+  const keyPath = join(config.stateFolder, 'keys.json')
+  const keys = openManagerKeys(keyPath, random, ring)
   const kv = new SealedStore(await LevelStore.open(join(config.stateFolder, 'state')), keys)
   const log = await ThreadedLog.open(join(config.stateFolder, 'raft'), { owner: { clusterId: config.clusterId, nodeId: config.nodeId }, keys })
   const manager = await Manager.start({
     clock, random, logger, kv, log, dialer: new GrpcDialer({ credentials }), server: new GrpcServer({ credentials, logger }), localServer: new GrpcServer({ credentials, logger }),
     listenAddress: config.listenAddress, localAddress: `unix:${config.socketPath}`, advertiseAddress: config.advertiseAddress, nodeId: config.nodeId, clusterId: config.clusterId,
-    ...(config.bootstrap === undefined ? {} : { bootstrap: config.bootstrap }), ...(config.joinAddress === undefined ? {} : { joinAddress: config.joinAddress }),
+    ...(orders.bootstrap === undefined ? {} : { bootstrap: orders.bootstrap }), ...(orders.forceNewCluster === undefined ? {} : { forceNewCluster: orders.forceNewCluster }), ...(config.joinAddress === undefined ? {} : { joinAddress: config.joinAddress }),
     pid: process.pid, onStop: () => { process.kill(process.pid, 'SIGTERM') },
+    onNodeKeys: state => {
+      ring.use(state)
+      resealManagerKeys(keyPath, ring)
+      certificates.reload()
+    },
   })
   const end = (exitCode: number): void => {
     certificates[Symbol.dispose]()
@@ -54,7 +64,7 @@ process.on('unhandledRejection', (error: unknown) => {
 })
 
 try {
-  await main(JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ManagerConfig)
+  await main(JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ManagerConfig, JSON.parse(readFileSync(STDIN, 'utf8')) as ManagerOrders)
 } catch (error) {
   process.stderr.write(`shoal manager: ${messageOf(error)}\n`)
   process.exit(1)

@@ -23,7 +23,7 @@ test('a manager that can not be started again for a while is tried again all the
   const [clock, logger] = [new FakeClock(), new MemoryLogger()]
   const dialer = new MemoryNetwork({ clock }).createDialer({ remoteAddress: 'local' })
   const config: ManagerConfig = { nodeId: 'n', clusterId: 'c', listenAddress: 'x:1', advertiseAddress: 'x:1', socketPath: join(execFolder, 's'), certificateFolder: folder, stateFolder: folder, logLevel: 'error' }
-  const manager = new ManagerProcess(config, { clock, random: new SeededRandom(1), logger, dialer, execFolder })
+  const manager = new ManagerProcess(config, { clock, random: new SeededRandom(1), logger, dialer, execFolder, orders: () => ({ ring: { keys: [], isSealing: false } }) })
   manager.start()
   old.stdin?.end()
   await once(old, 'exit')

@@ -11,7 +11,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { RpcClient, RpcDialer } from '../base/rpc.ts'
 import { TaskGroup } from '../base/task-group.ts'
-import type { ManagerConfig } from './manager-config.ts'
+import type { ManagerConfig, ManagerOrders } from './manager-config.ts'
 import { StateFile } from './state-file.ts'
 
 /** How often the process is looked after: one look reads a file of /proc. */
@@ -34,6 +34,8 @@ export interface ManagerProcessParts {
   /** Dials Unix sockets. */
   readonly dialer: RpcDialer
   readonly execFolder: string
+  /** Asked at each start of the process. */
+  readonly orders: () => ManagerOrders
 }
 
 /**
@@ -74,6 +76,9 @@ export class ManagerProcess implements AsyncDisposable {
       return undefined
     }
   }
+
+  /** Whether a process is there, of this daemon or of an earlier one. */
+  get isRunning(): boolean { return this.#isRunning() }
 
   /** Waits until the manager knows a leader. @throws ShoalError `manager-not-started` with what it last said */
   async untilReady(signal?: AbortSignal): Promise<void> {
@@ -138,8 +143,11 @@ export class ManagerProcess implements AsyncDisposable {
     if (this.#isStopping) return
     this.#configFile.write(this.#config)
     const main = fileURLToPath(new URL('./manager-main.js', import.meta.url))
-    const child = spawn(process.execPath, ['--no-warnings', main, this.#configFile.path], { detached: true, stdio: ['ignore', 'inherit', 'inherit'], cwd: dirname(this.#configFile.path) })
+    const child = spawn(process.execPath, ['--no-warnings', main, this.#configFile.path], { detached: true, stdio: ['pipe', 'inherit', 'inherit'], cwd: dirname(this.#configFile.path) })
     child.on('error', err => this.#parts.logger.error('the manager process could not be started', { err }))
+    // It may have ended before it read: then it is started again.
+    child.stdin?.on('error', err => this.#parts.logger.debug('the manager process did not read its orders', { err }))
+    child.stdin?.end(JSON.stringify(this.#parts.orders()))
     child.unref()
     if (child.pid !== undefined) writeFileSync(this.#pidFile, String(child.pid))
   }

@@ -17,6 +17,7 @@ import { FakeClock } from '../platform/clock/fake-clock.ts'
 import { SeededRandom } from '../platform/clock/seeded-random.ts'
 import { MemoryLogger } from '../platform/log/memory-logger.ts'
 import { GrpcDialer } from '../platform/rpc/grpc-dialer.ts'
+import { KeyRing } from '../platform/storage/key-ring.ts'
 import { GrpcServer } from '../platform/rpc/grpc-server.ts'
 import { NodeCertificates, completeCredentials } from './node-certificates.ts'
 import { WatchedCertificates } from './watched-certificates.ts'
@@ -39,10 +40,10 @@ async function world(body: (world: World) => Promise<void>): Promise<void> {
   const { csrPem, keyPem } = createCertificateRequest()
   const addresses: string[] = []
   const certificates = new NodeCertificates({
-    files, clock, random: new SeededRandom(7), logger, managers: () => addresses, createDialer: credentials => new GrpcDialer({ credentials }),
+    files, clock, random: new SeededRandom(7), logger, managers: () => addresses, createDialer: credentials => new GrpcDialer({ credentials }), onUnlockKey: () => {},
   }, { certPem: sign(csrPem), keyPem, rootCertPem: root.certPem })
   await certificates.save()
-  const watched = await WatchedCertificates.open(folder, logger)
+  const watched = await WatchedCertificates.open(folder, new KeyRing(), logger)
   const server = new GrpcServer({ credentials: watched.source, logger })
   server.handle(CA_RPC.issueCertificate, unaryHandler(async (request, { identity }) => {
     ca.asked++

@@ -26,6 +26,8 @@ export interface NodeCertificatesParts {
   readonly createDialer: (credentials: CredentialsSource) => RpcDialer
   /** Addresses of the managers known now, whom a renewal asks in this order. */
   readonly managers: () => readonly string[]
+  /** A manager gave the unlock key of the cluster with a manager's certificate, '' without autolock; the certificate is written when this returns. */
+  readonly onUnlockKey: (unlockKey: string) => void
 }
 
 /**
@@ -50,7 +52,7 @@ export class NodeCertificates implements AsyncDisposable {
   /** What the certificate says of now. */
   identity(): NodeCertificate { return readNodeCertificate(this.#current().certPem) }
 
-  /** Writes down what it was made with. */
+  /** Writes down what there is, sealed as things are sealed now. */
   async save(): Promise<void> { await this.#change(async () => this.#replace(this.#current())) }
 
   /** Begins to renew in time. */
@@ -64,7 +66,9 @@ export class NodeCertificates implements AsyncDisposable {
       for (const address of this.#parts.managers()) {
         signal?.throwIfAborted()
         try {
-          await this.#replace(await requestCertificate({ dialer, address, rootCertPem: this.rootPem, nowMs: this.#parts.clock.nowMs(), signal }))
+          const issued = await requestCertificate({ dialer, address, rootCertPem: this.rootPem, nowMs: this.#parts.clock.nowMs(), signal })
+          if (issued.identity.role === 'manager') this.#parts.onUnlockKey(issued.unlockKey)
+          await this.#replace(issued)
           return
         } catch (error) {
           lastError = error

@@ -1,18 +1,25 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { ShoalError, messageOf } from '../base/errors.ts'
+import { KeyRing } from '../platform/storage/key-ring.ts'
 
 /** One JSON value on disk that is always the old or the new one, never a mixture. Mode 0600. */
 export class StateFile<T> {
   readonly path: string
+  readonly #ring: KeyRing
 
-  constructor(path: string) { this.path = path }
+  /** @param ring what the value is sealed with while that seals; none: it is kept open */
+  constructor(path: string, ring = new KeyRing()) {
+    this.path = path
+    this.#ring = ring
+  }
 
-  /** @throws ShoalError `state-file-damaged` (internal) when the file is there but is not JSON */
+  /** @throws ShoalError `state-file-damaged` (internal) when the file is there but is not JSON; `seal-key-missing` (failed-precondition) */
   read(): T | undefined {
     if (!existsSync(this.path)) return undefined
+    const text = this.#ring.open(readFileSync(this.path, 'utf8'), basename(this.path))
     try {
-      return JSON.parse(readFileSync(this.path, 'utf8')) as T
+      return JSON.parse(text) as T
     } catch (cause) {
       throw new ShoalError('internal', 'state-file-damaged', `${this.path} cannot be read (${messageOf(cause)}); restore it from a backup, or remove it to give up what it says (swarm/state.json: this host's place in its cluster)`, { cause })
     }
@@ -24,7 +31,7 @@ export class StateFile<T> {
     const temporary = `${this.path}.new`
     const file = openSync(temporary, 'w', 0o600)
     try {
-      writeSync(file, JSON.stringify(value, null, 1))
+      writeSync(file, this.#ring.seal(JSON.stringify(value, null, 1), basename(this.path)))
       fsyncSync(file)
     } finally {
       closeSync(file)
@@ -36,6 +43,13 @@ export class StateFile<T> {
     } finally {
       closeSync(directory)
     }
+  }
+
+  /** Writes what is kept otherwise than the ring would now, anew. */
+  reseal(): void {
+    if (!existsSync(this.path) || this.#ring.isCurrent(readFileSync(this.path, 'utf8'))) return
+    const value = this.read()
+    if (value !== undefined) this.write(value)
   }
 
   remove(): void { rmSync(this.path, { force: true }) }

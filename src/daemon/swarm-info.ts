@@ -20,7 +20,7 @@ export interface WholeSwarmInfo { readonly info: SwarmInfo; readonly warnings: r
 /** What this host knows of its place in the swarm without asking anyone. */
 export function localSwarmInfo(swarm: SwarmNode): SwarmInfo {
   const state = swarm.state
-  const host = state?.advertiseAddress.replace(/:\d+$/, '') ?? ''
+  const host = swarm.advertiseAddress.replace(/:\d+$/, '')
   return {
     NodeID: state?.nodeId ?? '', NodeAddr: host, LocalNodeState: swarm.localState, ControlAvailable: state?.role === 'manager', Error: swarm.error,
     RemoteManagers: state === undefined ? null : state.managers.map(({ nodeId, addr }) => ({ NodeID: nodeId, Addr: addr })),

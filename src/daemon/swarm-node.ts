@@ -1,29 +1,30 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ManagerStatusResponse } from '../api/swarm/control.ts'
-import { RAFT_MEMBERSHIP_RPC } from '../api/codec/methods.ts'
+import { MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC } from '../api/codec/methods.ts'
 import type { Node } from '../api/swarm/objects.ts'
-import { nodeCertExpiryMs } from '../api/swarm/defaults.ts'
-import type { ClusterSpec, NodeAvailability, NodeRole } from '../api/swarm/specs.ts'
+import type { NodeAvailability, NodeRole } from '../api/swarm/specs.ts'
 import type { Clock } from '../base/clock.ts'
 import { ShoalError, messageOf } from '../base/errors.ts'
-import { createId } from '../base/ids.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
-import type { RpcClient, RpcDialer } from '../base/rpc.ts'
+import { streamOf, type RpcClient, type RpcDialer } from '../base/rpc.ts'
 import { TaskGroup } from '../base/task-group.ts'
 import { fetchRootCa, requestCertificate } from '../ca/ca-client.ts'
-import { createCertificateRequest } from '../ca/certificate-request.ts'
-import { createJoinToken, parseJoinToken } from '../ca/join-token.ts'
-import { signNodeCertificate } from '../ca/node-certificate.ts'
-import { createRootCa } from '../ca/root-ca.ts'
+import { parseJoinToken } from '../ca/join-token.ts'
 import { CertificateFiles } from '../platform/certificates/certificate-files.ts'
 import { swarmStateError } from '../http/convert/swarm-state-error.ts'
 import { fixedCredentials, type CredentialsSource } from '../platform/rpc/credentials-source.ts'
 import { GrpcDialer, createInsecureDialer } from '../platform/rpc/grpc-dialer.ts'
-import { localAddressTowards, chooseAddress, ownAddress, resolveAddress, resolveRemote } from './host-address.ts'
+import { hostOf, portOf } from './address-parts.ts'
+import { foundCluster, type InitRequest } from './found-cluster.ts'
+import { localAddressTowards, ownAddress, resolveAddress, resolveRemote } from './host-address.ts'
+import { leaveRefusal } from './leave-refusal.ts'
+import { LockKeeper } from './lock-keeper.ts'
+import type { ManagerOrders } from './manager-config.ts'
 import { ManagerProcess } from './manager-process.ts'
 import { NodeCertificates, completeCredentials, type NodeCredentials } from './node-certificates.ts'
+import { NodeLock } from './node-lock.ts'
 import { StateFile } from './state-file.ts'
 import { isSwarmState, type SwarmState } from './swarm-state.ts'
 
@@ -62,17 +63,6 @@ export interface SwarmNodeParts {
   readonly createAgent: (options: NodeAgentOptions) => Promise<NodeAgent>
 }
 
-export interface InitRequest {
-  readonly listenAddress: string
-  readonly advertiseAddress: string
-  readonly dataPathAddress: string
-  readonly dataPathPort: number
-  readonly addressPool: readonly string[]
-  readonly subnetSize: number
-  readonly availability: NodeAvailability
-  readonly forceNewCluster: boolean
-  readonly spec: ClusterSpec
-}
 export interface JoinRequest {
   readonly remoteAddresses: readonly string[]
   readonly token: string
@@ -82,8 +72,10 @@ export interface JoinRequest {
   readonly availability: NodeAvailability
 }
 
-export type MembershipState = 'inactive' | 'pending' | 'active' | 'error'
-interface Membership { state: SwarmState; readonly certificates: NodeCertificates; readonly agent: NodeAgent; manager: ManagerProcess | undefined }
+export type MembershipState = 'inactive' | 'pending' | 'active' | 'error' | 'locked'
+/** This host's manager with what looks after its secrets. */
+interface OwnManager { readonly process: ManagerProcess; readonly keeper: LockKeeper }
+interface Membership { state: SwarmState; readonly certificates: NodeCertificates; readonly agent: NodeAgent; manager: OwnManager | undefined }
 
 /** This host's membership in a cluster: init, join, leave, roles, certificates; all of it survives restarts. */
 export class SwarmNode implements AsyncDisposable {
@@ -91,14 +83,20 @@ export class SwarmNode implements AsyncDisposable {
   readonly #stateFile: StateFile<SwarmState>
   readonly #certificateFiles: CertificateFiles
   readonly #group: TaskGroup
+  readonly #lock: NodeLock
   #membership: Membership | undefined
+  /** What this host remembers of its cluster while it can not take part without the unlock key. */
+  #locked: SwarmState | undefined
+  /** What the next starts of the manager process are told. */
+  #orders: Pick<ManagerOrders, 'bootstrap' | 'forceNewCluster'> = {}
   #isChanging = false
   #error = ''
 
   constructor(parts: SwarmNodeParts) {
     this.#parts = parts
     this.#stateFile = new StateFile(join(this.#folder, 'state.json'))
-    this.#certificateFiles = new CertificateFiles(this.#certificateFolder)
+    this.#lock = new NodeLock(join(this.#folder, 'lock.json'), parts.random)
+    this.#certificateFiles = new CertificateFiles(this.#certificateFolder, this.#lock.ring)
     this.#group = new TaskGroup(parts.logger)
   }
 
@@ -109,21 +107,24 @@ export class SwarmNode implements AsyncDisposable {
   get state(): SwarmState | undefined { return this.#membership?.state }
   get localState(): MembershipState {
     if (this.#membership !== undefined) return 'active'
+    if (this.#locked !== undefined) return 'locked'
     return this.#isChanging ? 'pending' : this.#error !== '' ? 'error' : 'inactive'
   }
-  get error(): string { return this.#error }
+  get error(): string { return this.#locked === undefined ? this.#error : swarmStateError('locked').message }
+  /** Where others reach this host, also while it is locked. */
+  get advertiseAddress(): string { return (this.#membership?.state ?? this.#locked)?.advertiseAddress ?? '' }
   /** PEM of the cluster's root certificate. */
   get rootPem(): string { return this.#membership?.certificates.rootPem ?? '' }
 
   /** The manager of this host as it says it is; undefined when there is none or it does not answer. */
-  async managerStatus(): Promise<ManagerStatusResponse | undefined> { return this.#membership?.manager?.status() }
+  async managerStatus(): Promise<ManagerStatusResponse | undefined> { return this.#membership?.manager?.process.status() }
 
   /** A connection to this host's manager. @throws ShoalError `swarm-…` (unavailable) with Docker's texts (B03) */
   manager(): RpcClient {
     const membership = this.#membership
-    if (membership === undefined) throw swarmStateError('inactive')
+    if (membership === undefined) throw swarmStateError(this.#locked === undefined ? 'inactive' : 'locked')
     if (membership.manager === undefined) throw swarmStateError('worker')
-    return membership.manager.client
+    return membership.manager.process.client
   }
 
   /** Waits until this host's manager answers, at most a few seconds. */
@@ -138,37 +139,50 @@ export class SwarmNode implements AsyncDisposable {
       const state = this.#stateFile.read()
       if (state === undefined) return
       if (!isSwarmState(state)) throw new ShoalError('internal', 'state-file-damaged', `${this.#stateFile.path} does not tell which cluster this host belongs to; restore it from a backup, or leave the cluster with 'docker swarm leave --force' and join it again`)
-      await this.#enter(state, completeCredentials(await this.#certificateFiles.load(), this.#certificateFolder), undefined)
+      if (state.isFounding === true) return await this.#undoFounding(state)
+      this.#lock.load()
+      if (!this.#lock.isLocked || await this.#unlockByRunningManager(state)) return await this.#resume(state)
+      this.#locked = state
+      this.#parts.logger.warn('the secrets of this manager are sealed: it takes part again after docker swarm unlock')
     } catch (err) {
       this.#error = messageOf(err)
       this.#parts.logger.error('this host\'s membership in its cluster could not be taken up again', { err })
     }
   }
 
+  /**
+   * Opens the secrets of a locked manager and lets it take part again. Waits a while for it to find a leader, but does not need one.
+   * @throws ShoalError `not-locked` (conflict), `invalid-unlock-key` (invalid-argument), `wrong-unlock-key` (unauthenticated), `swarm-…` (unavailable)
+   */
+  async unlock(unlockKey: string): Promise<void> {
+    if (this.#membership?.manager !== undefined) throw new ShoalError('conflict', 'not-locked', 'swarm is not locked')
+    if (this.#membership !== undefined) throw swarmStateError('worker')
+    await this.#change(async () => {
+      const state = this.#locked
+      if (state === undefined) throw swarmStateError('inactive')
+      this.#lock.unlock(unlockKey)
+      await this.#resume(state)
+      this.#locked = undefined
+      await this.#untilLeaderKnown()
+    }, { inside: true })
+  }
+
   /** Starts a cluster with this host as its first manager. @returns the node id */
   async init(request: InitRequest): Promise<string> {
     return this.#change(async () => {
-      if (request.forceNewCluster) throw new ShoalError('not-implemented', 'force-new-cluster', 'force-new-cluster is not supported yet; restore a manager\'s state folder instead')
-      const { clock, random } = this.#parts
-      const listenAddress = resolveAddress(request.listenAddress || '0.0.0.0:2377')
-      const advertiseAddress = request.advertiseAddress === '' ? defaultAdvertise(listenAddress) : resolveAddress(request.advertiseAddress, portOf(listenAddress))
-      const root = createRootCa({ nowMs: clock.nowMs(), random })
-      const [nodeId, clusterId] = [createId(random), createId(random)]
-      const { csrPem, keyPem } = createCertificateRequest()
-      const certPem = signNodeCertificate({ root, csrPem, identity: { nodeId, role: 'manager', clusterId }, nowMs: clock.nowMs(), validityMs: nodeCertExpiryMs(request.spec), random })
-      const state: SwarmState = {
-        nodeId, clusterId, role: 'manager', listenAddress, advertiseAddress, dataAddress: request.dataPathAddress === '' ? hostOf(advertiseAddress) : hostOf(resolveAddress(request.dataPathAddress)), availability: request.availability,
-        managers: [{ nodeId, addr: advertiseAddress }],
-        bootstrap: {
-          rootCertPem: root.certPem, rootKeyPem: root.keyPem, workerToken: createJoinToken(root.certPem, random), managerToken: createJoinToken(root.certPem, random),
-          addressPool: request.addressPool, subnetSize: request.subnetSize, dataPathPort: request.dataPathPort, spec: request.spec, availability: request.availability,
-        },
+      const { state, credentials, bootstrap } = foundCluster(request, this.#parts)
+      if (bootstrap.unlockKey !== '') this.#lock.change(bootstrap.unlockKey)
+      this.#orders = { bootstrap }
+      try {
+        await this.#enter(state, credentials, undefined)
+        await this.#untilManagerLeads()
+      } finally {
+        this.#orders = {}
       }
-      await this.#enter(state, { certPem, keyPem, rootCertPem: root.certPem }, undefined)
-      await this.#untilJoined()
-      const { bootstrap: _done, ...rest } = state
+      const { isFounding: _done, ...rest } = this.#membership?.state ?? state
       this.#remember(rest)
-      return nodeId
+      await this.#untilJoined()
+      return state.nodeId
     })
   }
 
@@ -189,7 +203,9 @@ export class SwarmNode implements AsyncDisposable {
         nodeId, clusterId, role, listenAddress, advertiseAddress,
         dataAddress: request.dataPathAddress === '' ? hostOf(advertiseAddress) : hostOf(resolveAddress(request.dataPathAddress)), availability: request.availability, managers: [{ nodeId: '', addr: address }],
       }
+      if (issued.unlockKey !== '') this.#lock.change(issued.unlockKey)
       await this.#enter(state, { certPem: issued.certPem, keyPem: issued.keyPem, rootCertPem: rootPem }, address)
+      await this.#untilManagerLeads()
       await this.#untilJoined()
     })
   }
@@ -198,33 +214,34 @@ export class SwarmNode implements AsyncDisposable {
   async leave(options: { readonly force: boolean }): Promise<void> {
     const membership = this.#membership
     if (membership === undefined) {
+      if (this.#locked !== undefined) return this.#leaveLocked(this.#locked, options)
       if (this.#error === '') throw swarmStateError('not-member')
       this.#forget()
       return
     }
-    if (membership.manager !== undefined && !options.force) throw unavailable('manager-leave-refused', await this.#leaveWarning(membership.manager))
+    if (membership.manager !== undefined && !options.force) throw await leaveRefusal(membership.manager.process)
     await this.#change(async () => {
-      if (membership.manager !== undefined) await this.#leaveRaft(membership.manager, membership.state.nodeId)
+      if (membership.manager !== undefined) await this.#leaveRaft(membership.manager.process, membership.state.nodeId)
       await membership.agent.removeTasks()
-      await membership.agent[Symbol.asyncDispose]()
-      await membership.certificates[Symbol.asyncDispose]()
-      await membership.manager?.stop()
-      this.#membership = undefined
-      this.#forget()
+      await this.#endMembership(membership)
     }, { inside: true })
   }
 
-  /** Leaves everything running as it is. */
+  /** Leaves everything running as it is, but for a manager with autolock: who stops the daemon has to unlock it, as with Docker's. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#group[Symbol.asyncDispose]()
-    await this.#membership?.agent[Symbol.asyncDispose]()
-    await this.#membership?.certificates[Symbol.asyncDispose]()
-    await this.#membership?.manager?.[Symbol.asyncDispose]()
+    const membership = this.#membership
+    if (membership === undefined) return
+    await membership.agent[Symbol.asyncDispose]()
+    await membership.manager?.keeper[Symbol.asyncDispose]()
+    await membership.certificates[Symbol.asyncDispose]()
+    if (this.#lock.isSealing) await membership.manager?.process.stop()
+    else await membership.manager?.process[Symbol.asyncDispose]()
   }
 
   async #change<T>(work: () => Promise<T>, options: { readonly inside?: boolean } = {}): Promise<T> {
     if (this.#isChanging) throw unavailable('membership-changing', 'This node is joining or leaving a swarm right now. Wait until that is done and try again.')
-    if (this.#membership !== undefined && options.inside !== true) throw swarmStateError('member')
+    if ((this.#membership !== undefined || this.#locked !== undefined) && options.inside !== true) throw swarmStateError('member')
     this.#isChanging = true
     try {
       return await work()
@@ -238,15 +255,16 @@ export class SwarmNode implements AsyncDisposable {
     this.#error = ''
     const { clock, random, logger } = this.#parts
     const certificates = new NodeCertificates({
-      files: this.#certificateFiles, clock, random, logger, createDialer: source => memberDialer(state, source),
+      files: this.#certificateFiles, clock, random, logger, createDialer: source => memberDialer(() => this.#membership?.state ?? state, source),
       managers: () => (this.#membership?.state ?? state).managers.map(({ addr }) => addr),
+      // Once there is a manager here, its keeper follows the unlock key.
+      onUnlockKey: unlockKey => { if (unlockKey !== '' && this.#membership?.manager === undefined && !this.#lock.isSealing) this.#lock.change(unlockKey) },
     }, credentials)
     await certificates.save()
     this.#stateFile.write(state)
-    const manager = state.role === 'manager' ? this.#createManager(state, joinAddress) : undefined
-    manager?.start()
+    const manager = state.role === 'manager' ? this.#startManager(state, certificates, joinAddress) : undefined
     const agent = await this.#parts.createAgent({
-      state, dialer: memberDialer(state, certificates.source), rootPem: () => certificates.rootPem,
+      state, dialer: memberDialer(() => this.#membership?.state ?? state, certificates.source), rootPem: () => certificates.rootPem,
       onNode: node => { this.#onNode(node) },
       onManagers: managers => { if (this.#membership !== undefined && managers.length > 0) this.#remember({ ...this.#membership.state, managers }) },
       onRootCa: rootPem => { certificates.trust(rootPem) },
@@ -256,20 +274,21 @@ export class SwarmNode implements AsyncDisposable {
     certificates.start()
   }
 
-  /** Waits for manager and session. A failing first start is undone, so that the user can try again. */
+  /** A failing first start is undone, so that the user can try again. */
+  async #untilManagerLeads(): Promise<void> {
+    const membership = this.#membership
+    try {
+      await membership?.manager?.process.untilReady()
+    } catch (error) {
+      if (membership !== undefined) await this.#endMembership(membership)
+      throw error
+    }
+  }
+
+  /** Waits for the session. */
   async #untilJoined(): Promise<void> {
     const membership = this.#membership
     if (membership === undefined) return
-    try {
-      await membership.manager?.untilReady()
-    } catch (error) {
-      await membership.agent[Symbol.asyncDispose]()
-      await membership.certificates[Symbol.asyncDispose]()
-      await membership.manager?.stop()
-      this.#membership = undefined
-      this.#forget()
-      throw error
-    }
     const timeout = new AbortController()
     const timer = this.#parts.clock.after(JOIN_TIMEOUT_MS, () => {
       timeout.abort(swarmStateError('pending'))
@@ -296,13 +315,92 @@ export class SwarmNode implements AsyncDisposable {
     }
   }
 
+  async #resume(state: SwarmState): Promise<void> {
+    await this.#enter(state, completeCredentials(await this.#certificateFiles.load(), this.#certificateFolder), undefined)
+  }
+
+  /** A daemon that crashed left its manager running: the cluster goes on, and that manager knows the unlock key. */
+  async #unlockByRunningManager(state: SwarmState): Promise<boolean> {
+    const manager = this.#createManager(state, undefined)
+    if (!manager.isRunning) {
+      await manager[Symbol.asyncDispose]()
+      return false
+    }
+    const timeout = new AbortController()
+    const timer = this.#parts.clock.after(MANAGER_RESTART_MS, () => timeout.abort(new Error('the manager did not answer in time')))
+    try {
+      for await (const { unlockKey } of manager.client.stream(MANAGER_ADMIN_RPC.watchUnlockKey, streamOf({}), { signal: timeout.signal })) {
+        this.#lock.unlock(unlockKey)
+        await manager[Symbol.asyncDispose]()
+        return true
+      }
+    } catch (err) {
+      this.#parts.logger.warn('the manager that an earlier daemon left does not give the unlock key, so it is stopped', { err })
+    } finally {
+      timer.cancel()
+    }
+    await manager.stop()
+    return false
+  }
+
+  /** Init had not answered yet when the daemon ended: there is no cluster that anybody knows of. */
+  async #undoFounding(state: SwarmState): Promise<void> {
+    this.#parts.logger.warn('starting a cluster was interrupted before it was there: undone')
+    await this.#createManager(state, undefined).stop()
+    this.#forget()
+  }
+
+  async #untilLeaderKnown(): Promise<void> {
+    const endMs = this.#parts.clock.monotonicMs() + MANAGER_RESTART_MS
+    while (this.#parts.clock.monotonicMs() < endMs && (await this.managerStatus())?.hasLeader !== true) await this.#parts.clock.sleep(MANAGER_POLL_MS)
+  }
+
+  /** Its containers are removed by what the agent remembers; the other managers can not be told without the certificate. */
+  async #leaveLocked(state: SwarmState, { force }: { readonly force: boolean }): Promise<void> {
+    if (!force) throw unavailable('locked-leave-refused', 'Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.')
+    await this.#change(async () => {
+      const agent = await this.#parts.createAgent({ state: { ...state, managers: [] }, dialer: createInsecureDialer(), rootPem: () => '', onNode: () => {}, onManagers: () => {}, onRootCa: () => {} })
+      try {
+        await agent.start()
+        await agent.removeTasks()
+      } finally {
+        await agent[Symbol.asyncDispose]()
+      }
+      this.#locked = undefined
+      this.#forget()
+    }, { inside: true })
+  }
+
+  /** Ends everything and forgets the cluster. */
+  async #endMembership(membership: Membership): Promise<void> {
+    await membership.agent[Symbol.asyncDispose]()
+    await membership.manager?.keeper[Symbol.asyncDispose]()
+    await membership.certificates[Symbol.asyncDispose]()
+    await membership.manager?.process.stop()
+    this.#membership = undefined
+    this.#forget()
+  }
+
+  #startManager(state: SwarmState, certificates: NodeCertificates, joinAddress: string | undefined): OwnManager {
+    const { clock, logger } = this.#parts
+    const process = this.#createManager(state, joinAddress)
+    process.start()
+    const keeper = new LockKeeper({ lock: this.#lock, client: process.client, certificates, clock, logger })
+    keeper.start()
+    return { process, keeper }
+  }
+
   #createManager(state: SwarmState, joinAddress: string | undefined): ManagerProcess {
     const { clock, random, logger, execFolder, logLevel } = this.#parts
     return new ManagerProcess({
       nodeId: state.nodeId, clusterId: state.clusterId, listenAddress: state.listenAddress, advertiseAddress: state.advertiseAddress, socketPath: join(execFolder, 'manager.sock'),
-      certificateFolder: this.#certificateFolder, stateFolder: join(this.#folder, 'manager'), logLevel, ...(state.bootstrap === undefined ? {} : { bootstrap: state.bootstrap }),
-      ...(joinAddress === undefined ? {} : { joinAddress }),
-    }, { clock, random, logger, dialer: createInsecureDialer(), execFolder })
+      certificateFolder: this.#certificateFolder, stateFolder: join(this.#folder, 'manager'), logLevel, ...(joinAddress === undefined ? {} : { joinAddress }),
+    }, { clock, random, logger, dialer: createInsecureDialer(), execFolder, orders: () => this.#managerOrders() })
+  }
+
+  #managerOrders(): ManagerOrders {
+    const { keys, isSealing } = this.#lock.ring.state
+    return { ...this.#orders, ring: { keys: keys.map(({ id, key }) => ({ id, key: Buffer.from(key).toString('base64') })), isSealing } }
   }
 
   #remember(state: SwarmState): void {
@@ -314,6 +412,7 @@ export class SwarmNode implements AsyncDisposable {
   #forget(): void {
     this.#error = ''
     rmSync(this.#folder, { recursive: true, force: true })
+    this.#lock.load()
   }
 
   /** The manager's view of this node changed: perhaps its role. */
@@ -340,29 +439,28 @@ export class SwarmNode implements AsyncDisposable {
     }
     const membership = this.#membership
     if (membership === undefined) return
-    this.#remember({ ...membership.state, role })
     if (role === 'manager') {
+      this.#remember({ ...membership.state, role })
       const through = membership.state.managers.find(peer => peer.nodeId !== membership.state.nodeId)
-      membership.manager = this.#createManager(membership.state, through?.addr)
-      membership.manager.start()
+      membership.manager = this.#startManager(membership.state, membership.certificates, through?.addr)
     } else {
       const manager = membership.manager
       membership.manager = undefined
-      await manager?.stop()
+      await manager?.keeper[Symbol.asyncDispose]()
+      await manager?.process.stop()
       rmSync(join(this.#folder, 'manager'), { recursive: true, force: true })
+      await this.#stopSealing(membership.certificates)
+      this.#remember({ ...membership.state, role })
     }
     this.#parts.logger.info('this host changed its role', { role })
   }
 
-  async #leaveWarning(manager: ManagerProcess): Promise<string> {
-    const start = 'You are attempting to leave the swarm on a node that is participating as a manager. '
-    const status = await manager.status()
-    if (status === undefined || !status.hasLeader) return `${start}The manager of this node has no leader. Use \`--force\` to suppress this message.`
-    const { members } = await manager.client.unary(RAFT_MEMBERSHIP_RPC.members, {})
-    if (members.length <= 1) return `${start}Removing the last manager erases all current state of the swarm. Use \`--force\` to ignore this message. `
-    const left = members.length - 1
-    if (left < Math.floor(members.length / 2) + 1) return `${start}Removing this node leaves ${left} managers out of ${members.length}. Without a Raft quorum your swarm will be inaccessible. The only way to restore a swarm that has lost consensus is to reinitialize it with \`--force-new-cluster\`. Use \`--force\` to suppress this message. `
-    return `${start}The only way to restore a swarm that has lost consensus is to reinitialize it with \`--force-new-cluster\`. Demote this node first with docker node demote, or use \`--force\` to suppress this message. `
+  /** A worker is never locked. */
+  async #stopSealing(certificates: NodeCertificates): Promise<void> {
+    if (!this.#lock.isSealing && !this.#lock.isUnsettled) return
+    this.#lock.change('')
+    await certificates.save()
+    this.#lock.settle()
   }
 
   async #leaveRaft(manager: ManagerProcess, nodeId: string): Promise<void> {
@@ -376,14 +474,9 @@ export class SwarmNode implements AsyncDisposable {
   }
 }
 
-function memberDialer(state: SwarmState, credentials: CredentialsSource): RpcDialer {
+function memberDialer(state: () => SwarmState, credentials: CredentialsSource): RpcDialer {
   const dialer = new GrpcDialer({ credentials })
-  return { dial: address => dialer.dial(address === state.advertiseAddress ? ownAddress(state) : address) }
+  return { dial: address => dialer.dial(address === state().advertiseAddress ? ownAddress(state()) : address) }
 }
 
-function hostOf(address: string): string { return address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '') }
-function portOf(address: string): number { return Number(address.slice(address.lastIndexOf(':') + 1)) }
-function defaultAdvertise(listenAddress: string): string {
-  return /^0\.0\.0\.0:/.test(listenAddress) ? `${chooseAddress()}:${portOf(listenAddress)}` : listenAddress
-}
 function unavailable(code: string, message: string): ShoalError { return new ShoalError('unavailable', code, message) }

@@ -14,8 +14,8 @@ export interface SwarmState {
   readonly availability: NodeAvailability
   /** Where managers were last known to be. */
   readonly managers: readonly { readonly nodeId: string; readonly addr: string }[]
-  /** Set until the first manager has committed it: what the new cluster starts with. */
-  readonly bootstrap?: ClusterBootstrap
+  /** Set until the first manager has committed what the new cluster starts with: before that there is no cluster. */
+  readonly isFounding?: boolean
 }
 
 /** Whether a value from disk has what this host needs to take up its membership again. */
@@ -32,6 +32,8 @@ export interface ClusterBootstrap {
   readonly rootKeyPem: string
   readonly workerToken: string
   readonly managerToken: string
+  /** Empty without autolock. */
+  readonly unlockKey: string
   readonly addressPool: readonly string[]
   readonly subnetSize: number
   readonly dataPathPort: number

@@ -1,4 +1,5 @@
 import { watch, type FSWatcher } from 'node:fs'
+import type { KeyRing } from '../platform/storage/key-ring.ts'
 import type { Logger } from '../base/logger.ts'
 import { CertificateFiles } from '../platform/certificates/certificate-files.ts'
 import { RenewableCredentials, type CredentialsSource } from '../platform/rpc/credentials-source.ts'
@@ -14,9 +15,9 @@ export class WatchedCertificates implements Disposable {
   #isLoading = false
   #isDirty = false
 
-  /** @throws ShoalError `certificates-missing` */
-  static async open(folder: string, logger: Logger): Promise<WatchedCertificates> {
-    const files = new CertificateFiles(folder)
+  /** @param ring what the key may be sealed with @throws ShoalError `certificates-missing`, `seal-key-missing` */
+  static async open(folder: string, ring: KeyRing, logger: Logger): Promise<WatchedCertificates> {
+    const files = new CertificateFiles(folder, ring)
     return new WatchedCertificates(folder, files, logger, new RenewableCredentials(tlsCredentials(completeCredentials(await files.load(), folder))))
   }
 
@@ -31,6 +32,9 @@ export class WatchedCertificates implements Disposable {
   }
 
   get source(): CredentialsSource { return this.#credentials }
+
+  /** Reads them again: the ring opens more than it did. */
+  reload(): void { this.#onChange() }
 
   [Symbol.dispose](): void { this.#watcher.close() }
 

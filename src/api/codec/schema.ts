@@ -54,6 +54,10 @@ export const SCHEMA = {
         "clusterId": {
          "type": "string",
          "id": 5
+        },
+        "unlockKey": {
+         "type": "string",
+         "id": 6
         }
        }
       },
@@ -379,6 +383,45 @@ export const SCHEMA = {
        "fields": {}
       },
       "StopManagerResponse": {
+       "fields": {}
+      },
+      "WatchUnlockKeyRequest": {
+       "fields": {}
+      },
+      "UnlockKeyState": {
+       "fields": {
+        "unlockKey": {
+         "type": "string",
+         "id": 1
+        }
+       }
+      },
+      "NodeKey": {
+       "fields": {
+        "id": {
+         "type": "string",
+         "id": 1
+        },
+        "key": {
+         "type": "bytes",
+         "id": 2
+        }
+       }
+      },
+      "UseNodeKeysRequest": {
+       "fields": {
+        "keys": {
+         "rule": "repeated",
+         "type": "NodeKey",
+         "id": 1
+        },
+        "sealing": {
+         "type": "bool",
+         "id": 2
+        }
+       }
+      },
+      "UseNodeKeysResponse": {
        "fields": {}
       },
       "SessionRequest": {

@@ -15,10 +15,12 @@ export interface IssueCertificateRequest {
   readonly availability: NodeAvailability
 }
 
+/** unlock_key: for managers of a cluster with autolock, so that they never keep a secret unsealed. */
 export interface IssueCertificateResponse {
   readonly nodeId: string
   readonly certPem: Uint8Array
   readonly role: NodeRole
   readonly rootCaCertPem: Uint8Array
   readonly clusterId: string
+  readonly unlockKey: string
 }

@@ -133,3 +133,25 @@ export interface StopManagerRequest {
 
 export interface StopManagerResponse {
 }
+
+export interface WatchUnlockKeyRequest {
+}
+
+/** The key that managers of this cluster are unlocked with; empty without autolock. */
+export interface UnlockKeyState {
+  readonly unlockKey: string
+}
+
+/** The keys that this host's secrets may be sealed with; when sealing, they are from now on sealed with the first, else kept open. */
+export interface NodeKey {
+  readonly id: string
+  readonly key: Uint8Array
+}
+
+export interface UseNodeKeysRequest {
+  readonly keys: readonly NodeKey[]
+  readonly sealing: boolean
+}
+
+export interface UseNodeKeysResponse {
+}

@@ -16,6 +16,6 @@ test('certificates of less than an hour are refused with Docker\'s text', () => 
 })
 
 test('what is not supported is refused, and a negative heartbeat', () => {
-  assert.throws(() => validateClusterSpec({ ...defaultClusterSpec(), autoLockManagers: true }), { kind: 'not-implemented', code: 'not-supported' })
+  assert.throws(() => validateClusterSpec({ ...defaultClusterSpec(), externalCas: [{ protocol: 'cfssl', url: 'https://ca', options: {}, caCertPem: '' }] }), { kind: 'not-implemented', code: 'not-supported' })
   assert.throws(() => validateClusterSpec({ ...defaultClusterSpec(), heartbeatPeriodNs: -1 }), { code: 'invalid-spec' })
 })

@@ -9,7 +9,6 @@ export function validateClusterSpec(spec: ClusterSpec): void {
   if (spec.heartbeatPeriodNs < 0) throw invalidSpec('heartbeat time period cannot be a negative duration')
   if (spec.nodeCertExpiryNs !== 0 && spec.nodeCertExpiryNs < NODE_CERT_EXPIRY_MIN_NS) throw invalidSpec('minimum certificate expiry time is: 1h0m0s')
   if (spec.externalCas.length > 0) throw notSupported('external certificate authorities are not supported: the managers sign certificates themselves')
-  if (spec.autoLockManagers) throw notSupported('autolock is not supported: the state of managers is not sealed by a key yet')
 }
 
 function notSupported(message: string): ShoalError { return new ShoalError('not-implemented', 'not-supported', message) }

@@ -4,10 +4,11 @@ import type { Node } from '../../api/engine/swarm-json.ts'
 import type { Swarm } from '../../api/engine/swarm-json.ts'
 import { print, type CliContext } from '../cli-context.ts'
 import { collect } from './collect.ts'
+import { addSwarmLockCommands, printUnlockKey } from './swarm-lock-commands.ts'
 
 interface SystemInfo { readonly Swarm?: { readonly NodeID?: string; readonly ControlAvailable?: boolean } }
 
-/** `shoal swarm init|join|join-token|leave` */
+/** `shoal swarm init|join|join-token|leave|unlock|unlock-key|update` */
 export function addSwarmCommands(program: Command, context: CliContext): void {
   const swarm = program.command('swarm').description('Manage the cluster')
 
@@ -21,15 +22,17 @@ export function addSwarmCommands(program: Command, context: CliContext): void {
     .option('--task-history-limit <count>', 'tasks kept per slot')
     .option('--dispatcher-heartbeat <duration>', 'heartbeat period of nodes')
     .option('--availability <state>', 'active, pause or drain', 'active')
+    .option('--autolock', 'managers need an unlock key when they start again')
     .option('--force-new-cluster', 'start anew from this manager\'s state')
     .action(async (options: Record<string, string | boolean | readonly string[] | undefined>) => {
       const nodeId = await context.api().post<string>('/swarm/init', {
         ListenAddr: options['listenAddr'], AdvertiseAddr: options['advertiseAddr'] ?? '', DataPathAddr: options['dataPathAddr'] ?? '',
         DataPathPort: Number(options['dataPathPort'] ?? 0), DefaultAddrPool: options['defaultAddrPool'] ?? null, SubnetSize: Number(options['defaultAddrPoolMaskLength'] ?? 0),
-        ForceNewCluster: options['forceNewCluster'] === true, Availability: options['availability'], Spec: {},
+        ForceNewCluster: options['forceNewCluster'] === true, Availability: options['availability'], Spec: {}, AutoLockManagers: options['autolock'] === true,
       })
       print(context, `Swarm initialized: current node (${nodeId}) is now a manager.\n\nTo add a worker to this swarm, run the following command:\n`)
       print(context, `    ${await joinCommand(context, nodeId, 'Worker')}\n\nTo add a manager to this swarm, run 'shoal swarm join-token manager' and follow the instructions.`)
+      if (options['autolock'] === true) await printUnlockKey(context, false)
     })
 
   swarm.command('join').description('Join this host to a cluster').argument('<host:port>', 'address of a manager')
@@ -65,6 +68,8 @@ export function addSwarmCommands(program: Command, context: CliContext): void {
       await context.api().post('/swarm/leave', undefined, { force: options.force === true })
       print(context, 'Node left the swarm.')
     })
+
+  addSwarmLockCommands(swarm, context)
 }
 
 async function rotate(context: CliContext, name: 'Worker' | 'Manager'): Promise<void> {

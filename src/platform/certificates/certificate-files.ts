@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { KeyRing } from '../storage/key-ring.ts'
 
 /** What a node keeps of its identity. */
 export interface StoredCertificates {
@@ -23,22 +24,27 @@ const READ_TRIES = 3
  */
 export class CertificateFiles {
   readonly #folder: string
+  readonly #ring: KeyRing
 
-  constructor(folder: string) { this.#folder = folder }
+  /** @param ring what the key is sealed with while that seals; none: it is kept open */
+  constructor(folder: string, ring = new KeyRing()) {
+    this.#folder = folder
+    this.#ring = ring
+  }
 
   /** What is stored, or undefined before joining. A certificate is there only with its key. */
   async load(): Promise<StoredCertificates | undefined> {
     const rootCertPem = await this.#read(ROOT_FILE)
     if (rootCertPem === undefined) return undefined
     for (let tries = 0; tries < READ_TRIES; tries++) {
-      const keyPem = await this.#read(KEY_FILE)
+      const keyPem = await this.#readKey()
       if (keyPem === undefined) break
       for (const name of [CERT_FILE, CERT_FILE + NEXT]) {
         const certPem = await this.#read(name)
         if (certPem !== undefined && isComplete(certPem) && isPair(certPem, keyPem)) return { rootCertPem, certPem, keyPem }
       }
       // Perhaps the writer moved both between our two readings; if the key is the same, the certificate is really missing.
-      if (await this.#read(KEY_FILE) === keyPem) break
+      if (await this.#readKey() === keyPem) break
     }
     return { rootCertPem }
   }
@@ -51,7 +57,7 @@ export class CertificateFiles {
   async saveNode(pair: { readonly certPem: string; readonly keyPem: string }): Promise<void> {
     await this.#finish()
     await this.#stage(CERT_FILE, pair.certPem, 0o644)
-    await this.#stage(KEY_FILE, pair.keyPem, 0o600)
+    await this.#stage(KEY_FILE, this.#ring.seal(pair.keyPem, KEY_FILE), 0o600)
     await this.#move(KEY_FILE)
     await this.#move(CERT_FILE)
   }
@@ -63,8 +69,14 @@ export class CertificateFiles {
 
   /** After a crash between key and certificate: the certificate that waits is the only one for this key, so it must not be overwritten before it is in place. */
   async #finish(): Promise<void> {
-    const [keyPem, waiting] = [await this.#read(KEY_FILE), await this.#read(CERT_FILE + NEXT)]
+    const [keyPem, waiting] = [await this.#readKey(), await this.#read(CERT_FILE + NEXT)]
     if (keyPem !== undefined && waiting !== undefined && isComplete(waiting) && isPair(waiting, keyPem)) await this.#move(CERT_FILE)
+  }
+
+  /** @throws ShoalError `seal-key-missing` */
+  async #readKey(): Promise<string | undefined> {
+    const kept = await this.#read(KEY_FILE)
+    return kept === undefined ? undefined : this.#ring.open(kept, KEY_FILE)
   }
 
   async #read(name: string): Promise<string | undefined> {
