@@ -83,6 +83,17 @@ test('a crash while autolock is turned off needs no key, and what is still seale
   assert(!existsSync(path))
 })
 
+test('a new beginning forgets what an unfinished one left', () => {
+  const path = newPath()
+  lockedWith(path, FIRST)
+  started(path).begin('')
+  assert(!existsSync(path))
+  started(path).begin(SECOND)
+  const lock = started(path)
+  lock.unlock(SECOND)
+  assert(!lock.isUnsettled)
+})
+
 test('the file never shows a key of the node while it is sealed', () => {
   const path = newPath()
   const lock = lockedWith(path, FIRST)

@@ -63,6 +63,13 @@ export class NodeLock {
     this.#isLocked = false
   }
 
+  /** For a node that has nothing sealed yet: forgets what an earlier, unfinished join left. */
+  begin(unlockKey: string): void {
+    this.ring.use({ keys: [], isSealing: false })
+    this.change(unlockKey)
+    this.settle()
+  }
+
   /** Whether change() has nothing to do. */
   isFor(unlockKey: string): boolean { return !this.#isLocked && unlockKey === this.#unlockKey }
 

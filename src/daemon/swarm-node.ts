@@ -171,7 +171,7 @@ export class SwarmNode implements AsyncDisposable {
   async init(request: InitRequest): Promise<string> {
     return this.#change(async () => {
       const { state, credentials, bootstrap } = foundCluster(request, this.#parts)
-      if (bootstrap.unlockKey !== '') this.#lock.change(bootstrap.unlockKey)
+      this.#lock.begin(bootstrap.unlockKey)
       this.#orders = { bootstrap }
       try {
         await this.#enter(state, credentials, undefined)
@@ -203,7 +203,7 @@ export class SwarmNode implements AsyncDisposable {
         nodeId, clusterId, role, listenAddress, advertiseAddress,
         dataAddress: request.dataPathAddress === '' ? hostOf(advertiseAddress) : hostOf(resolveAddress(request.dataPathAddress)), availability: request.availability, managers: [{ nodeId: '', addr: address }],
       }
-      if (issued.unlockKey !== '') this.#lock.change(issued.unlockKey)
+      this.#lock.begin(issued.unlockKey)
       await this.#enter(state, { certPem: issued.certPem, keyPem: issued.keyPem, rootCertPem: rootPem }, address)
       await this.#untilManagerLeads()
       await this.#untilJoined()
