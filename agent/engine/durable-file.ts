@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ShoalError } from '../../src/base/errors.ts'
+import { diskFullMessage, isDiskFull, ShoalError } from '../../src/base/errors.ts'
 
 /**
  * Replaces a file so that a crash leaves the old contents or the new. With `sync` the new ones also outlive a power failure;
@@ -57,13 +57,9 @@ async function makeOne(path: string, mode: number): Promise<boolean> {
   return true
 }
 
-function diskFull(path: string, cause: unknown): ShoalError {
-  return new ShoalError('resource-exhausted', 'disk-full', `no space left on device: ${path} cannot be written; make room and try again`, { cause })
-}
-
-function isDiskFull(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'ENOSPC' || code === 'EDQUOT'
+/** `disk-full` (resource-exhausted) */
+export function diskFull(path?: string, cause?: unknown): ShoalError {
+  return new ShoalError('resource-exhausted', 'disk-full', diskFullMessage(path), { cause })
 }
 
 /** Makes what was made, renamed or removed in a folder outlive a power failure. */

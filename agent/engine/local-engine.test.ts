@@ -263,6 +263,23 @@ test('on a disk that takes no more, an exit is still told and the container can 
   assert.deepEqual(await world.engine.containers.list({ all: true }), [])
 })
 
+test('on a disk that takes no more, a pause is refused and nothing is left frozen; what is paused can be unpaused', async () => {
+  const world = await open()
+  await up(world)
+  const { Id } = await world.engine.containers.inspect('c0')
+  const blockade = join(world.root, 'd/containers', Id ?? '', 'container.json.new')
+  const isFrozen = (): boolean => [...world.kernel.cgroups.files].some(([path, text]) => path.endsWith('cgroup.freeze') && text === '1')
+  mkdirSync(join(blockade, 'in'), { recursive: true })
+  await assert.rejects(world.engine.containers.pause('c0'))
+  assert.deepEqual([await status(world.engine), isFrozen()], ['running', false])
+  rmSync(blockade, { recursive: true, force: true })
+  await world.engine.containers.pause('c0')
+  assert.deepEqual([await status(world.engine), isFrozen()], ['paused', true])
+  mkdirSync(join(blockade, 'in'), { recursive: true })
+  await world.engine.containers.unpause('c0')
+  assert.deepEqual([await status(world.engine), isFrozen()], ['running', false])
+})
+
 test('an image that is removed while a container is made of it leaves the container its layers', async () => {
   const world = await open()
   const layers = join(world.root, 'd/layers/blobs')

@@ -43,6 +43,9 @@ export class FakeMounts implements KernelMounts {
     return { mountPoint, isShared: this.shared.has(mountPoint), isSlave: false }
   }
   under(prefix: string): readonly string[] { return [...this.table.keys()].filter(point => point === prefix || point.startsWith(`${prefix}/`)).sort((a, b) => b.length - a.length) }
+  /** Paths that were synced, oldest first. */
+  readonly synced: string[] = []
+  async sync(path: string): Promise<void> { this.synced.push(path) }
   makeWhiteout(path: string): void { this.table.set(path, 'whiteout') }
   makeOpaque(directory: string): void { this.table.set(directory, 'opaque') }
   /** Path and name of an attribute -> its value. */

@@ -35,6 +35,8 @@ export interface KernelMounts {
   makeWhiteout(path: string): void
   /** Hides what lower layers have in this directory. */
   makeOpaque(directory: string): void
+  /** syncfs(2): all that was written to the file system that `path` is on outlives a power failure. Off the event loop. @throws `sync-failed` when some of it could not be written */
+  sync(path: string): Promise<void>
   /** An extended attribute of a file; undefined when it has none of that name. Follows links: for paths below /proc/self/fd. */
   attribute(path: string, name: string): Buffer | undefined
   /** @throws `attribute-failed` */

@@ -18,9 +18,23 @@ export class ShoalError extends Error {
   }
 }
 
-/** The text of anything that was thrown. */
+/** The text of anything that was thrown; of a write that found no room, wherever that was, what to do. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  return isDiskFull(error) ? diskFullMessage((error as NodeJS.ErrnoException).path) : error.message
+}
+
+/** Whether the system refused to write because there is no room, or no more for this user. */
+export function isDiskFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return error instanceof Error && (code === 'ENOSPC' || code === 'EDQUOT')
+}
+
+/** In Docker's words, and what to do. */
+export function diskFullMessage(path?: string): string {
+  // What was opened below a folder that is held open has no name but that.
+  const what = path?.replace(/^\/proc\/self\/fd\/\d+\//, '').replace(/\.new$/, '')
+  return `no space left on device${what === undefined || what === '' ? '' : `: ${what} cannot be written`}; make room (df and df -i tell whether bytes or inodes are short; docker system prune) and try again`
 }
 
 /** True for a ShoalError with this code. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { eventually, Lab, type Output } from '../support/lab.ts'
@@ -8,6 +9,11 @@ import { canRunContainers } from './engine-fixture.ts'
 
 const skip = canRunContainers() ? false : 'needs root, busybox-static, crun or runc, and agent/monitor built'
 const DISK_MB = 96
+/** So that they can be used up. */
+const INODES = 3000
+/** Enough to begin with most things, for no big one's end. */
+const INODES_LEFT = 40
+const FILES = 200
 const CHUNK_BYTES = 64 * 1024
 /** As much as one argument of a command may hold. */
 const LABEL_BYTES = 100_000
@@ -30,7 +36,7 @@ before(async () => {
   const image = join(lab.folder, 'disk.img')
   for (const folder of [data, exec]) { rmSync(folder, { recursive: true, force: true }); mkdirSync(folder) }
   execFileSync('truncate', ['-s', `${DISK_MB}M`, image])
-  execFileSync('mkfs.ext4', ['-q', '-m', '0', image])
+  execFileSync('mkfs.ext4', ['-q', '-m', '0', '-N', String(INODES), image])
   onHost('mount', '-o', 'loop', image, data)
   onHost('mount', '-t', 'tmpfs', '-o', 'size=4m', 'none', exec)
   await lab.start(1)
@@ -64,7 +70,20 @@ function takes(file: number, bytes: Buffer): boolean {
   }
 }
 
-function makeRoom(folder: string): void { onHost('rm', '-f', join(folder, 'ballast')) }
+/** Leaves room in bytes, but none for more than a few files. */
+function takeInodes(folder: string): void {
+  const root = join('/proc', onHost('cat', join(lab.folder, 'h1/host.pid')).trim(), 'root', folder)
+  mkdirSync(join(root, 'ballast'))
+  for (let at = statfsSync(root).ffree - INODES_LEFT; at > 0; at--) writeFileSync(join(root, 'ballast', String(at)), '')
+}
+
+function makeRoom(folder: string): void { onHost('rm', '-rf', join(folder, 'ballast')) }
+
+/** What is registered, and what lies about half done. */
+async function inventory(): Promise<string> {
+  const [images, containers, volumes, networks] = await Promise.all([lab.ok(1, 'images', '-aq', '--no-trunc'), lab.ok(1, 'ps', '-aq'), lab.ok(1, 'volume', 'ls', '-q'), lab.ok(1, 'network', 'ls', '-q')])
+  return [images, containers, volumes, networks, onHost('sh', '-c', `cd ${data} && ls images/configs layers/*.json layers/tmp containers snapshots volumes networks build/running`)].join('\n')
+}
 
 test('a full data-root refuses what needs room with the reason, keeps what is there, and works again after', { skip, timeout: 60_000 }, async () => {
   await lab.ok(1, 'run', '-d', '--name', 'kept', '--network', 'none', 'busybox', 'sh', '-c', 'while [ ! -e /tmp/end ]; do sleep 0.1; done; exit 7')
@@ -78,6 +97,45 @@ test('a full data-root refuses what needs room with the reason, keeps what is th
   await lab.ok(1, 'rm', 'kept')
   makeRoom(data)
   assert.equal(await lab.ok(1, 'run', '--rm', '--network', 'none', 'busybox', 'echo', 'again'), 'again')
+})
+
+test('whatever makes files says that there is no room for them, leaves nothing half registered, and works again after', { skip, timeout: 120_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'shoal-full-'))
+  try {
+    mkdirSync(join(folder, 'context/files'), { recursive: true })
+    for (let at = 0; at < FILES; at++) writeFileSync(join(folder, 'context/files', String(at)), String(at))
+    writeFileSync(join(folder, 'context/Dockerfile'), 'FROM busybox\nCOPY files /files\n')
+    const [tar, saved] = [join(folder, 'files.tar'), join(folder, 'saved.tar')]
+    execFileSync('tar', ['-C', join(folder, 'context'), '-cf', tar, 'files'])
+    await lab.ok(1, 'import', tar, 'saved')
+    await lab.ok(1, 'save', '-o', saved, 'saved')
+    await lab.ok(1, 'rmi', 'saved')
+    await lab.ok(1, 'build', '-q', '-t', 'filled', join(folder, 'context'))
+    await lab.ok(1, 'run', '-d', '--name', 'lives', '--network', 'none', 'busybox', 'sleep', '1000')
+    const before = await inventory()
+    const commands: readonly (readonly string[])[] = [
+      ['import', tar, 'imported'], ['load', '-i', saved], ['build', '-q', '--no-cache', '-t', 'built', join(folder, 'context')], ['run', '--rm', '--network', 'none', '-v', '/files', 'filled', 'true'],
+      ['run', '--rm', '--network', 'none', 'busybox', 'sh', '-c', `for i in $(seq ${FILES}); do echo >/$i || exit 9; done`], ['cp', join(folder, 'context/files'), 'lives:/'], ['network', 'create', 'late'], ['commit', 'lives', 'committed'],
+    ]
+    for (const take of [takeInodes, fill]) {
+      take(data)
+      // The small ones of these fit into the few files that are left.
+      for (const command of take === takeInodes ? commands.slice(0, 5) : commands) {
+        const refused = await lab.docker(1, ...command)
+        assert.notEqual(refused.status, 0, command.join(' '))
+        assert.match(refused.stderr, NO_SPACE, command.join(' '))
+      }
+      assert.equal(await inventory(), before)
+      assert.equal(await lab.ok(1, 'exec', 'lives', 'echo', 'still'), 'still')
+      makeRoom(data)
+    }
+    for (const command of commands) await lab.ok(1, ...command)
+    await lab.ok(1, 'rm', '-f', 'lives')
+    await lab.ok(1, 'network', 'rm', 'late')
+    await lab.ok(1, 'rmi', 'imported', 'saved', 'built', 'filled', 'committed')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 test('a full exec-root refuses a start with the reason, and the start works after', { skip, timeout: 60_000 }, async () => {

@@ -1,9 +1,10 @@
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import type { HostConfig, Volume } from '../../../src/api/engine/engine-json.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
+import { makeDirectory } from '../durable-file.ts'
 import type { CreateContainerRequest } from '../engine.ts'
 import type { ImageStore, StoredImage } from '../image/image-store.ts'
 import type { ContainerNetworks } from '../network/container-networks.ts'
@@ -196,7 +197,7 @@ function withDefaultLog(host: HostConfig, fallback: DefaultLog): HostConfig {
 /** -v makes a missing source directory, --mount refuses it. */
 async function prepareSource(path: string, create: boolean): Promise<void> {
   if (create) {
-    await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EEXIST') throw error })
+    await makeDirectory(path)
     return
   }
   await stat(path).catch((cause: unknown) => {

@@ -33,3 +33,16 @@ test('a change that cannot be written is not seen, and those after it are', asyn
   await container.update({ restartCount: 2 })
   assert.deepEqual([container.record.name, container.record.restartCount], ['web', 2])
 })
+
+test('what a restart policy decides by after a reboot outlives a power failure; of a container without one only what was asked for', async () => {
+  for (const [policy, expected] of [['unless-stopped', [true, false, true, true, false]], ['no', [false, false, false, false, false]]] as const) {
+    const synced: boolean[] = []
+    const container = new Container({ ...RECORD, hostConfig: { RestartPolicy: { Name: policy } } }, async (_record, sync) => { synced.push(sync) }, err => { throw err })
+    await container.updateState({ status: 'running' })
+    await container.updateState({ status: 'paused' })
+    await container.observe({ stoppedByUser: true })
+    await container.update({ stoppedByUser: false })
+    await container.update({ restartCount: 1 })
+    assert.deepEqual(synced, expected, policy)
+  }
+})

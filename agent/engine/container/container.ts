@@ -3,6 +3,7 @@ import { Mutex } from '../mutex.ts'
 import type { AttachStream } from '../runtime/attach-stream.ts'
 import type { Launched } from '../runtime/launcher.ts'
 import { isActive, type ContainerRecord, type RunState } from './container-record.ts'
+import { decidesOtherwise } from './restart-policy.ts'
 
 export interface ExitNotice { readonly exitCode: number; readonly error: string }
 
@@ -50,7 +51,7 @@ export class Container {
   async #change(change: (record: ContainerRecord) => Partial<ContainerRecord>, sync: boolean): Promise<void> {
     await this.#writes.run(async () => {
       const next = { ...this.#record, ...change(this.#record) }
-      await this.#save(next, sync)
+      await this.#save(next, sync || decidesOtherwise(this.#record, next))
       this.#record = next
     })
   }

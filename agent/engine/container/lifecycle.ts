@@ -97,7 +97,11 @@ export class Lifecycle {
       if (container.state.status === 'paused') throw new ShoalError('conflict', 'already-paused', `Container ${container.id} is already paused`)
       if (container.state.status !== 'running') throw notRunning(container)
       await freeze(this.#options.kernel, this.runner.cgroupPath(container), this.#options.clock)
-      await container.updateState({ status: 'paused', isBriefPause: options.isBrief })
+      await container.updateState({ status: 'paused', isBriefPause: options.isBrief }).catch((error: unknown) => {
+        // What is not told to be paused must not be: nobody could unpause it, nor end it.
+        thaw(this.#options.kernel, this.runner.cgroupPath(container))
+        throw error
+      })
       this.publish(container, 'pause')
     })
   }
@@ -106,7 +110,7 @@ export class Lifecycle {
     await container.lock.run(async () => {
       if (container.state.status !== 'paused') throw new ShoalError('conflict', 'not-paused', `Container ${container.id} is not paused`)
       thaw(this.#options.kernel, this.runner.cgroupPath(container))
-      await container.updateState({ status: 'running', isBriefPause: undefined })
+      await container.observe({ state: { ...container.state, status: 'running', isBriefPause: undefined } })
       this.publish(container, 'unpause')
     })
   }

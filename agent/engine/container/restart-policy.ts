@@ -23,3 +23,10 @@ export function startsWithDaemon(record: ContainerRecord): boolean {
   if (record.state.status === 'created') return false
   return name === 'always' || (name === 'unless-stopped' && !record.stoppedByUser)
 }
+
+/** Whether a restart policy decides otherwise after a reboot because of this change: then it must outlive a power failure too (D-480). */
+export function decidesOtherwise(before: ContainerRecord, after: ContainerRecord): boolean {
+  const name = after.hostConfig.RestartPolicy?.Name ?? 'no'
+  if (name === 'no' || name === '') return false
+  return before.stoppedByUser !== after.stoppedByUser || (before.state.status === 'created') !== (after.state.status === 'created')
+}

@@ -3,8 +3,9 @@ import { link, lchown, lutimes, mkdir, open, readdir, rmdir, symlink, unlink, ty
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { extract, type Header } from 'tar-stream'
-import { messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { isDiskFull, messageOf, ShoalError } from '../../../src/base/errors.ts'
 import type { KernelMounts } from '../../kernel/kernel.ts'
+import { diskFull } from '../durable-file.ts'
 import type { ConfinedRoot, PinnedFile } from './confined-root.ts'
 import { KEPT_ATTRIBUTE } from './pack-tree.ts'
 
@@ -41,6 +42,7 @@ export async function unpackTar(tar: AsyncIterable<Uint8Array>, directory: Pinne
     await unpacker.finish()
   } catch (error) {
     if (error instanceof ShoalError) throw error
+    if (isDiskFull(error)) throw diskFull((error as NodeJS.ErrnoException).path, error)
     throw new ShoalError('invalid-argument', 'malformed-archive', `error processing tar file: ${error instanceof Error && error.message === 'Unexpected end of data' ? 'unexpected EOF' : messageOf(error)}`, { cause: error })
   }
 }

@@ -5,7 +5,8 @@ import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
-import { messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { isDiskFull, messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { diskFull } from '../durable-file.ts'
 import { LAYER_RATIO_MAX, LAYER_UNPACKED_BYTES_FREE } from './layer-store.ts'
 import { malformedImage as malformed } from './malformed-image.ts'
 import { choosePlatform, type Platform } from './platform.ts'
@@ -69,6 +70,7 @@ async function unpack(tar: Readable, directory: string): Promise<Members> {
     }
     await feeding
   } catch (error) {
+    if (isDiskFull(error)) throw diskFull(directory, error)
     throw error instanceof ShoalError ? error : malformed(messageOf(error))
   }
   for (const name of links.keys()) {

@@ -122,6 +122,8 @@ export class ImageStore {
   async add(config: Uint8Array, origin: ImageOrigin = {}): Promise<StoredImage> {
     const image = await this.#read(config, origin)
     const path = join(this.#configs, image.id.slice(7))
+    // Layers are trusted because an image has them; what no image has goes when the daemon starts (D-480).
+    if (image.diffIds.some(diffId => !this.all().some(other => other.diffIds.includes(diffId)))) await this.layers.sync()
     // One after the other: the same image may be loaded twice at once.
     await this.#writing.run(async () => {
       if (Object.keys(origin).length > 0) await writeDurably(`${path}.origin`, JSON.stringify(origin), { sync: false })

@@ -4,11 +4,11 @@ import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
-import { hasCode, messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { hasCode, isDiskFull, messageOf, ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { readJson, removeUnfinished, writeDurably } from '../durable-file.ts'
+import { diskFull, makeDirectory, readJson, removeUnfinished, writeDurably } from '../durable-file.ts'
 import { Mutex } from '../mutex.ts'
 import { diskUsage } from '../snapshot/disk-usage.ts'
 import { malformedImage } from './malformed-image.ts'
@@ -74,12 +74,15 @@ export class LayerStore {
     }
   }
 
+  /** Makes all layers that were added outlive a power failure. */
+  async sync(): Promise<void> { await this.#kernel.mounts.sync(this.#root) }
+
   get #temporary(): string { return join(this.#root, 'tmp') }
 
   /** A new empty directory that is gone after a restart. */
   async temporaryDirectory(): Promise<string> {
     const path = join(this.#temporary, createHexId(this.#random).slice(0, 16))
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeDirectory(path, 0o700)
     return path
   }
 
@@ -146,7 +149,7 @@ export class LayerStore {
       const layer = await this.get(diffId)
       if (layer === undefined) return
       const known = layer.blob?.digest === blob.digest ? layer.blob.repositories.filter(each => each !== repository) : []
-      await this.#write({ ...layer, blob: { ...blob, repositories: [...known, repository].slice(-REPOSITORIES_MAX) } })
+      await this.#write({ ...layer, blob: { ...blob, repositories: [...known, repository].slice(-REPOSITORIES_MAX) } }, true)
     })
   }
 
@@ -187,11 +190,12 @@ export class LayerStore {
     await rm(this.directory(diffId), { recursive: true, force: true })
     await rename(blob, this.blobPath(diffId))
     await rename(contents, this.directory(diffId))
-    await this.#write(layer)
+    // The image that needs the layer has all of this synced.
+    await this.#write(layer, false)
     return layer
   }
 
-  async #write(layer: Layer): Promise<void> { await writeDurably(`${this.directory(layer.diffId)}.json`, JSON.stringify(layer), { sync: true }) }
+  async #write(layer: Layer, sync: boolean): Promise<void> { await writeDurably(`${this.directory(layer.diffId)}.json`, JSON.stringify(layer), { sync }) }
 
   /** GNU tar keeps to its directory: it refuses `..`, strips leading slashes and puts links that lead out in place only at the end. */
   async #unpack(blob: string, contents: string, options: { readonly onRead?: (bytes: number, total: number) => void; readonly signal?: AbortSignal } = {}): Promise<string> {
@@ -238,12 +242,13 @@ export class LayerStore {
       for await (const _rest of hashed()) { /* hashed */ }
       if (failure !== undefined) throw failure
       if (bytes === 0) throw malformedImage('the archive is empty')
-      if (code !== 0) throw malformedImage(complaint(stderr.toString()))
+      if (code !== 0) throw refusal(stderr.toString())
       await applyWhiteouts(contents, this.#kernel.mounts)
     } catch (error) {
       if (stop.aborted) throw stop.reason
       const reason = failure ?? error
-      throw hasCode(reason, 'malformed-image') ? reason : malformedImage(messageOf(reason), reason)
+      if (isDiskFull(reason)) throw diskFull(contents, reason)
+      throw hasCode(reason, 'malformed-image') || hasCode(reason, 'disk-full') ? reason : malformedImage(messageOf(reason), reason)
     } finally {
       await tar.return?.()
     }
@@ -276,6 +281,12 @@ function hexOf(digest: string): string {
   const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1]
   if (hex === undefined) throw malformedImage(`${JSON.stringify(digest.slice(0, 80))} is no digest`)
   return hex
+}
+
+/** What tar's end with an error means: a disk that takes no more is no fault of the image. */
+function refusal(text: string): ShoalError {
+  const full = /^tar: (.*): Cannot (?:write|open|mkdir|create \S+(?: to .*)?): (?:No space left on device|Disk quota exceeded)$/m.exec(text)
+  return full === null ? malformedImage(complaint(text)) : diskFull(full[1])
 }
 
 /** The line in which tar says what is wrong, without those about what it does by itself. */

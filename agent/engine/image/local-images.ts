@@ -99,10 +99,11 @@ export class LocalImages implements Images {
     const layer = await this.#store.layers.add(tar)
     const created = new Date(this.#options.clock.nowMs()).toISOString()
     const comment = options.message === undefined || options.message === '' ? 'Imported from -' : options.message
-    const image = await this.#store.add(Buffer.from(JSON.stringify({
-      ...this.#platform(options.platform), created, comment, config,
-      rootfs: { type: 'layers', diff_ids: [layer.diffId] }, history: [{ created, comment }],
-    })))
+    const file = { ...this.#platform(options.platform), created, comment, config, rootfs: { type: 'layers', diff_ids: [layer.diffId] }, history: [{ created, comment }] }
+    const image = await this.#store.add(Buffer.from(JSON.stringify(file))).catch(async (error: unknown) => {
+      await this.#store.dropLayers([layer.diffId])
+      throw error
+    })
     if (key !== undefined) await this.#store.name(key, image.id)
     this.#publish('import', image.id, key === undefined ? image.id : familiarKey(key))
     return { id: image.id }

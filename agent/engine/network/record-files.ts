@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync, openSync, fsyncSync, closeSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf } from '../../../src/base/errors.ts'
+import { isDiskFull, messageOf } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
-import { damagedRecord, parseRecord } from '../durable-file.ts'
+import { damagedRecord, diskFull, parseRecord } from '../durable-file.ts'
 
 /**
  * A folder of JSON records, one file each. A write is atomic; with `durable` it also survives a power failure, without it only the
@@ -48,9 +48,15 @@ export class RecordFiles<T> {
     return record
   }
 
+  /** @throws ShoalError `disk-full` (resource-exhausted); the record stays as it was */
   write(name: string, record: T): void {
     const path = join(this.#folder, `${name}.json`)
-    writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600, flush: this.#durable })
+    try {
+      writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600, flush: this.#durable })
+    } catch (cause) {
+      rmSync(`${path}.new`, { force: true })
+      throw isDiskFull(cause) ? diskFull(path, cause) : cause
+    }
     renameSync(`${path}.new`, path)
     if (this.#durable) syncFolder(this.#folder)
   }

@@ -1,6 +1,7 @@
 import { lstat, mkdir, readlink, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ShoalError } from '../../../src/base/errors.ts'
+import { makeDirectory } from '../durable-file.ts'
 
 const SYMLINKS_MAX = 40
 
@@ -46,6 +47,8 @@ export async function readInRoot(root: string, path: string): Promise<string> {
 export async function makeDirectoryInRoot(root: string, path: string): Promise<void> {
   const target = await resolveInRoot(root, path)
   await mkdir(target, { recursive: true, mode: 0o755 }).catch((error: NodeJS.ErrnoException) => {
+    // A full disk is no such thing, to mkdir's `recursive`.
+    if (error.code === 'ENOENT') return makeDirectory(target, 0o755)
     if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error
     throw new ShoalError('invalid-argument', 'bad-working-directory', `Cannot mkdir: ${path} is not a directory`, { cause: error })
   })

@@ -30,6 +30,8 @@ export async function copyUp(source: string, target: string, mounts: KernelMount
     await unpackTar(packTree(first, { root: from, mounts, name: '' }), directory, { root: to, mounts, noOverwriteDirNonDir: false, owner: undefined })
     await chown(target, uid, gid)
     await chmod(target, mode & 0o7777)
+    // A volume that holds anything is never filled again: a power failure must not leave empty files in it.
+    await mounts.sync(target)
   } catch (error) {
     await emptyDirectory(target)
     throw error

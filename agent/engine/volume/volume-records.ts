@@ -5,7 +5,7 @@ import { createHexId } from '../../../src/base/ids.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { KernelMounts } from '../../kernel/kernel.ts'
-import { damagedRecord, readJson, removeUnfinished, syncDirectory, writeDurably } from '../durable-file.ts'
+import { damagedRecord, makeDirectory, readJson, removeUnfinished, syncDirectory, writeDurably } from '../durable-file.ts'
 
 /** What is remembered of a volume, in a folder of its name; one of the driver `local` has its data beside it. */
 export interface VolumeRecord {
@@ -66,7 +66,7 @@ export class VolumeRecords {
   /** Durable when it returns. Its folder is made if need be. */
   async save(record: VolumeRecord): Promise<void> {
     const { root } = this.#options
-    await mkdir(join(root, record.name), { recursive: true, mode: 0o755 })
+    await makeDirectory(join(root, record.name), 0o755)
     await writeDurably(this.#path(record.name), JSON.stringify(record), { sync: true })
     if (!this.#records.has(record.name)) await syncDirectory(root)
     this.#records.set(record.name, record)

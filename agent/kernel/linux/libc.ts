@@ -9,6 +9,8 @@ export interface Libc {
   mountAsync(source: string | null, target: string, type: string | null, flags: number, data: string | null): Promise<number>
   umount2(target: string, flags: number): number
   umount2Async(target: string, flags: number): Promise<number>
+  /** Resolves with the errno, 0 for none. */
+  syncfsAsync(fd: number): Promise<number>
   mknod(path: string, mode: number, device: number): number
   statvfs(path: string, result: Uint8Array): number
   getxattr(path: string, name: string, value: Uint8Array, size: number): number
@@ -39,11 +41,13 @@ export function loadLibc(): Libc {
   const lib = koffi.load('libc.so.6')
   const mount = lib.func('int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)')
   const umount2 = lib.func('int umount2(const char *target, int flags)')
+  const syncfs = lib.func('int syncfs(int fd)')
   return {
     mount,
     mountAsync: (source, target, type, flags, data) => errnoOf(mount, source, target, type, flags, data),
     umount2,
     umount2Async: (target, flags) => callAsync(umount2, target, flags),
+    syncfsAsync: fd => errnoOf(syncfs, fd),
     statvfs: lib.func('int statvfs(const char *path, uint8_t *result)'),
     mknod: lib.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
     getxattr: lib.func('intptr_t getxattr(const char *path, const char *name, uint8_t *value, size_t size)'),

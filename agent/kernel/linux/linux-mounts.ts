@@ -1,4 +1,5 @@
 import { readFileSync, realpathSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { KernelMounts, MountPropagation, MountRestriction, OverlayMount } from '../kernel.ts'
 import { errnoError, errnoName, errnoText, type Libc } from './libc.ts'
@@ -92,6 +93,16 @@ export class LinuxMounts implements KernelMounts {
     return readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map(line => unescape(line.split(' ')[4] ?? ''))
       .filter(point => point === prefix || point.startsWith(`${prefix}/`))
       .sort((a, b) => b.length - a.length)
+  }
+
+  async sync(path: string): Promise<void> {
+    const directory = await open(path, 'r')
+    try {
+      const errno = await this.#libc.syncfsAsync(directory.fd)
+      if (errno !== 0) throw errnoError('internal', 'sync-failed', `the file system of ${path} could not write what it was given, see the kernel's log`, errno)
+    } finally {
+      await directory.close()
+    }
   }
 
   makeWhiteout(path: string): void {
