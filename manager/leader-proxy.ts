@@ -1,5 +1,5 @@
-import { hasCode, ShoalError } from '../src/base/errors.ts'
-import { streamOf, type RpcClient, type RpcContext, type RpcDialer, type RpcHandler, type RpcMethod, type RpcServer } from '../src/base/rpc.ts'
+import { hasCode } from '../src/base/errors.ts'
+import { unaryHandler, type RpcCallOptions, type RpcClient, type RpcContext, type RpcDialer, type RpcHandler, type RpcMethod, type RpcServer } from '../src/base/rpc.ts'
 import { authorize, effectiveContext, forwardingMetadata, isForwarded, type LocalIdentity } from './authorization.ts'
 import type { Leader, LeaderGate } from './leader-gate.ts'
 import { notLeader } from './raft/not-leader.ts'
@@ -23,7 +23,7 @@ export interface LeaderProxyOptions {
   readonly hasState: () => boolean
 }
 
-interface GuardedCall<Req, Res> { readonly method: RpcMethod<Req, Res>; readonly handler: RpcHandler<Req, Res>; readonly policy: RpcPolicy }
+interface UnaryCall<Req, Res> { readonly method: RpcMethod<Req, Res>; readonly unary: (request: Req, context: RpcContext) => Promise<Res>; readonly policy: RpcPolicy }
 
 /**
  * Stands before the handlers of a manager: finds out who calls, refuses who may not, and passes on to the leader what only it can answer,
@@ -42,46 +42,55 @@ export class LeaderProxy implements AsyncDisposable {
 
   wrap<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>): RpcHandler<Req, Res> {
     const policy = policyOf(method.path)
-    return (requests, context) => {
+    const admitted = (context: RpcContext): RpcContext => {
       const caller = effectiveContext(context, this.#options.local)
       authorize(caller, policy, { clusterId: this.#options.local.clusterId, isRemoved: this.#options.isRemoved })
-      return policy.answeredBy === 'here' ? handler(requests, caller) : this.#answer({ method, handler, policy }, requests, caller)
+      return caller
+    }
+    const { unary } = handler
+    if (unary !== undefined) {
+      return unaryHandler(async (request, context) => {
+        const caller = admitted(context)
+        return policy.answeredBy === 'here' ? unary(request, caller) : this.#answerUnary({ method, unary, policy }, request, caller)
+      })
+    }
+    return (requests, context) => {
+      const caller = admitted(context)
+      return policy.answeredBy === 'here' ? handler(requests, caller) : this.#answerStream({ method, handler, policy }, requests, caller)
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> { await this.#client?.[Symbol.asyncDispose]() }
 
-  async *#answer<Req, Res>(call: GuardedCall<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
-    if (call.method.kind !== 'unary') return yield* this.#answerStream(call, requests, caller)
-    for await (const request of requests) {
-      try {
-        yield await this.#answerUnary(call, request, caller)
-        return
-      } catch (error) {
-        if (!this.#mayAnswerStale(call.policy, caller, error)) throw error
-      }
-      return yield* call.handler(streamOf(request), staleCaller(caller, this.#options.gate.leaderlessMs))
-    }
-  }
-
-  async *#answerStream<Req, Res>(call: GuardedCall<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
+  async *#answerStream<Req, Res>({ method, handler, policy }: { readonly method: RpcMethod<Req, Res>; readonly handler: RpcHandler<Req, Res>; readonly policy: RpcPolicy }, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
     const { gate } = this.#options
     let leader: Leader
     try {
       leader = await gate.leader(caller.signal)
     } catch (error) {
-      if (!this.#mayAnswerStale(call.policy, caller, error)) throw error
-      return yield* call.handler(requests, staleCaller(caller, gate.leaderlessMs))
+      if (!this.#mayAnswerStale(policy, caller, error)) throw error
+      return yield* handler(requests, staleCaller(caller, gate.leaderlessMs))
     }
-    yield* this.#answerBy(leader, call, requests, caller)
+    if (leader.kind === 'self') return yield* handler(requests, caller)
+    yield* (await this.#clientOf(leader.address, caller)).stream(method, requests, this.#forwarding(caller))
   }
 
-  async #answerUnary<Req, Res>(call: GuardedCall<Req, Res>, request: Req, caller: RpcContext): Promise<Res> {
+  async #answerUnary<Req, Res>(call: UnaryCall<Req, Res>, request: Req, caller: RpcContext): Promise<Res> {
+    try {
+      return await this.#askLeader(call, request, caller)
+    } catch (error) {
+      if (!this.#mayAnswerStale(call.policy, caller, error)) throw error
+    }
+    return call.unary(request, staleCaller(caller, this.#options.gate.leaderlessMs))
+  }
+
+  async #askLeader<Req, Res>({ method, unary }: UnaryCall<Req, Res>, request: Req, caller: RpcContext): Promise<Res> {
     const { gate } = this.#options
     let leader = await gate.leader(caller.signal)
     for (let tries = 1; ; tries++) {
       try {
-        return await only(this.#answerBy(leader, call, streamOf(request), caller), call.method)
+        if (leader.kind === 'self') return await unary(request, caller)
+        return await (await this.#clientOf(leader.address, caller)).unary(method, request, { ...this.#forwarding(caller), timeoutMs: FORWARD_TIMEOUT_MS })
       } catch (error) {
         if (isForwarded(caller) || tries === TRIES_MAX || !wasNotDone(error)) throw error
         leader = await gate.leaderAfter(leader, caller.signal)
@@ -93,11 +102,14 @@ export class LeaderProxy implements AsyncDisposable {
     return policy.withoutLeader === 'stale' && hasCode(error, 'no-leader') && !isForwarded(caller) && this.#options.hasState()
   }
 
-  async *#answerBy<Req, Res>(leader: Leader, { method, handler }: GuardedCall<Req, Res>, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
-    if (leader.kind === 'self') return yield* handler(requests, caller)
-    if (isForwarded(caller)) throw notLeader(leader.address)
-    const options = { signal: caller.signal, metadata: forwardingMetadata(caller, this.#options.localAddress), ...method.kind === 'unary' ? { timeoutMs: FORWARD_TIMEOUT_MS } : {} }
-    yield* (await this.#dial(leader.address)).stream(method, requests, options)
+  #forwarding(caller: RpcContext): RpcCallOptions {
+    return { signal: caller.signal, metadata: forwardingMetadata(caller, this.#options.localAddress) }
+  }
+
+  /** @throws ShoalError `not-leader` for a call that was forwarded already */
+  async #clientOf(address: string, caller: RpcContext): Promise<RpcClient> {
+    if (isForwarded(caller)) throw notLeader(address)
+    return this.#dial(address)
   }
 
   async #dial(address: string): Promise<RpcClient> {
@@ -107,11 +119,6 @@ export class LeaderProxy implements AsyncDisposable {
     await old?.[Symbol.asyncDispose]()
     return this.#client
   }
-}
-
-async function only<Req, Res>(answers: AsyncIterable<Res>, method: RpcMethod<Req, Res>): Promise<Res> {
-  for await (const answer of answers) return answer
-  throw new ShoalError('internal', 'unexpected-answer', `${method.path} was not answered`)
 }
 
 /** The leadership moved while we asked, perhaps because we asked for it (a leader that leaves hands over first), or the leader was gone already. */

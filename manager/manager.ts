@@ -100,7 +100,7 @@ export class Manager implements AsyncDisposable {
 
   /** Opens the state, listens, and takes part in the cluster: continues, founds, or joins it. @throws what ReplicatedStore.open, RaftNode.open and listen() throw */
   static async start(options: ManagerOptions): Promise<Manager> {
-    const store = await ReplicatedStore.open(options.kv)
+    const store = await ReplicatedStore.open(options.kv, () => options.clock.sleep(0))
     const { clusterId, nodeId, log, dialer, clock, random, logger, forceNewCluster } = options
     const raft = await RaftNode.open({
       clusterId, nodeId, addr: options.advertiseAddress, log, machine: store, dialer, clock, random, logger, ...forceNewCluster === undefined ? {} : { forceNewCluster },

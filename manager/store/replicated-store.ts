@@ -47,9 +47,13 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
     return new ReplicatedStore(StoreState.empty(), [], undefined)
   }
 
-  /** Loads what was applied before. @throws ShoalError `state-damaged` (internal) when the kept state is not whole */
-  static async open(kv: KvStore): Promise<ReplicatedStore> {
-    const { persister, state, requestIds } = await StatePersister.open(kv)
+  /**
+   * Loads what was applied before.
+   * @param pause awaited between pieces of long work, for the process to do other things
+   * @throws ShoalError `state-damaged` (internal) when the kept state is not whole
+   */
+  static async open(kv: KvStore, pause: () => Promise<void> = async () => {}): Promise<ReplicatedStore> {
+    const { persister, state, requestIds } = await StatePersister.open({ kv, pause })
     return new ReplicatedStore(state, requestIds, persister)
   }
 

@@ -7,6 +7,10 @@ import { StoreState } from './store-state.ts'
 
 /** Writes per batch while a whole generation is written or removed: bounds what one batch holds in memory. */
 const GENERATION_BATCH_WRITES = 1000
+/** Changes gathered before they are written: what is overwritten meanwhile is never written, and a restart reads as many from the log. */
+const GATHERED_MAX = 2048
+/** Objects encoded in one go: a longer turn of the process would hold up its heartbeats. */
+const ENCODED_PER_TURN = 128
 /** Request ids kept on disk; as many as the store remembers. */
 const REQUEST_IDS_MAX = 4096
 const CURRENT_KEY = 'current'
@@ -15,6 +19,8 @@ const NOTE_KEY = 'note'
 /** What CURRENT_KEY holds: which generation of keys is in force, up to where it is applied, and a digest to notice missing objects. */
 interface Current { readonly generation: number; readonly index: number; readonly count: number; readonly digest: number }
 
+/** @param pause awaited between pieces of long work, for the process to do other things */
+export interface PersisterContext { readonly kv: KvStore; readonly pause: () => Promise<void> }
 export interface OpenedState { readonly persister: StatePersister; readonly state: StoreState; readonly requestIds: readonly string[] }
 
 /**
@@ -23,24 +29,28 @@ export interface OpenedState { readonly persister: StatePersister; readonly stat
  */
 export class StatePersister implements AsyncDisposable {
   readonly #kv: KvStore
+  readonly #pause: () => Promise<void>
   #current: Current
   #note: Uint8Array | undefined
   #requestKeys: string[]
-  readonly #dirty = new Map<string, Uint8Array | KindedObject | undefined>()
+  #dirty = new Map<string, Uint8Array | KindedObject | undefined>()
   /** The write under way: batches go out one after the other, or an older index could overwrite a newer. */
   #lane: Promise<unknown> = Promise.resolve()
   #isWriteQueued = false
+  #isClosing = false
   #background: Promise<void> = Promise.resolve()
   #failure: ShoalError | undefined
 
-  private constructor(kv: KvStore, current: Current, note: Uint8Array | undefined, requestKeys: string[]) {
+  private constructor({ kv, pause }: PersisterContext, current: Current, note: Uint8Array | undefined, requestKeys: string[]) {
     this.#kv = kv
+    this.#pause = pause
     this.#current = current
     this.#note = note
     this.#requestKeys = requestKeys
   }
 
-  static async open(kv: KvStore): Promise<OpenedState> {
+  static async open(context: PersisterContext): Promise<OpenedState> {
+    const { kv } = context
     const current = await readCurrent(kv)
     await removeOtherGenerations(kv, current.generation)
     const { state, count, digest } = await readObjects(kv, current)
@@ -51,13 +61,13 @@ export class StatePersister implements AsyncDisposable {
     const requests: (readonly [string, string])[] = []
     const prefix = requestPrefix(current.generation)
     for await (const [key, value] of kv.range(prefix, after(prefix))) requests.push([key, new TextDecoder().decode(value)])
-    const persister = new StatePersister(kv, current, await kv.get(NOTE_KEY), requests.map(([key]) => key))
+    const persister = new StatePersister(context, current, await kv.get(NOTE_KEY), requests.map(([key]) => key))
     return { persister, state, requestIds: requests.map(([, id]) => id) }
   }
 
   get note(): Uint8Array | undefined { return this.#note }
 
-  /** Takes over what entry `index` changed. Returns at once; written soon. */
+  /** Takes over what entry `index` changed. Returns at once; written when enough has gathered, and at the end. */
   add(index: number, changes: readonly StoreChange[], requestId: string): void {
     let { count, digest } = this.#current
     for (const { kind, action, object, old } of changes) {
@@ -68,13 +78,13 @@ export class StatePersister implements AsyncDisposable {
     }
     if (requestId !== '') this.#addRequest(index, requestId)
     this.#current = { ...this.#current, index, count, digest: digest >>> 0 }
-    this.#start()
+    if (this.#dirty.size >= GATHERED_MAX) this.#start()
   }
 
   /** Everything up to `index` durable. @returns index @throws ShoalError `state-write-failed` */
   async flush(index: number): Promise<number> {
     this.#current = { ...this.#current, index }
-    await this.#inLane(() => this.#kv.batch([...this.#takeDirty(), currentWrite(this.#current)]))
+    await this.#inLane(() => this.#writeDirty({ durable: true }))
     return index
   }
 
@@ -95,6 +105,9 @@ export class StatePersister implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosing = true
+    await this.#background
+    if (this.#dirty.size > 0) this.#start()
     await this.#background
     await this.#lane
   }
@@ -116,7 +129,7 @@ export class StatePersister implements AsyncDisposable {
     try {
       await this.#inLane(() => {
         this.#isWriteQueued = false
-        return this.#kv.batch([...this.#takeDirty(), currentWrite(this.#current)], { durable: false })
+        return this.#writeDirty({ durable: false })
       })
     } catch (error) {
       // Kept in #failure: flush() reports it, and the raft log keeps what was not written.
@@ -124,13 +137,18 @@ export class StatePersister implements AsyncDisposable {
     }
   }
 
-  #takeDirty(): KvWrite[] {
-    const writes = [...this.#dirty].map(([key, value]): KvWrite => {
-      if (value === undefined) return { kind: 'delete', key }
-      return { kind: 'put', key, value: value instanceof Uint8Array ? value : encodeObject(value) }
-    })
-    this.#dirty.clear()
-    return writes
+  /** One batch of all that changed up to now; what changes meanwhile comes with the next. */
+  async #writeDirty(options: { readonly durable: boolean }): Promise<void> {
+    const dirty = this.#dirty
+    const current = this.#current
+    this.#dirty = new Map()
+    const writes: KvWrite[] = []
+    for (const [key, value] of dirty) {
+      if (value === undefined) writes.push({ kind: 'delete', key })
+      else writes.push({ kind: 'put', key, value: value instanceof Uint8Array ? value : encodeObject(value) })
+      if (writes.length % ENCODED_PER_TURN === 0 && !this.#isClosing) await this.#pause()
+    }
+    await this.#kv.batch([...writes, currentWrite(current)], options)
   }
 
   async #writeGeneration(generation: number, state: StoreState): Promise<void> {
@@ -207,7 +225,8 @@ function summaryOf(state: StoreState): { count: number; digest: number } {
 /** FNV-1a of kind, id and version. Combined by exclusive or, so it can be kept up change by change. */
 function digestOf({ kind, object }: KindedObject): number {
   let hash = 0x811c9dc5
-  for (const character of `${kind}/${object.id}/${versionOf(object)}`) hash = Math.imul(hash ^ (character.codePointAt(0) as number), 0x01000193)
+  const text = `${kind}/${object.id}/${versionOf(object)}`
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
   return hash >>> 0
 }
 

@@ -2,14 +2,13 @@
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
   signal.throwIfAborted()
-  let onAbort = (): void => {}
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error)
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error)
+    const settled = <V>(settle: (value: V) => void) => (value: V): void => {
+      signal.removeEventListener('abort', onAbort)
+      settle(value)
+    }
     signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(settled(resolve), settled<unknown>(reject))
   })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }

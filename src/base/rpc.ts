@@ -39,7 +39,11 @@ export interface RpcContext {
 }
 
 /** A handler gets requests as an AsyncIterable and answers with one: unary methods use exactly one value each way. Throw ShoalError to fail the call. */
-export type RpcHandler<Req, Res> = (requests: AsyncIterable<Req>, context: RpcContext) => AsyncIterable<Res>
+export interface RpcHandler<Req, Res> {
+  (requests: AsyncIterable<Req>, context: RpcContext): AsyncIterable<Res>
+  /** The same for one request, if the method is unary: what a server calls when it can, since streams for one value cost more than most calls. */
+  readonly unary?: (request: Req, context: RpcContext) => Promise<Res>
+}
 
 export interface RpcServer extends AsyncDisposable {
   /** Registers before listen(). Twice the same path is an error. */
@@ -76,12 +80,13 @@ export function addressOf(caller: RpcContext, localAddress: string): string {
 
 /** Adapts a plain async function to a handler of a unary method. */
 export function unaryHandler<Req, Res>(call: (request: Req, context: RpcContext) => Promise<Res>): RpcHandler<Req, Res> {
-  return async function* (requests, context) {
+  async function* handle(requests: AsyncIterable<Req>, context: RpcContext): AsyncGenerator<Res, void, undefined> {
     for await (const request of requests) {
       yield await call(request, context)
       return
     }
   }
+  return Object.assign(handle, { unary: call })
 }
 
 /** One value as a stream. */

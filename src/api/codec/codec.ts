@@ -15,6 +15,10 @@ export type Draft<T> = T extends Uint8Array | string | number | boolean ? T
 type Convert = (value: unknown) => unknown
 interface Compiled { readonly type: protobuf.Type; readonly toDomain: (message: Record<string, unknown>) => Record<string, unknown> }
 
+// Numbers of 64 bits are numbers here (below 2^53, as the domain's are); objects for them cost more than the rest of a message.
+Object.assign(protobuf.util, { Long: undefined })
+protobuf.configure()
+
 const ROOT = protobuf.Root.fromJSON(SCHEMA as protobuf.INamespace)
 const COMPILED = new Map<string, Compiled>()
 
@@ -80,6 +84,6 @@ function scalarConverter(field: protobuf.Field): Convert {
   if (resolved instanceof protobuf.Enum) return value => resolved.valuesById[value as number] ?? value
   if (/64$/.test(field.type)) return value => (typeof value === 'number' ? value : Number(String(value)))
   // A copy: a slice of the network buffer would keep the whole buffer alive, and Buffer compares unlike Uint8Array.
-  if (field.type === 'bytes') return value => Uint8Array.from(value as Iterable<number>)
+  if (field.type === 'bytes') return value => (value instanceof Uint8Array ? new Uint8Array(value) : Uint8Array.from(value as Iterable<number>))
   return value => value
 }

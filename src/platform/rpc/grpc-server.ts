@@ -1,4 +1,4 @@
-import { Server, ServerCredentials, type ConnectionInjector, type ServerDuplexStream } from '@grpc/grpc-js'
+import { Server, ServerCredentials, type ConnectionInjector, type sendUnaryData, type ServerDuplexStream, type ServerUnaryCall } from '@grpc/grpc-js'
 import { rm } from 'node:fs/promises'
 import net from 'node:net'
 import tls from 'node:tls'
@@ -105,12 +105,36 @@ export class GrpcServer implements RpcServer {
   }
 
   #register(grpc: Server, registration: Registration, isLocal: boolean): void {
-    // Every kind is served as bidi: they do not differ on the wire.
     const identity = (bytes: Buffer): Buffer => bytes
-    grpc.register<Buffer, Buffer>(`/${registration.method.path}`, (call: unknown) => {
+    const { method, handler: { unary } } = registration
+    if (unary !== undefined) {
+      const answer = (call: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>): void => {
+        const running = this.#answer(call, respond, { method, unary }, isLocal).finally(() => this.#running.delete(running))
+        this.#running.add(running)
+      }
+      grpc.register<Buffer, Buffer>(`/${method.path}`, answer, identity, identity, 'unary')
+      return
+    }
+    // Every other kind is served as bidi: they do not differ on the wire.
+    grpc.register<Buffer, Buffer>(`/${method.path}`, (call: unknown) => {
       const running = this.#serve(call as Call, registration, isLocal).finally(() => this.#running.delete(running))
       this.#running.add(running)
     }, identity, identity, 'bidi')
+  }
+
+  async #answer(call: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>, { method, unary }: { readonly method: RpcMethod<unknown, unknown>; readonly unary: NonNullable<RpcHandler<unknown, unknown>['unary']> }, isLocal: boolean): Promise<void> {
+    const abort = new AbortController()
+    let isAnswered = false
+    // Also told when an answered call is put away.
+    call.once('cancelled', () => { if (!isAnswered) abort.abort(this.#gone) })
+    try {
+      const bytes = method.encodeResponse(await unary(method.decodeRequest(call.request), contextOf(call, isLocal, abort.signal)))
+      isAnswered = true
+      respond(null, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    } catch (error) {
+      if (!(error instanceof ShoalError) && !abort.signal.aborted) this.#logger.error('handler failed', { method: method.path, err: error })
+      if (!call.cancelled) respond(statusOfError(error))
+    }
   }
 
   async #serve(call: Call, { method, handler }: Registration, isLocal: boolean): Promise<void> {
@@ -146,7 +170,7 @@ async function* encoded(values: AsyncIterable<unknown>, method: RpcMethod<unknow
   for await (const value of values) yield method.encodeResponse(value)
 }
 
-function contextOf(call: Call, isLocal: boolean, signal: AbortSignal): RpcContext {
+function contextOf(call: Pick<Call, 'metadata' | 'getAuthContext' | 'getPeer'>, isLocal: boolean, signal: AbortSignal): RpcContext {
   const metadata: Record<string, string> = {}
   for (const [key, value] of Object.entries(call.metadata.getMap())) if (typeof value === 'string') metadata[key] = value
   const subject = call.getAuthContext()?.sslPeerCertificate?.subject as unknown as Record<string, string> | undefined

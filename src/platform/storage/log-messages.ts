@@ -5,9 +5,9 @@ import type { ReadPosition, SegmentLogOptions } from './segment-log.ts'
 /** What a log's thread is started with. */
 export interface LogThreadData { readonly path: string; readonly options: SegmentLogOptions }
 
-/** A request to the log's thread; each is answered once, in order. */
+/** A request to the log's thread; each is answered once, in order. `packed`: see packRecords(). */
 export type LogRequest = { readonly id: number } & (
-  | { readonly kind: 'append'; readonly records: readonly Uint8Array[] }
+  | { readonly kind: 'append'; readonly packed: ArrayBuffer }
   | { readonly kind: 'rewrite'; readonly records: readonly Uint8Array[] }
   | { readonly kind: 'drop'; readonly before: number }
   | { readonly kind: 'read'; readonly position: ReadPosition | undefined }

@@ -3,6 +3,7 @@ import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from '
 import { assertNever, messageOf, ShoalError } from '../../base/errors.ts'
 import { NodeLogDisk } from './log-disk.ts'
 import type { LogAnswer, LogFailure, LogRequest, LogThreadData } from './log-messages.ts'
+import { unpackRecords } from './packed-records.ts'
 import { SegmentLog } from './segment-log.ts'
 
 /** Bytes after which a flush takes no more appends along: bounds the wait of the first. */
@@ -21,7 +22,7 @@ function serve(port: MessagePort, log: SegmentLog): void {
   }
   const append = (batch: readonly Append[]): void => {
     try {
-      const segment = log.append(batch.flatMap(({ records }) => records))
+      const segment = log.append(batch.flatMap(({ packed }) => unpackRecords(packed)))
       for (const { id } of batch) answer(id, { segment })
     } catch (error) {
       // One record that does not fit must not fail its neighbours.
@@ -45,7 +46,7 @@ function serve(port: MessagePort, log: SegmentLog): void {
       let bytes = 0
       for (; request?.kind === 'append' && bytes < FLUSH_BYTES_MAX; request = next(port)) {
         batch.push(request as Append)
-        bytes += request.records.reduce((sum, record) => sum + record.length, 0)
+        bytes += request.packed.byteLength
       }
       if (batch.length > 0) append(batch)
       if (request !== undefined && request.kind !== 'append') {

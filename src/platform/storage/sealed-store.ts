@@ -1,7 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ShoalError } from '../../base/errors.ts'
 import type { KvStore, KvWrite } from '../../base/storage.ts'
 import { seal, unseal, type LogKey } from './log-seal.ts'
 import { KEY_ID_BYTES } from './segment-format.ts'
+
+/** Values sealed in one go: a longer turn of the process would hold up its heartbeats. */
+const SEALED_PER_TURN = 128
 
 /** A KvStore whose values are sealed, each for its key: the id of the sealing key, then what seal() makes. Keys stay readable. */
 export class SealedStore implements KvStore {
@@ -20,7 +24,12 @@ export class SealedStore implements KvStore {
   }
 
   async batch(writes: readonly KvWrite[], options?: { readonly durable?: boolean }): Promise<void> {
-    await this.#store.batch(writes.map(write => write.kind === 'delete' ? write : { ...write, value: this.#sealed(write.key, write.value) }), options)
+    const sealed: KvWrite[] = []
+    for (const write of writes) {
+      sealed.push(write.kind === 'delete' ? write : { ...write, value: this.#sealed(write.key, write.value) })
+      if (sealed.length % SEALED_PER_TURN === 0) await nextTurn()
+    }
+    await this.#store.batch(sealed, options)
   }
 
   async *range(from: string, to: string): AsyncGenerator<readonly [key: string, value: Uint8Array], void, undefined> {

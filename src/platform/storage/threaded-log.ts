@@ -3,6 +3,7 @@ import { messageOf, ShoalError } from '../../base/errors.ts'
 import type { AppendLog } from '../../base/storage.ts'
 import type { LogAnswer, LogRequest, LogThreadData } from './log-messages.ts'
 import type { LogKey } from './log-seal.ts'
+import { packRecords } from './packed-records.ts'
 import type { ReadPosition, SegmentLogOptions } from './segment-log.ts'
 
 /** The thread holds little more than what is being written; a small heap keeps it from growing beside the process's own. */
@@ -57,7 +58,11 @@ export class ThreadedLog implements AppendLog {
     }
   }
 
-  async append(records: readonly Uint8Array[]): Promise<number> { return (await this.#ask({ kind: 'append', records })).segment ?? 0 }
+  async append(records: readonly Uint8Array[]): Promise<number> {
+    const packed = packRecords(records)
+    return (await this.#ask({ kind: 'append', packed }, [packed])).segment ?? 0
+  }
+
   async rewrite(records: readonly Uint8Array[]): Promise<number> { return (await this.#ask({ kind: 'rewrite', records })).segment ?? 0 }
   async drop(before: number): Promise<void> { await this.#ask({ kind: 'drop', before }) }
   /** As SegmentLog.useKeys. */
@@ -74,11 +79,11 @@ export class ThreadedLog implements AppendLog {
     await this.#worker.terminate()
   }
 
-  async #ask(body: Body<LogRequest>): Promise<LogAnswer> {
+  async #ask(body: Body<LogRequest>, transferred: readonly ArrayBuffer[] = []): Promise<LogAnswer> {
     if (this.#failure !== undefined) throw this.#failure
     const id = this.#nextId++
     const answered = this.#answerTo(id)
-    this.#worker.postMessage({ id, ...body })
+    this.#worker.postMessage({ id, ...body }, [...transferred])
     return answered
   }
 

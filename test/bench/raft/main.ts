@@ -1,0 +1,28 @@
+/** `npm run bench:raft -- [--only puts,join,steady] [--nodes 1,3] [--clients 1,64] [--rounds 3] [--seconds 5] [--folder /var/tmp] [--profile FOLDER]`: consensus beside etcd, in turn, on this machine. */
+import { parseArgs } from 'node:util'
+import { comparePuts, type Figures, type PutLine } from './puts.ts'
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: 'puts' }, nodes: { type: 'string', default: '1,3' }, clients: { type: 'string', default: '1,64' }, rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '5' }, folder: { type: 'string', default: '/var/tmp' }, profile: { type: 'string' },
+  },
+})
+const numbers = (text: string): readonly number[] => text.split(',').map(Number)
+
+const METHOD = `Method: 256-byte values over 1,024 keys, closed loop (a client sends its next put when the last is answered), all clients of a side over one connection to its leader,
+from one process of Node with a bare HTTP/2 caller that both sides share. Both clusters are up, one works at a time, in turn; after a first run of both with 64 clients, and 1 s before each measurement, the median of the rounds counts.
+etcd: Debian's etcd-server, defaults, plain HTTP, KV/Put. shoal: manager processes as the daemon starts them, mutual TLS between them, log and state sealed; a put is Control/Update
+of a config's label over the leader's Unix socket (the daemon's own way): checked, versioned, committed by a majority's disks, applied, and answered with the whole object.`
+
+function format({ nodes, clients, shoal, etcd }: PutLine): string {
+  const side = ({ rate, p50, p99 }: Figures): string => `${rate.toFixed(0).padStart(8)}${p50.toFixed(2).padStart(9)}${p99.toFixed(1).padStart(8)}`
+  return `${String(nodes).padStart(5)}${String(clients).padStart(8)}  |${side(shoal)}  |${side(etcd)}  |${(shoal.rate / etcd.rate).toFixed(2).padStart(6)}${(shoal.p50 / etcd.p50).toFixed(2).padStart(6)}${(shoal.p99 / etcd.p99).toFixed(2).padStart(6)}`
+}
+
+const chosen = values.only.split(',')
+if (chosen.includes('puts')) {
+  const lines = await comparePuts({ nodes: numbers(values.nodes), clients: numbers(values.clients), rounds: Number(values.rounds), measureMs: Number(values.seconds) * 1000, folder: values.folder, profile: values.profile })
+  const head = `nodes clients  |${'shoal/s'.padStart(8)}${'p50 ms'.padStart(9)}${'p99'.padStart(8)}  |${'etcd/s'.padStart(8)}${'p50 ms'.padStart(9)}${'p99'.padStart(8)}  |  rate   p50   p99`
+  process.stdout.write(`${METHOD}\n\n${head}\n${lines.map(format).join('\n')}\n`)
+}

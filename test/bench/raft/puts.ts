@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { quantile } from '../measure.ts'
+import { Etcd } from './etcd.ts'
+import { ManagerCluster } from './managers.ts'
+import type { Subject, Writer } from './subject.ts'
+
+const KEYS = 1024
+const VALUE = 'v'.repeat(256)
+const WARM_UP_MS = 1_000
+/** Before the first measurement: servers run for months, so their compilers are done. */
+const FIRST_WARM_UP_MS = 4_000
+const FIRST_CLIENTS = 64
+
+/** What one subject did with so many clients. */
+export interface Figures { readonly rate: number; readonly p50: number; readonly p99: number }
+
+export interface PutLine { readonly nodes: number; readonly clients: number; readonly shoal: Figures; readonly etcd: Figures }
+
+export interface PutOptions { readonly nodes: readonly number[]; readonly clients: readonly number[]; readonly rounds: number; readonly measureMs: number; readonly folder: string; readonly profile: string | undefined }
+
+/** Both clusters are up, one works at a time, in turn; of the rounds the median of each figure counts. */
+export async function comparePuts({ nodes, clients, rounds, measureMs, folder, profile }: PutOptions): Promise<readonly PutLine[]> {
+  const lines: PutLine[] = []
+  for (const count of nodes) {
+    const work = mkdtempSync(join(folder, 'shoal-bench-raft-'))
+    try {
+      await using etcd = await Etcd.start(work, count)
+      await using shoal = await ManagerCluster.start(work, count, profile === undefined ? {} : { nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${profile}`] })
+      const subjects: readonly Subject[] = [etcd, shoal]
+      const writers = await Promise.all(subjects.map(subject => subject.writer(KEYS)))
+      for (const writer of writers) await load(writer, FIRST_CLIENTS, FIRST_WARM_UP_MS)
+      for (const width of clients) {
+        const figures: Record<string, Figures[]> = { etcd: [], shoal: [] }
+        for (let round = 0; round < rounds; round++) {
+          for (const [i, subject] of subjects.entries()) {
+            await load(writers[i] as Writer, width, WARM_UP_MS)
+            figures[subject.name]?.push(await load(writers[i] as Writer, width, measureMs))
+          }
+        }
+        lines.push({ nodes: count, clients: width, shoal: medians(figures.shoal ?? []), etcd: medians(figures.etcd ?? []) })
+      }
+      for (const writer of writers) writer[Symbol.dispose]()
+    } finally {
+      rmSync(work, { recursive: true, force: true })
+    }
+  }
+  return lines
+}
+
+/** So many clients, each with keys of its own, each putting again as soon as it was answered. */
+export async function load(writer: Writer, clients: number, durationMs: number): Promise<Figures> {
+  const latencies: number[] = []
+  const beganMs = performance.now()
+  const endMs = beganMs + durationMs
+  const client = async (number: number): Promise<void> => {
+    for (let key = number; performance.now() < endMs; key = (key + clients) % KEYS) {
+      const atMs = performance.now()
+      await writer.put(key, VALUE)
+      latencies.push(performance.now() - atMs)
+    }
+  }
+  await Promise.all(Array.from({ length: clients }, (_, number) => client(number)))
+  return { rate: latencies.length / (performance.now() - beganMs) * 1000, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
+}
+
+function medians(figures: readonly Figures[]): Figures {
+  const median = (of: (each: Figures) => number): number => quantile(figures.map(of), 0.5)
+  return { rate: median(each => each.rate), p50: median(each => each.p50), p99: median(each => each.p99) }
+}
