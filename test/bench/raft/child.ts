@@ -8,8 +8,10 @@ const STOP_TIMEOUT_MS = 5_000
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess
 
-  constructor(command: string, args: readonly string[]) {
-    this.#process = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+  /** @param input what it reads */
+  constructor(command: string, args: readonly string[], input = '') {
+    this.#process = spawn(command, args, { stdio: ['pipe', 'ignore', 'inherit'] })
+    this.#process.stdin?.end(input)
   }
 
   get pid(): number { return this.#process.pid ?? 0 }

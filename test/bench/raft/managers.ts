@@ -7,7 +7,7 @@ import type { ManagerStatusResponse } from '../../../src/api/swarm/control.ts'
 import { defaultClusterSpec } from '../../../src/api/swarm/default-cluster-spec.ts'
 import type { Config } from '../../../src/api/swarm/objects.ts'
 import { createJoinToken } from '../../../src/ca/join-token.ts'
-import type { ManagerConfig } from '../../../src/daemon/manager-config.ts'
+import type { ManagerConfig, ManagerOrders } from '../../../src/daemon/manager-config.ts'
 import { CertificateFiles } from '../../../src/platform/certificates/certificate-files.ts'
 import { CryptoRandom } from '../../../src/platform/clock/crypto-random.ts'
 import { createInsecureDialer } from '../../../src/platform/rpc/grpc-dialer.ts'
@@ -53,7 +53,7 @@ export class ManagerCluster implements Subject {
   /** Founds the cluster or joins it, and waits until the new manager is a voter. @returns its number */
   async add(): Promise<number> {
     const i = this.#children.length
-    this.#children.push(new Child(process.execPath, ['--no-warnings', ...this.#nodeArgs, fileURLToPath(new URL('../../../src/daemon/manager-main.js', import.meta.url)), await this.#configure(i)]))
+    this.#children.push(new Child(process.execPath, ['--no-warnings', ...this.#nodeArgs, fileURLToPath(new URL('../../../src/daemon/manager-main.js', import.meta.url)), await this.#configure(i)], JSON.stringify(this.#orders(i))))
     await until(`manager ${i} is a voter`, START_TIMEOUT_MS, async () => {
       await using client = this.#dialer.dial(this.#socket(i))
       const { members, selfId } = await client.unary(RAFT_MEMBERSHIP_RPC.members, {})
@@ -107,19 +107,24 @@ export class ManagerCluster implements Subject {
     const address = `127.0.0.1:${FIRST_PORT + i}`
     const config: ManagerConfig = {
       nodeId, clusterId: CLUSTER_ID, listenAddress: address, advertiseAddress: address, socketPath: this.#socket(i).slice('unix:'.length), certificateFolder, stateFolder, logLevel: 'error',
-      ...(i === 0 ? { bootstrap: this.#bootstrap() } : { joinAddress: `127.0.0.1:${FIRST_PORT}` }),
+      ...(i === 0 ? {} : { joinAddress: `127.0.0.1:${FIRST_PORT}` }),
     }
     const path = join(this.#folder, `manager${i}.json`)
     writeFileSync(path, JSON.stringify(config))
     return path
   }
 
-  #bootstrap(): NonNullable<ManagerConfig['bootstrap']> {
+  #orders(i: number): ManagerOrders {
+    const ring = { keys: [], isSealing: false }
+    if (i > 0) return { ring }
     const { root } = this.#trust
     const token = (): string => createJoinToken(root.certPem, new CryptoRandom())
     return {
-      rootCertPem: root.certPem, rootKeyPem: root.keyPem, workerToken: token(), managerToken: token(), addressPool: [], subnetSize: 0, dataPathPort: 0,
-      spec: defaultClusterSpec(), availability: 'active',
+      ring,
+      bootstrap: {
+        rootCertPem: root.certPem, rootKeyPem: root.keyPem, workerToken: token(), managerToken: token(), addressPool: [], subnetSize: 0, dataPathPort: 0,
+        spec: defaultClusterSpec(), availability: 'active', unlockKey: '',
+      },
     }
   }
 }
