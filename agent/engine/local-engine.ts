@@ -5,6 +5,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import type { Random } from '../../src/base/random.ts'
 import { TaskGroup } from '../../src/base/task-group.ts'
+import type { IdMapping } from '../kernel/id-mapping.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { LocalBuilder } from './build/local-builder.ts'
 import { createConnectableContainers } from './container/connectable-containers.ts'
@@ -25,6 +26,8 @@ import { LocalExecs } from './container/local-execs.ts'
 import { restoreContainers } from './container/restore.ts'
 import type { Containers, Engine, Images, Networks } from './engine.ts'
 import { EventLog } from './event-log.ts'
+import { makeDirectory } from './durable-file.ts'
+import { closeMappedFolders, MappedFolders, type MappedFoldersOptions } from './files/mapped-folders.ts'
 import { ImageStore, type StoredImage } from './image/image-store.ts'
 import { LayerStore } from './image/layer-store.ts'
 import type { ImageUse } from './image/image-json.ts'
@@ -76,6 +79,8 @@ export interface LocalEngineOptions {
   readonly names?: NameLookup
   /** Where volume plugins are looked for. Default: Docker's own places. */
   readonly pluginFolders?: PluginFolders
+  /** Containers have user namespaces of this mapping, but for those that ask for the host's. */
+  readonly idMapping?: IdMapping | undefined
   /** "amd64", "arm64". Default: this machine's. */
   readonly architecture?: string
 }
@@ -98,6 +103,8 @@ export interface LocalEngine extends Engine {
   /** What --runtime takes. */
   readonly runtimeNames: readonly string[]
   readonly storageDriver: string
+  /** That of containers, unless they ask for the host's. */
+  readonly idMapping: IdMapping | undefined
   /** Names of the volume drivers in use. */
   readonly volumeDrivers: () => readonly string[]
   readonly eventLog: EventLog
@@ -127,6 +134,9 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const subpaths = new SubpathMounts(join(options.execRoot, 'subpaths'), kernel.mounts)
   const downloads = new LayerDownloads(join(dataRoot, 'downloads'), clock)
   await Promise.all([images.open(), downloads.open(), table.open(), volumes.open(), subpaths.open()])
+  const idmapRoot = join(options.execRoot, 'idmap')
+  await closeMappedFolders(idmapRoot, kernel.mounts)
+  const mapped = options.idMapping === undefined ? undefined : await openMappedFolders(options.idMapping, { root: idmapRoot, dataRoot, mounts: kernel.mounts })
   const registries = new Registries({ config: options.registries ?? (() => DEFAULT_REGISTRY_CONFIG), lookup: options.names ?? new NameLookup(), clock })
 
   const connectable = createConnectableContainers(table)
@@ -134,7 +144,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
   const networking = await options.networks?.({ events, connectable: () => connectable }) ?? { containers: none, networks: none }
   const logs = new ContainerLogs({ table, launcher, kernel, clock, logger, tasks })
   const runner = new ContainerRunner({
-    table, logs, images, volumes, subpaths, snapshotter, launcher, networks: networking.containers, kernel, events, clock, logger, cgroupParent: options.cgroupParent, architecture, monitorPath: options.monitorPath,
+    table, logs, images, volumes, subpaths, snapshotter, launcher, networks: networking.containers, kernel, events, clock, logger, cgroupParent: options.cgroupParent, architecture, monitorPath: options.monitorPath, mapped,
   })
   const publish = (container: Container, action: string, more: Readonly<Record<string, string>> = {}): void => runner.publish(container, action, more)
   const execs = new LocalExecs({ table, launcher, kernel, random, tasks, publish })
@@ -146,9 +156,9 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
     if (images.find(imageId) === undefined) tasks.run('drop layers', async () => { await images.dropLayers(diffIds) })
   } })
   const runtimeNames = [runtimes.standard.name, ...[...runtimes.byName.keys()].filter(name => name !== runtimes.standard.name)]
-  const facts = readHostFacts(kernel, runtimeNames)
+  const facts = readHostFacts(kernel, runtimeNames, mapped !== undefined)
   const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname(), defaultLog: options.defaultLog ?? { driver: 'json-file', options: {} }, defaults: options.containerDefaults ?? NO_DEFAULTS })
-  const files = new ContainerFiles({ table, volumes, snapshotter, kernel, layersOf: container => runner.layers(container) })
+  const files = new ContainerFiles({ table, volumes, snapshotter, kernel, layersOf: container => runner.layers(container), mappedOf: container => runner.mapped(container.record) })
   const containers = new LocalContainers({ files, logs, table, images, snapshotter, launcher, networks: networking.containers, kernel, clock, lifecycle, creator, tasks })
   const graphDriver = (image: StoredImage): { readonly Name: string; readonly Data: Readonly<Record<string, string>> } => ({
     Name: snapshotter.driver, Data: { LowerDir: image.diffIds.slice(0, -1).reverse().map(diffId => images.layers.directory(diffId)).join(':'), UpperDir: image.diffIds.length === 0 ? '' : images.layers.directory(image.diffIds.at(-1) ?? '') },
@@ -158,9 +168,9 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
     pruneDownloads: () => downloads.prune(), registry: new RegistryImages({ store: images, downloads, registries, events, clock, platform: { os: 'linux', architecture } }),
     committing: (request, work, name) => commitContainer({ table, files, lifecycle }, request, work, name),
   })
-  const builder: LocalBuilder = new LocalBuilder({ containers, images: localImages, store: images, snapshotter, kernel, clock, random, architecture, root: join(dataRoot, 'build') })
+  const builder: LocalBuilder = new LocalBuilder({ containers, images: localImages, store: images, snapshotter, kernel, clock, random, architecture, root: join(dataRoot, 'build'), mapped })
   return {
-    runtime: runtimes.standard, runtimeNames, storageDriver: snapshotter.driver, volumeDrivers: () => volumes.driverNames(), eventLog: events, imageStore: images,
+    runtime: runtimes.standard, runtimeNames, storageDriver: snapshotter.driver, idMapping: mapped?.ids, volumeDrivers: () => volumes.driverNames(), eventLog: events, imageStore: images,
     containers, execs, volumes, events, networks: networking.networks,
     images: localImages, builder,
     restore: async () => {
@@ -173,8 +183,16 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
       lifecycle.stopWatching()
       execs.stopWatching()
       await tasks[Symbol.asyncDispose]()
+      await mapped?.[Symbol.asyncDispose]()
     },
   }
+}
+
+/** All that containers see of the data root. */
+async function openMappedFolders(ids: IdMapping, options: Omit<MappedFoldersOptions, 'folders'>): Promise<MappedFolders> {
+  const folders = ['layers', 'snapshots', 'volumes', 'containers', 'build']
+  for (const folder of folders) await makeDirectory(join(options.dataRoot, folder))
+  return await MappedFolders.open(ids, { ...options, folders })
 }
 
 /** A build needs the images of its stages as a container that runs needs its own. */

@@ -33,6 +33,7 @@ export class FakeMounts implements KernelMounts {
 
   overlay(mount: OverlayMount): void { this.#add(mount.target, `overlay:${mount.lower.join(':')}`) }
   bind(source: string, target: string): void { this.#add(target, `bind:${source}`) }
+  async bindMapped(source: string, target: string): Promise<void> { this.#add(target, `mapped:${source}`) }
   async mount(source: string, target: string, type: string, options: string): Promise<void> { this.#add(target, `${type}:${source}:${options}`) }
   restrictions(): readonly [] { return [] }
   async unmount(target: string): Promise<void> { this.table.delete(target) }
@@ -124,6 +125,7 @@ export class FakeProcesses implements KernelProcesses {
     return monitor.connect()
   }
 
+  userNamespaceOf(): undefined { return undefined }
   connectDatagram(): undefined { return undefined }
 
   kill(pid: number, signal: number): boolean {

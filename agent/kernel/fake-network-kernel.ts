@@ -26,6 +26,7 @@ export class FakeNetworkKernel implements NetworkKernel {
       if (this.#namespaces.has(path)) throw new ShoalError('already-exists', 'netns-exists', `a network namespace is bound to ${path} already`)
       this.#namespaces.set(path, new Map())
     },
+    createMapped: async (path: string): Promise<void> => { this.netns.create(path) },
     remove: (path: string): void => {
       for (const name of [...this.#namespaces.get(path)?.keys() ?? []]) this.#delete(path, name)
       this.#namespaces.delete(path)

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { IdMapping } from './id-mapping.ts'
 
 /** Everything the container side of the engine asks of Linux. Real: linux/linux-kernel.ts (koffi), twin: fake-kernel.ts. */
 export interface Kernel {
@@ -21,6 +22,8 @@ export interface KernelMounts {
   overlay(mount: OverlayMount): void
   /** @throws `mount-failed` */
   bind(source: string, target: string): void
+  /** Shows `source`, without what is mounted in it, at `target` with shifted owners: 0 on disk is seen as the host's id of root inside, and is written back as 0. @throws `mount-failed` where the kernel or the file system cannot (mount_setattr(2), MOUNT_ATTR_IDMAP) */
+  bindMapped(source: string, target: string, ids: IdMapping): Promise<void>
   /** A tmpfs, a remote file system, …: mount(2) with this type; `options` as mount(8)'s -o, flags and data alike. Off the event loop: a server may not answer. @throws `mount-failed` in Docker's words */
   mount(source: string, target: string, type: string, options: string): Promise<void>
   /** Detaches; not mounted is fine. Off the event loop: an overlay is synced first. @throws `unmount-failed` */
@@ -63,6 +66,8 @@ export interface DatagramSender {
   close(): void
 }
 
+export interface HeldPath { readonly path: string; close(): void }
+
 export interface RunResult { readonly code: number; readonly stdout: Buffer; readonly stderr: Buffer }
 
 export interface RunOptions {
@@ -89,6 +94,8 @@ export interface KernelProcesses {
   connect(path: string): Promise<Duplex>
   /** Connects to a Unix datagram socket, which Node cannot; undefined when nobody listens there. */
   connectDatagram(path: string): DatagramSender | undefined
+  /** The user namespace that a network namespace belongs to, as a path while it is held; undefined when that is our own. */
+  userNamespaceOf(netnsPath: string): HeldPath | undefined
   /** Signal 0 only asks. False when there is no such process. */
   kill(pid: number, signal: number): boolean
   /** When a process started, in clock ticks since boot: with the pid, names one process for ever. */

@@ -201,14 +201,34 @@ static void accept_console(void) {
     unlink("console");
 }
 
+/* /dev/null as a read-only mount shows it, which still takes what is written to it. Runtimes give the container's user its standard streams, and a
+ * container in a user namespace the host's own device: its owner and mode are not to be theirs (agent/DECISIONS.md D-491). */
+static int open_null(void) {
+    struct { uint64_t set, clear, propagation, userns; } restrict_to = { 1 | 2 | 8, 0, 0, 0 }; /* read-only, no set-uid, no programs: mount_setattr(2) */
+    int tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/dev/null", 1 | O_CLOEXEC);             /* OPEN_TREE_CLONE */
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", tree);
+    int fd = tree >= 0 && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &restrict_to, sizeof restrict_to) == 0 ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (tree >= 0) close(tree);
+    return fd >= 0 ? fd : open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+/* In a user namespace nobody could open again what belongs to the host's root. */
+static void give(int fd) {
+    if (options.owner_uid != 0 && fchown(fd, (uid_t)options.owner_uid, (gid_t)options.owner_gid) != 0) die("fchown");
+}
+
 /* A failing runtime's own words go to its log, which the daemon reads; its stdio is the container's. */
 static void launch(void) {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC), in[2] = { null, -1 }, out[2] = { null, -1 }, err[2] = { null, -1 };
+    int null = open_null(), in[2] = { null, -1 }, out[2] = { null, -1 }, err[2] = { null, -1 };
     if (null < 0) die("/dev/null");
     if (options.tty) listen_console();
     else {
         if (options.keep_stdin && pipe2(in, O_CLOEXEC) != 0) die("pipe");
         if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) die("pipe");
+        if (options.keep_stdin) give(in[0]);
+        give(out[1]);
+        give(err[1]);
         if (options.keep_stdin) { in_fd = in[1]; fcntl(in_fd, F_SETFL, O_NONBLOCK); }
         out_fd = out[0];
         err_fd = err[0];
@@ -351,13 +371,14 @@ static void finish(void) {
 
 static void parse(int argc, char **argv) {
     int opt;
-    while ((opt = getopt(argc, argv, "+d:l:m:n:o:u:ti1wa")) != -1) {
+    while ((opt = getopt(argc, argv, "+d:l:m:n:o:u:c:ti1wa")) != -1) {
         switch (opt) {
         case 'd': options.directory = optarg; break;
         case 'l': options.log_path = optarg; break;
         case 'm': options.log_bytes_max = atoll(optarg); break;
         case 'n': options.log_files_max = atoi(optarg); break;
         case 'o': options.oom_path = optarg; break;
+        case 'c': if (sscanf(optarg, "%ld:%ld", &options.owner_uid, &options.owner_gid) != 2) _exit(2); break;
         case 'u': options.hidden_mount = optarg; break;
         case 't': options.tty = true; break;
         case 'i': options.keep_stdin = true; break;
@@ -369,7 +390,7 @@ static void parse(int argc, char **argv) {
     }
     options.runtime = argv + optind;
     if (options.directory == NULL || argv[optind] == NULL) {
-        fprintf(stderr, "usage: shoal-monitor -d DIRECTORY [-l LOG -m BYTES -n FILES] [-o OOM-FILE] [-u HIDDEN-MOUNT] [-t] [-i] [-1] [-w | -a] -- RUNTIME ARGUMENT...\n");
+        fprintf(stderr, "usage: shoal-monitor -d DIRECTORY [-l LOG -m BYTES -n FILES] [-o OOM-FILE] [-u HIDDEN-MOUNT] [-c UID:GID] [-t] [-i] [-1] [-w | -a] -- RUNTIME ARGUMENT...\n");
         _exit(2);
     }
 }
@@ -427,6 +448,7 @@ int main(int argc, char **argv) {
     const char *name = strrchr(argv[0], '/');
     if (strcmp(name != NULL ? name + 1 : argv[0], "docker-init") == 0) return init_main(argc, argv);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) return printf("shoal-monitor %d\n", PROTOCOL) < 0;
+    if (argc >= 2 && strcmp(argv[1], "--namespaces") == 0) return namespaces_main(argc, argv);
     parse(argc, argv);
     prepare();
     if (!options.wait_for_go && !options.first_client) launch();

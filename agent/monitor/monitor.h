@@ -11,7 +11,7 @@ enum frame { F_STDIN = 0, F_STDOUT = 1, F_STDERR = 2, F_STDIN_CLOSE = 5, F_RESIZ
 /* What a client asks for in its attach frame. */
 enum want { W_STDOUT = 1, W_STDERR = 2, W_STDIN = 4, W_FOLLOW = 8 };
 
-#define PROTOCOL 2                  /* raised with every option or frame that a daemon may not find in an older monitor; agent/kernel/monitor-protocol.ts says the same */
+#define PROTOCOL 3                  /* raised with every option or frame that a daemon may not find in an older monitor; agent/kernel/monitor-protocol.ts says the same */
 
 #define HEADER_SIZE 8
 #define READ_SIZE 32768             /* one read of container output, so also the longest log record and output frame */
@@ -33,6 +33,7 @@ struct options {
     const char *directory, *log_path, *hidden_mount, *oom_path;
     long long log_bytes_max;
     int log_files_max;
+    long owner_uid, owner_gid;      /* who the container's standard streams belong to */
     bool tty, keep_stdin, stdin_once, wait_for_go, first_client;
     char **runtime;
 };
@@ -86,4 +87,7 @@ void die(const char *what);
 
 /* init.c: the same binary as a container's init process */
 int init_main(int argc, char **argv);
+
+/* namespaces.c: the same binary as a holder of namespaces */
+int namespaces_main(int argc, char **argv);
 #endif

@@ -34,6 +34,7 @@ import { createSwarmBackend } from './swarm-backend.ts'
 import { SwarmNode } from './swarm-node.ts'
 import { createSystemBackend } from './system-backend.ts'
 import { tlsInfoOf } from './tls-info.ts'
+import { idMapping, readHostText } from './user-namespaces.ts'
 import { VERSION } from './version.ts'
 
 /** Everything that runs on one host, but for its manager and its containers. Built and started in order, disposed in reverse. */
@@ -84,7 +85,7 @@ export class Daemon implements AsyncDisposable {
     }))
     const swarmBackend = createSwarmBackend(swarm)
     const system = createSystemBackend({
-      config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, runtimes: engine.runtimeNames, deviceFolders: CDI_FOLDERS, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: engine.volumeDrivers, containers: engine.containers, images: engine.images, login: engine.images.login,
+      config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, runtimes: engine.runtimeNames, hasUserNamespaces: engine.idMapping !== undefined, deviceFolders: CDI_FOLDERS, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: engine.volumeDrivers, containers: engine.containers, images: engine.images, login: engine.images.login,
       clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, tlsInfoOf(swarm.rootPem))),
     })
     const staleness = new Staleness()
@@ -129,6 +130,7 @@ async function createEngine(live: LiveConfig, logger: Logger, { kernel, clock, r
     monitorPath: fileURLToPath(new URL('../../../agent/monitor/shoal-monitor', import.meta.url)),
     defaultLog: { driver: config.logDriver, options: config.logOptions }, containerDefaults: containerDefaults(config), onHealthCheck,
     registries: () => registryConfig(live.current),
+    idMapping: await idMapping(config.usernsRemap, { processes: kernel.processes, read: readHostText }),
     ...(config.runtime === '' ? {} : { runtimes: [config.runtime as 'crun' | 'runc'] }),
     networks: async ({ events, connectable }) => {
       const networks = await createLocalNetworks({

@@ -2,6 +2,7 @@ import { cpus, hostname, machine, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Agent } from '../../agent/agent.ts'
 import type { Engine } from '../../agent/engine/engine.ts'
+import type { LocalEngine } from '../../agent/engine/local-engine.ts'
 import { pullImage } from '../../agent/exec/pull-image.ts'
 import { EngineExecutor } from '../../agent/exec/engine-executor.ts'
 import { nodeDescription } from '../../agent/exec/node-description.ts'
@@ -12,6 +13,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { KvStore } from '../base/storage.ts'
+import { toHost } from '../../agent/kernel/id-mapping.ts'
 import { MemoryFiles } from '../platform/files/memory-files.ts'
 import type { DaemonConfig } from './daemon-config.ts'
 import type { NodeAgent, NodeAgentOptions } from './swarm-node.ts'
@@ -22,7 +24,7 @@ const READY_POLL_MS = 20
 
 /** What a node agent is built of. */
 export interface NodeAgentParts {
-  readonly engine: Engine
+  readonly engine: Pick<LocalEngine, keyof Engine | 'idMapping'>
   readonly attachments: PlainAttachments
   readonly config: () => DaemonConfig
   /** Tasks and their statuses; owned by the caller. */
@@ -36,7 +38,7 @@ export interface NodeAgentParts {
 export async function createNodeAgent(parts: NodeAgentParts, options: NodeAgentOptions): Promise<NodeAgent> {
   const { engine, attachments, config, kv, clock, random, logger } = parts
   const executor = new EngineExecutor({
-    engine, attachments, clock, logger, pullImage: (request, signal) => pullImage(engine.images, request, signal), files: new MemoryFiles(join(config().execRoot, 'task-files')), describe: async () => describe(config(), options),
+    engine, attachments, clock, logger, pullImage: (request, signal) => pullImage(engine.images, request, signal), files: new MemoryFiles(join(config().execRoot, 'task-files'), owner => (engine.idMapping === undefined ? owner : toHost(engine.idMapping, owner))), describe: async () => describe(config(), options),
   })
   const agent = new Agent({
     clock, random, logger, executor, kv, dialer: options.dialer, nodeId: options.state.nodeId, managers: options.state.managers.map(({ addr }) => addr),

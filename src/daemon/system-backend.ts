@@ -22,6 +22,8 @@ export interface SystemBackendParts {
   readonly runtime: string
   /** All that a container can name. */
   readonly runtimes: readonly string[]
+  /** Containers have user namespaces unless they ask for the host's. */
+  readonly hasUserNamespaces: boolean
   /** Where devices of the Container Device Interface are described. */
   readonly deviceFolders: readonly string[]
   readonly swarm: SwarmNode

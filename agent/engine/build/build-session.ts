@@ -7,6 +7,7 @@ import type { ImageStore } from '../image/image-store.ts'
 import type { Snapshotter } from '../snapshot/snapshotter.ts'
 import type { BuildArguments } from './build-arguments.ts'
 import type { BuildCache } from './build-cache.ts'
+import type { MappedFolders } from '../files/mapped-folders.ts'
 import type { CacheMounts } from './cache-mounts.ts'
 
 /** What a builder works with. */
@@ -22,6 +23,8 @@ export interface BuilderParts {
   readonly architecture: string
   /** The builder's own folder. */
   readonly root: string
+  /** As what its containers see the engine's folders; undefined: as they are. */
+  readonly mapped?: MappedFolders | undefined
 }
 
 /** What all steps of one build share. */

@@ -1,6 +1,7 @@
 import type { BuildMessage } from '../../../src/api/engine/build-request.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
+import type { MappedFolders } from '../files/mapped-folders.ts'
 import type { Layer } from '../image/layer-store.ts'
 import { baseImage } from './base-image.ts'
 import { layersOf, type BuildSession } from './build-session.ts'
@@ -179,18 +180,20 @@ export class Build {
     }
   }
 
+  /** For a container of the build to see. */
   async #openRoot(from: string | undefined): Promise<StepRoot> {
-    if (from === undefined) return this.#open([this.#session.contextRoot])
+    const { mapped } = this.#session.parts
+    if (from === undefined) return this.#open([this.#session.contextRoot], mapped)
     const source = this.#sourceImage(from)
     // Whatever a pull tells here has no place in the output of a step.
-    for (let next = await source.next(); ; next = await source.next()) if (next.done === true) return this.#openImage(next.value)
+    for (let next = await source.next(); ; next = await source.next()) if (next.done === true) return this.#openImage(next.value, mapped)
   }
 
-  #openImage(imageId: string): Promise<StepRoot> { return this.#open(layersOf(this.#session.parts.store, imageId)) }
+  #openImage(imageId: string, mapped?: MappedFolders): Promise<StepRoot> { return this.#open(layersOf(this.#session.parts.store, imageId), mapped) }
 
-  #open(layers: readonly string[]): Promise<StepRoot> {
+  #open(layers: readonly string[], mapped?: MappedFolders): Promise<StepRoot> {
     const { parts: { snapshotter, store, kernel }, token } = this.#session
-    return StepRoot.open(`${token}-${this.#session.next()}`, layers, { snapshotter, layers: store.layers, mounts: kernel.mounts })
+    return StepRoot.open(`${token}-${this.#session.next()}`, layers, { snapshotter, layers: store.layers, mounts: kernel.mounts }, mapped)
   }
 
   get #stage(): Stage {

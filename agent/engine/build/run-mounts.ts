@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import type { Mount } from '../../../src/api/engine/engine-json.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { KernelMounts } from '../../kernel/kernel.ts'
+import { toHost } from '../../kernel/id-mapping.ts'
+import type { MappedFolders } from '../files/mapped-folders.ts'
 import { MOUNT_POINTS } from '../files/overlay-changes.ts'
 import { resolveInRoot } from '../runtime/path-in-root.ts'
 import type { CacheMounts } from './cache-mounts.ts'
@@ -17,6 +19,7 @@ export interface RunMountParts {
   readonly secrets: ReadonlyMap<string, Uint8Array>
   /** The context (undefined), a stage or an image, writable, for this step. */
   readonly openRoot: (from: string | undefined) => Promise<StepRoot>
+  readonly mapped: MappedFolders | undefined
 }
 
 /** What RUN --mount gives a step, until it is disposed. */
@@ -43,7 +46,7 @@ export async function prepareMounts(wanted: readonly RunMount[], parts: RunMount
         case 'cache': {
           const use = await parts.caches.use(mount.id, mount.sharing, mount)
           undo.push(use)
-          mounts.push({ Type: 'bind', Source: use.path, Target: mount.target, ReadOnly: mount.readOnly })
+          mounts.push({ Type: 'bind', Source: parts.mapped?.view(use.path) ?? use.path, Target: mount.target, ReadOnly: mount.readOnly })
           break
         }
         case 'bind': {
@@ -65,7 +68,8 @@ export async function prepareMounts(wanted: readonly RunMount[], parts: RunMount
           if (!undo.some(one => one instanceof SecretFolder)) undo.push(await SecretFolder.open(parts))
           const path = join(parts.secretsDirectory, String(index))
           await writeFile(path, contents, { mode: 0o600 })
-          await chown(path, mount.uid, mount.gid)
+          const owner = parts.mapped === undefined ? mount : toHost(parts.mapped.ids, mount)
+          await chown(path, owner.uid, owner.gid)
           await chmod(path, mount.mode)
           mounts.push({ Type: 'bind', Source: path, Target: mount.target, ReadOnly: true, BindOptions: { NonRecursive: true } })
         }

@@ -4,6 +4,7 @@ import type { BuildMessage } from '../../../src/api/engine/build-request.ts'
 import type { ContainerConfig, Mount } from '../../../src/api/engine/engine-json.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import { ConfinedRoot } from '../files/confined-root.ts'
+import type { MappedFolders } from '../files/mapped-folders.ts'
 import { overlayChanges } from '../files/overlay-changes.ts'
 import type { Layer } from '../image/layer-store.ts'
 import { layersOf, type BuildSession } from './build-session.ts'
@@ -62,9 +63,9 @@ export async function* runStep(instruction: RunInstruction, plan: RunPlan, stage
   const variables = visibleVariables(stage.config, session.args)
   const wanted = instruction.mounts.map(text => parseRunMount(expandWord(text, variables, session.escape), workdirOf(stage)))
   await using mounts = await prepareMounts(wanted, {
-    caches: session.caches, mounts: parts.kernel.mounts, secretsDirectory: join(parts.root, 'secrets', `${session.token}-${session.next()}`), secrets: request.secrets, openRoot,
+    caches: session.caches, mounts: parts.kernel.mounts, secretsDirectory: join(parts.root, 'secrets', `${session.token}-${session.next()}`), secrets: request.secrets, openRoot, mapped: parts.mapped,
   })
-  const scripts = plan.script === undefined ? [] : [await scriptMount(plan.script, join(session.scratch, `script-${session.next()}`))]
+  const scripts = plan.script === undefined ? [] : [await scriptMount(plan.script, join(session.scratch, `script-${session.next()}`), parts.mapped)]
   const { Id: id } = await parts.containers.create({
     name: `${session.token}-${session.next()}`,
     config: containerConfig(plan, stage, mounts),
@@ -135,10 +136,10 @@ function containerConfig(plan: RunPlan, stage: StageConfig & { readonly imageId:
   } as ContainerConfig
 }
 
-async function scriptMount(script: Heredoc, path: string): Promise<Mount> {
+async function scriptMount(script: Heredoc, path: string, mapped: MappedFolders | undefined): Promise<Mount> {
   await writeFile(path, script.content)
   await chmod(path, 0o755)
-  return { Type: 'bind', Source: path, Target: scriptPath(script), ReadOnly: true, BindOptions: { NonRecursive: true } }
+  return { Type: 'bind', Source: mapped?.view(path) ?? path, Target: scriptPath(script), ReadOnly: true, BindOptions: { NonRecursive: true } }
 }
 
 /** A document by itself is a script of the shell's; one that a command reads stands behind the command. */

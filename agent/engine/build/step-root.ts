@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { ConfinedRoot } from '../files/confined-root.ts'
+import type { MappedFolders } from '../files/mapped-folders.ts'
 import { isOpaque, isWhiteout } from '../files/overlay-changes.ts'
 import { packTree } from '../files/pack-tree.ts'
 import type { Layer, LayerStore } from '../image/layer-store.ts'
@@ -26,10 +27,10 @@ export class StepRoot implements AsyncDisposable {
     this.root = borrowed.root
   }
 
-  /** @param layers directories, bottom first */
-  static async open(id: string, layers: readonly string[], parts: StepRootParts): Promise<StepRoot> {
+  /** @param layers directories, bottom first; `mapped`: as a container is to see them */
+  static async open(id: string, layers: readonly string[], parts: StepRootParts, mapped?: MappedFolders): Promise<StepRoot> {
     await parts.snapshotter.prepare(id, layers)
-    return new StepRoot(id, await parts.snapshotter.borrow(id, layers), parts)
+    return new StepRoot(id, await parts.snapshotter.borrow(id, layers, mapped), parts)
   }
 
   /** The layer of what was written; undefined when that is nothing. The root is not to be used any more. */

@@ -1,19 +1,21 @@
 import type { ContainerConfig, HostConfig } from '../../../src/api/engine/engine-json.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
+import type { HostFacts } from './host-facts.ts'
 
 const MOUNT_MODE = /^(ro|rw|z|Z|nocopy|cached|delegated|consistent|r?private|r?shared|r?slave)$/
 
 /**
  * Namespaces of a container: their modes are known, and what is asked for besides does not contradict them.
- * @throws `invalid-config`, `unsupported-userns` (invalid-argument)
+ * @throws `invalid-config` (invalid-argument)
  */
-export function checkModes(config: ContainerConfig, host: HostConfig): void {
+export function checkModes(config: ContainerConfig, host: HostConfig, facts: Pick<HostFacts, 'hasUserNamespaces'>): void {
   for (const [name, mode] of [['PID', host.PidMode ?? ''], ['UTS', host.UTSMode ?? '']] as const) {
     if (mode !== '' && mode !== 'host' && mode !== 'private' && !(name === 'PID' && /^container:.+/.test(mode))) throw invalid(`invalid ${name} mode: ${mode}`)
   }
   if (!/^(|private|shareable|host|none|container:.+)$/.test(host.IpcMode ?? '')) throw invalid(`invalid IPC mode: ${host.IpcMode}`)
   if (!/^(|private|host)$/.test(host.CgroupnsMode ?? '')) throw invalid(`invalid cgroup namespace mode: ${host.CgroupnsMode}`)
-  if ((host.UsernsMode ?? '') !== '' && host.UsernsMode !== 'host') throw new ShoalError('invalid-argument', 'unsupported-userns', 'user namespaces are not supported; leave --userns out')
+  if ((host.UsernsMode ?? '') !== '' && host.UsernsMode !== 'host') throw invalid(`invalid user namespace mode: ${host.UsernsMode}`)
+  if (facts.hasUserNamespaces && host.UsernsMode !== 'host') checkUserNamespace(host)
   if ((host.Isolation ?? '') !== '' && host.Isolation !== 'default') throw invalid(`invalid isolation '${host.Isolation}' on linux`)
   if ((host.Cgroup ?? '') !== '') throw invalid(`invalid cgroup: ${host.Cgroup}; joining another container's cgroup is not supported, use --cgroup-parent`)
   for (const from of host.VolumesFrom ?? []) {
@@ -21,6 +23,13 @@ export function checkModes(config: ContainerConfig, host: HostConfig): void {
     if (mode !== '' && mode.split(',').some(word => !MOUNT_MODE.test(word))) throw invalid(`invalid mode: ${mode}`)
   }
   checkNetworkMode(config, host)
+}
+
+/** What belongs to the host's user namespace is out of reach of another. */
+function checkUserNamespace(host: HostConfig): void {
+  if (host.Privileged === true) throw invalid('privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when running privileged mode')
+  if (host.NetworkMode === 'host') throw invalid("cannot share the host's network namespace when user namespaces are enabled")
+  if (host.PidMode === 'host') throw invalid('cannot share the host PID namespace when user namespaces are enabled')
 }
 
 /** Whoever shares a network namespace has its names, addresses and ports too. */

@@ -100,7 +100,7 @@ function withoutUndefined(host: HostConfig): HostConfig {
 export function validateCreate<T extends HostConfig>(config: ContainerConfig, host: T, facts: HostFacts): { readonly host: T; readonly warnings: readonly string[] } {
   checkConfig(config)
   checkHost(host, facts)
-  checkModes(config, host)
+  checkModes(config, host, facts)
   const checked = checkResources(host, facts)
   const { missing } = chooseCapabilities({ add: host.CapAdd ?? [], drop: host.CapDrop ?? [], privileged: host.Privileged === true }, facts.capabilities)
   const ports = host.NetworkMode === 'host' && Object.keys(host.PortBindings ?? {}).length > 0 ? ['Published ports are discarded when using host network mode'] : []

@@ -2,17 +2,20 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { rootOf, type IdMapping } from '../../kernel/id-mapping.ts'
 import type { PathStat } from '../engine.ts'
 import { ConfinedRoot, type ConfinedMount, type PinnedFile } from '../files/confined-root.ts'
 import { absolutePath, baseName, goFileMode } from '../files/container-paths.ts'
 import { isMountPointName, isOpaque, isWhiteout, overlayChanges, type Change } from '../files/overlay-changes.ts'
 import { decompress } from '../files/decompress.ts'
+import type { MappedFolders } from '../files/mapped-folders.ts'
 import { packTree } from '../files/pack-tree.ts'
 import { unpackTar } from '../files/unpack-tar.ts'
 import { makeDirectoryInRoot } from '../runtime/path-in-root.ts'
 import { lookUpUser } from '../runtime/user-lookup.ts'
 import { openSubpath } from '../volume/volume-subpath.ts'
 import type { Container } from './container.ts'
+import { isUp } from './container-record.ts'
 import type { RunnerOptions } from './container-runner.ts'
 import { ACCOUNTS_BYTES_MAX } from './start-plan.ts'
 
@@ -22,6 +25,8 @@ const OWN_FILES: readonly string[] = ['hosts', 'hostname', 'resolv.conf']
 
 export interface ContainerFilesOptions extends Pick<RunnerOptions, 'table' | 'volumes' | 'snapshotter' | 'kernel'> {
   readonly layersOf: (container: Container) => readonly string[]
+  /** What a start now would give it. */
+  readonly mappedOf: (container: Container) => MappedFolders | undefined
 }
 
 /** A container's file system as seen from outside: its root with volumes and binds, whether it runs or not. */
@@ -81,7 +86,7 @@ export class ContainerFiles {
   /** The root file system without volumes and binds. */
   async export(container: Container): Promise<Readable> {
     const borrowed = await this.#borrow(container)
-    const root = await ConfinedRoot.open(borrowed.root, { writable: false })
+    const root = await ConfinedRoot.open(borrowed.root, { writable: false, ids: this.#ids(container) })
     const stream = packTree(await root.find('/', { follow: true }), { root, mounts: this.#options.kernel.mounts, name: '' })
     stream.once('close', () => { disposeAll([root, borrowed]).catch(() => undefined) })
     return stream
@@ -117,8 +122,13 @@ export class ContainerFiles {
   #borrow(container: Container): Promise<{ readonly root: string } & AsyncDisposable> {
     return container.lock.run(async () => {
       if (this.#options.table.find(container.id) !== container) throw new ShoalError('not-found', 'no-such-container', `No such container: ${container.id}`)
-      return this.#options.snapshotter.borrow(container.id, this.#options.layersOf(container))
+      return this.#options.snapshotter.borrow(container.id, this.#options.layersOf(container), this.#options.mappedOf(container))
     })
+  }
+
+  /** The owners that its root file system shows now: those of its run, or of the one that would be. */
+  #ids(container: Container): IdMapping | undefined {
+    return isUp(container.state) ? container.record.ids : this.#options.mappedOf(container)?.ids
   }
 
   async #open(container: Container): Promise<View> {
@@ -126,15 +136,17 @@ export class ContainerFiles {
     try {
       const borrowed = await this.#borrow(container)
       undo.push(borrowed)
+      const ids = this.#ids(container)
       const mounts = [...this.#ownFiles(container)]
       for (const mount of container.record.mounts) {
         if (mount.Type === 'tmpfs' || mount.Type === 'image') continue
         // Before the first start nothing runs in it, and what volumes stand on may be missing.
-        if (container.state.status === 'created') await makeDirectoryInRoot(borrowed.root, join(mount.Destination, '..'))
+        if (container.state.status === 'created') await makeDirectoryInRoot(borrowed.root, join(mount.Destination, '..'), ids === undefined ? undefined : rootOf(ids))
         const source = mount.Type === 'volume' && mount.Name !== undefined ? await this.#volume(mount.Name, mount.subpath, undo) : mount.Source
-        mounts.push({ destination: mount.Destination, source, writable: mount.RW })
+        // On disk the engine's own folders have the owners that the container knows; others have the host's.
+        mounts.push({ destination: mount.Destination, source, writable: mount.RW, ids: this.#options.mappedOf(container)?.view(source) === source ? ids : undefined })
       }
-      const root = await ConfinedRoot.open(borrowed.root, { writable: container.record.hostConfig.ReadonlyRootfs !== true, mounts })
+      const root = await ConfinedRoot.open(borrowed.root, { writable: container.record.hostConfig.ReadonlyRootfs !== true, mounts, ids })
       undo.push(root)
       return { root, [Symbol.asyncDispose]: () => disposeAll([...undo].reverse()) }
     } catch (error) {

@@ -14,7 +14,7 @@ import { restartDelay, startsWithDaemon } from './restart-policy.ts'
 import { parseSignal } from './signals.ts'
 import { parseProcessTable } from './top.ts'
 
-const FACTS: HostFacts = { cpuCount: 2, memoryBytes: 2 ** 33, cgroupVersion: 1, capabilities: new Set(['CAP_CHOWN']), hasBlockWeight: true, hasSwapLimit: true, hasRealtime: true, cpus: '0-1', memoryNodes: '0', runtimes: ['crun', 'runc'] }
+const FACTS: HostFacts = { cpuCount: 2, memoryBytes: 2 ** 33, cgroupVersion: 1, capabilities: new Set(['CAP_CHOWN']), hasBlockWeight: true, hasSwapLimit: true, hasRealtime: true, cpus: '0-1', memoryNodes: '0', runtimes: ['crun', 'runc'], hasUserNamespaces: false }
 const NO_FACTS = { ancestors: undefined, beforeMs: undefined, sinceMs: undefined }
 
 function record(change: Partial<ContainerRecord> = {}): ContainerRecord {
@@ -51,7 +51,7 @@ for (const [what, host, code] of [
   ['too little memory', { Memory: 1000 }, 'invalid-config'],
   ['more processors than there are', { NanoCpus: 3e9 }, 'invalid-config'],
   ['--rm with a restart policy', { AutoRemove: true, RestartPolicy: { Name: 'always' as const } }, 'invalid-config'],
-  ['a user namespace', { UsernsMode: 'remap' }, 'unsupported-userns'],
+  ['a user namespace', { UsernsMode: 'remap' }, 'invalid-config'],
 ] as const) {
   test(`create refuses ${what}`, () => { assert.throws(() => validateCreate({ Cmd: ['x'] }, host, FACTS), { code, kind: 'invalid-argument' }) })
 }

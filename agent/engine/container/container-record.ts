@@ -1,4 +1,5 @@
 import type { ContainerConfig, EndpointSettings, Health, HostConfig, MountPoint } from '../../../src/api/engine/engine-json.ts'
+import type { IdMapping } from '../../kernel/id-mapping.ts'
 import type { ContainerSandbox } from '../network/container-networks.ts'
 
 export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead' | 'removing'
@@ -22,6 +23,8 @@ export interface ContainerRecord {
   readonly mounts: readonly ContainerMount[]
   readonly state: RunState
   readonly restartCount: number
+  /** Its user namespace, while it runs; absent for the host's. */
+  readonly ids?: IdMapping | undefined
   /** Set while it runs. */
   readonly sandbox?: ContainerSandbox
   /** The user stopped it: no restart policy brings it back, `always` not before the next daemon start. */

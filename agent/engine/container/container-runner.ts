@@ -3,11 +3,13 @@ import { join } from 'node:path'
 import type { Clock } from '../../../src/base/clock.ts'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
-import type { Kernel } from '../../kernel/kernel.ts'
+import { rootOf, type IdMapping } from '../../kernel/id-mapping.ts'
+import type { HeldPath, Kernel } from '../../kernel/kernel.ts'
 import type { EventLog } from '../event-log.ts'
+import type { MappedFolders } from '../files/mapped-folders.ts'
 import type { ImageStore } from '../image/image-store.ts'
 import type { ContainerNetworks, ContainerSandbox } from '../network/container-networks.ts'
-import { RuntimeFailed, type Launched, type Launcher } from '../runtime/launcher.ts'
+import { RuntimeFailed, type Launched, type Launcher, type LaunchOptions } from '../runtime/launcher.ts'
 import type { ExitStatus } from '../runtime/monitor-process.ts'
 import { buildSpec, type OciMount, type SpecInput } from '../runtime/oci-spec.ts'
 import { resolveInRoot } from '../runtime/path-in-root.ts'
@@ -23,7 +25,7 @@ import { linkEnvironment, parseLink } from './link-environment.ts'
 import { isUp, ZERO_TIME, type ContainerMount, type ContainerRecord } from './container-record.ts'
 import type { ContainerTable } from './container-table.ts'
 import { networkedContainer } from './networked-container.ts'
-import { planStart } from './start-plan.ts'
+import { planStart, type StartContext } from './start-plan.ts'
 
 export interface RunnerOptions {
   readonly table: ContainerTable
@@ -38,6 +40,8 @@ export interface RunnerOptions {
   readonly events: EventLog
   readonly clock: Clock
   readonly logger: Logger
+  /** Containers have user namespaces of this mapping, but for those that ask for the host's. */
+  readonly mapped: MappedFolders | undefined
   /** Absolute cgroup path below which each container gets its own. */
   readonly cgroupParent: string
   readonly architecture: string
@@ -65,6 +69,9 @@ export class ContainerRunner {
   }
 
   layers(container: Container): readonly string[] { return container.record.diffIds.map(diffId => this.#options.images.layers.directory(diffId)) }
+
+  /** The view of the engine's folders that a start now would give it. */
+  mapped(record: ContainerRecord): MappedFolders | undefined { return record.hostConfig.UsernsMode === 'host' ? undefined : this.#options.mapped }
 
   /** Resolves when the process runs and the record says so. A failure leaves nothing up, and its reason in the record. */
   async start(container: Container): Promise<Launched> {
@@ -135,11 +142,12 @@ export class ContainerRunner {
 
   async #bringUp(container: Container): Promise<Launched> {
     const { networks, snapshotter } = this.#options
-    const rootfs = await snapshotter.mount(container.id, this.layers(container))
+    const mapped = this.mapped(container.record)
+    const rootfs = await snapshotter.mount(container.id, this.layers(container), mapped)
     this.#checkSharedNetwork(container)
-    const sandbox = await networks.attach(networkedContainer(container.record))
+    const sandbox = await networks.attach(networkedContainer(container.record), mapped === undefined ? undefined : { ids: mapped.ids, ...this.#joinedUserns(container.record) })
     // The sandbox is on disk before the process starts, so that a daemon that comes back knows it.
-    await container.update({ sandbox })
+    await container.update({ sandbox, ids: mapped?.ids })
     const subpaths: MountedSubpath[] = []
     try {
       return await this.#launch(container, { rootfs, sandbox, mounts: [...await this.#userMounts(container, subpaths), ...this.#ownFiles(container, sandbox)] })
@@ -148,13 +156,39 @@ export class ContainerRunner {
     }
   }
 
+  /** Whoever shares namespaces shares the user namespace that they belong to. */
+  #joinedUserns({ hostConfig }: ContainerRecord): { readonly join?: string } {
+    const mode = [hostConfig.PidMode ?? '', hostConfig.IpcMode ?? ''].find(each => each.startsWith('container:'))
+    return mode === undefined ? {} : { join: `/proc/${this.#runningPid(mode.slice('container:'.length))}/ns/user` }
+  }
+
+  #userns(record: ContainerRecord, { netnsPath }: ContainerSandbox): (HeldPath & { readonly ids: IdMapping }) | undefined {
+    const mapped = this.mapped(record)
+    if (mapped === undefined) return undefined
+    // Without networking the runtime makes both.
+    if (netnsPath === '') return { path: '', close: () => undefined, ids: mapped.ids }
+    const held = netnsPath === undefined ? undefined : this.#options.kernel.processes.userNamespaceOf(netnsPath)
+    if (held === undefined) throw new ShoalError('failed-precondition', 'userns-conflict', `container ${record.name} cannot share the network of one without a user namespace of its own: give it --userns=host too`)
+    return { path: held.path, close: () => held.close(), ids: mapped.ids }
+  }
+
   async #launch(container: Container, { rootfs, sandbox, mounts }: { readonly rootfs: string; readonly sandbox: ContainerSandbox; readonly mounts: readonly OciMount[] }): Promise<Launched> {
-    const { launcher, kernel } = this.#options
     const { record } = container
     const log = await this.#options.logs.prepare(container)
     const shm = await this.#sharedMemory(record)
+    const userns = this.#userns(record, sandbox)
+    try {
+      return await this.#launchIn(container, { rootfs, sandbox, mounts, userns, shm, log })
+    } finally {
+      userns?.close()
+    }
+  }
+
+  async #launchIn(container: Container, { rootfs, sandbox, mounts, userns, shm, log }: Pick<StartContext, 'rootfs' | 'sandbox' | 'mounts' | 'userns' | 'shm'> & { readonly log: LaunchOptions['log'] }): Promise<Launched> {
+    const { launcher, kernel } = this.#options
+    const { record } = container
     const input = await planStart(container.record, {
-      kernel, rootfs, sandbox, mounts, cgroupPath: this.cgroupPath(container), architecture: this.#options.architecture, initPath: this.#options.monitorPath,
+      kernel, rootfs, sandbox, mounts, userns, cgroupPath: this.cgroupPath(container), architecture: this.#options.architecture, initPath: this.#options.monitorPath,
       pidOf: ref => this.#runningPid(ref), shm, linkEnv: this.#linkEnvironment(record),
     })
     const attachments = [...container.waitingAttachments]
@@ -163,7 +197,7 @@ export class ContainerRunner {
       return await launcher.launch({
         id: container.id, runtime: record.hostConfig.Runtime ?? '', spec: buildSpec(input), cgroupPath: input.cgroupPath, attachments,
         tty: record.config.Tty === true, openStdin: record.config.OpenStdin === true, stdinOnce: record.config.StdinOnce === true,
-        log,
+        log, owner: userns === undefined ? undefined : rootOf(userns.ids),
       })
     } catch (error) {
       for (const attachment of attachments) attachment.endOutput()
@@ -188,9 +222,10 @@ export class ContainerRunner {
   /** Where /dev/shm comes from. A private one is nobody else's to join. */
   async #sharedMemory(record: ContainerRecord): Promise<SpecInput['shm']> {
     const { IpcMode: mode = '', ShmSize: sizeBytes } = record.hostConfig
+    const mapped = this.mapped(record)
     if (mode === 'none') return { kind: 'none' }
     if (mode === 'host') return { kind: 'bind', source: '/dev/shm', restrictions: this.#options.kernel.mounts.restrictions('/dev/shm') }
-    if (mode === 'shareable') return { kind: 'bind', source: await this.#hostMounts.shareMemory(record.id, sizeBytes), restrictions: SHM_RESTRICTIONS }
+    if (mode === 'shareable') return { kind: 'bind', source: await this.#hostMounts.shareMemory(record.id, sizeBytes, mapped === undefined ? undefined : rootOf(mapped.ids)), restrictions: SHM_RESTRICTIONS }
     if (!mode.startsWith('container:')) return { kind: 'own' }
     const source = this.#donatedMemory(mode.slice('container:'.length))
     return { kind: 'bind', source, restrictions: this.#options.kernel.mounts.restrictions(source) }
@@ -234,14 +269,16 @@ export class ContainerRunner {
 
   async #sourceOf(container: Container, { mount, index, subpaths }: { readonly mount: ContainerMount; readonly index: number; readonly subpaths: MountedSubpath[] }): Promise<string> {
     const { volumes, images } = this.#options
+    const mapped = this.mapped(container.record)
     if (mount.Type === 'bind') this.#checkPropagation(mount)
     if (mount.Type === 'image') {
       const layers = (mount.image?.diffIds ?? []).map(diffId => images.layers.directory(diffId))
-      const files = await this.#hostMounts.image(container.id, index, layers)
+      const files = await this.#hostMounts.image(container.id, index, layers, mapped)
       return mount.subpath === undefined ? files : resolveInRoot(files, mount.subpath)
     }
     if (mount.Type !== 'volume' || mount.Name === undefined) return mount.Source
-    const data = await volumes.acquire(mount.Name, container.id, { destination: mount.Destination, writable: mount.RW })
+    const found = await volumes.acquire(mount.Name, container.id, { destination: mount.Destination, writable: mount.RW })
+    const data = mapped?.view(found) ?? found
     if (mount.subpath === undefined) return data
     const part = await this.#options.subpaths.mount(data, mount.subpath)
     subpaths.push(part)
@@ -259,13 +296,14 @@ export class ContainerRunner {
   /** /etc/hosts, /etc/hostname and /etc/resolv.conf, unless the user mounts something there. */
   #ownFiles(container: Container, sandbox: ContainerSandbox): readonly OciMount[] {
     const directory = this.#options.table.directory(container.id)
+    const view = (path: string): string => this.mapped(container.record)?.view(path) ?? path
     mkdirSync(directory, { recursive: true })
     const files = { hosts: sandbox.hosts, hostname: `${container.record.config.Hostname ?? ''}\n`, 'resolv.conf': sandbox.resolvConf }
     const taken = new Set(container.record.mounts.map(mount => mount.Destination))
     const access = container.record.hostConfig.ReadonlyRootfs === true ? ['ro'] : []
     return Object.entries(files).filter(([name]) => !taken.has(`/etc/${name}`)).map(([name, text]) => {
       writeFileSync(join(directory, name), text, { mode: 0o644 })
-      return { destination: `/etc/${name}`, type: 'bind', source: join(directory, name), options: ['rbind', ...access, 'rprivate'] }
+      return { destination: `/etc/${name}`, type: 'bind', source: view(join(directory, name)), options: ['rbind', ...access, 'rprivate'] }
     })
   }
 }

@@ -18,7 +18,7 @@ const SWAGGER: Readonly<Record<string, string>> = {
   NetworkingConfig: 'EndpointsConfig',
   EndpointSettings: `IPAMConfig Links MacAddress Aliases DriverOpts GwPriority NetworkID EndpointID Gateway IPAddress IPPrefixLen IPv6Gateway GlobalIPv6Address GlobalIPv6PrefixLen DNSNames`,
 }
-const FACTS: HostFacts = { cpuCount: 2, memoryBytes: 2 ** 33, cgroupVersion: 1, capabilities: new Set(['CAP_CHOWN']), hasBlockWeight: true, hasSwapLimit: true, hasRealtime: true, cpus: '0-1', memoryNodes: '0', runtimes: ['crun'] }
+const FACTS: HostFacts = { cpuCount: 2, memoryBytes: 2 ** 33, cgroupVersion: 1, capabilities: new Set(['CAP_CHOWN']), hasBlockWeight: true, hasSwapLimit: true, hasRealtime: true, cpus: '0-1', memoryNodes: '0', runtimes: ['crun'], hasUserNamespaces: false }
 /** A value of each refused field that says something. */
 const REFUSED: Readonly<Record<string, unknown>> = { IOMaximumIOps: 5, IOMaximumBandwidth: 5, Cgroup: 'container:x', StorageOpt: { size: '1G' }, UsernsMode: 'remap', Isolation: 'hyperv' }
 

@@ -39,7 +39,7 @@ export const FIELD_TABLE: FieldTable = {
     CapDrop: APPLIED, CgroupnsMode: APPLIED, Dns: APPLIED, DnsOptions: APPLIED, DnsSearch: APPLIED, ExtraHosts: APPLIED, GroupAdd: APPLIED, IpcMode: APPLIED, Cgroup: refused('invalid-config', 'joining another container\'s cgroup'),
     Links: APPLIED, OomScoreAdj: APPLIED, PidMode: APPLIED, Privileged: APPLIED, PublishAllPorts: APPLIED, ReadonlyRootfs: APPLIED,
     SecurityOpt: applied('seccomp, no-new-privileges, writable-cgroups; apparmor where the machine has it; label means nothing, for there is no SELinux policy'),
-    StorageOpt: refused('unsupported-storage-option', 'as dockerd with overlay on ext4'), Tmpfs: APPLIED, UTSMode: APPLIED, UsernsMode: refused('unsupported-userns', 'all but host, which is what there is'), ShmSize: APPLIED,
+    StorageOpt: refused('unsupported-storage-option', 'as dockerd with overlay on ext4'), Tmpfs: APPLIED, UTSMode: APPLIED, UsernsMode: applied('host, or that of the daemon: userns-remap'), ShmSize: APPLIED,
     Sysctls: APPLIED, Runtime: applied('crun, runc'), Isolation: refused('invalid-config', 'all but default'), MaskedPaths: APPLIED, ReadonlyPaths: APPLIED,
   },
   Mount: {

@@ -16,9 +16,11 @@ export interface HostFacts {
   readonly memoryNodes: string
   /** Names that --runtime takes; the first is the default. */
   readonly runtimes: readonly string[]
+  /** Containers have user namespaces unless they ask for the host's. */
+  readonly hasUserNamespaces: boolean
 }
 
-export function readHostFacts(kernel: Kernel, runtimes: readonly string[]): HostFacts {
+export function readHostFacts(kernel: Kernel, runtimes: readonly string[], hasUserNamespaces: boolean): HostFacts {
   const { cgroups, host } = kernel
   const cpuset = (kind: 'cpus' | 'mems'): string => (cgroups.read('/', 'cpuset', `cpuset.${kind}.effective`) ?? cgroups.read('/', 'cpuset', `cpuset.${kind}`) ?? '').trim()
   return {
@@ -26,6 +28,6 @@ export function readHostFacts(kernel: Kernel, runtimes: readonly string[]): Host
     // Version 2 has no such file in its root; its kernels count swap.
     hasSwapLimit: cgroups.version === 2 || cgroups.read('/', 'memory', 'memory.memsw.limit_in_bytes') !== undefined,
     hasRealtime: cgroups.version === 1 && cgroups.read('/', 'cpu', 'cpu.rt_runtime_us') !== undefined,
-    cpus: cpuset('cpus'), memoryNodes: cpuset('mems'), runtimes,
+    cpus: cpuset('cpus'), memoryNodes: cpuset('mems'), runtimes, hasUserNamespaces,
   }
 }

@@ -2,6 +2,7 @@ import { createHexId } from '../../../src/base/ids.ts'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { TaskGroup } from '../../../src/base/task-group.ts'
+import { rootOf } from '../../kernel/id-mapping.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { ExecConfig } from '../../../src/api/engine/engine-calls.ts'
 import type { Attachment, Execs } from '../engine.ts'
@@ -164,6 +165,7 @@ export class LocalExecs implements Execs {
     try {
       const process = await planExec(container.record, container.state.pid, kernel, config)
       const launched = await launcher.exec({
+        owner: exec.container.record.ids === undefined ? undefined : rootOf(exec.container.record.ids),
         containerId: container.id, execId: exec.id, process: size === undefined || size.height === 0 ? process : { ...process, consoleSize: size },
         tty: config.tty, openStdin: config.attachStdin && stream !== undefined, stdinOnce: true, attachments: stream === undefined ? [] : [stream],
       })

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { rootOf } from '../../kernel/id-mapping.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { ContainerSandbox } from '../network/container-networks.ts'
 import { ConfinedRoot } from '../files/confined-root.ts'
@@ -23,6 +24,7 @@ export interface StartContext {
   readonly kernel: Kernel
   readonly rootfs: string
   readonly sandbox: ContainerSandbox
+  readonly userns: SpecInput['userns']
   readonly cgroupPath: string
   readonly architecture: string
   /** The user's and the engine's own mounts, sources looked up. */
@@ -40,8 +42,9 @@ export async function planStart(record: ContainerRecord, context: StartContext):
   const { config, hostConfig } = record
   const user = await findUser(context.rootfs, config.User ?? '', hostConfig.GroupAdd ?? [])
   const cwd = config.WorkingDir === undefined || config.WorkingDir === '' ? '/' : config.WorkingDir
-  if (cwd !== '/') await makeDirectoryInRoot(context.rootfs, cwd)
-  await makeStandardFiles(context.rootfs)
+  const owner = context.userns === undefined ? undefined : rootOf(context.userns.ids)
+  if (cwd !== '/') await makeDirectoryInRoot(context.rootfs, cwd, owner)
+  await makeStandardFiles(context.rootfs, owner)
   const edits = deviceEdits(hostConfig)
   const security = securityOptions(hostConfig.SecurityOpt ?? [])
   const { granted } = chooseCapabilities({ add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [], privileged: hostConfig.Privileged === true }, context.kernel.host.capabilities())
@@ -58,7 +61,7 @@ export async function planStart(record: ContainerRecord, context: StartContext):
     noNewPrivileges: security.noNewPrivileges, writableCgroups: security.writableCgroups,
     appArmor: hostConfig.Privileged === true || !context.kernel.host.hasAppArmor ? '' : security.appArmor,
     mounts: init ? [...context.mounts, ...edits.mounts, { destination: INIT_PATH, type: 'bind', source: context.initPath, options: ['bind', 'ro'] }] : [...context.mounts, ...edits.mounts],
-    netnsPath: context.sandbox.netnsPath,
+    netnsPath: context.sandbox.netnsPath, userns: context.userns,
     pidNamespace: namespace(hostConfig.PidMode ?? '', 'pid', context.pidOf),
     ipcNamespace: namespace(hostConfig.IpcMode ?? '', 'ipc', context.pidOf), shm: context.shm,
     utsNamespace: hostConfig.UTSMode === 'host' ? undefined : '',

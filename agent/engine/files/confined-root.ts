@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs'
 import { open, readlink, type FileHandle } from 'node:fs/promises'
 import { ShoalError } from '../../../src/base/errors.ts'
+import { toContainer, type IdMapping, type Owner } from '../../kernel/id-mapping.ts'
 
 /** open(2): names a file without opening it. The number is the same on amd64 and arm64. */
 const O_PATH = 0o10000000
@@ -8,7 +9,13 @@ const LINKS_MAX = 40
 const DEPTH_MAX = 1000
 
 /** What of a container's file system comes from elsewhere on the host. */
-export interface ConfinedMount { readonly destination: string; readonly source: string; readonly writable: boolean }
+export interface ConfinedMount {
+  readonly destination: string
+  readonly source: string
+  readonly writable: boolean
+  /** Owners there are those of a user namespace as the host has them. */
+  readonly ids?: IdMapping | undefined
+}
 
 /**
  * A file that stays the same file whatever happens to its name. `path` stands for it in any call of node:fs until it is disposed;
@@ -21,20 +28,25 @@ export class PinnedFile implements AsyncDisposable {
   readonly writable: boolean
   /** It is where a bind or volume begins: its name cannot be taken away. */
   readonly isMountPoint: boolean
+  /** How owners here, and of what is below, differ from those that the container knows. */
+  readonly ids: IdMapping | undefined
   /** What a symbolic link says; '' for anything else. */
   readonly linkText: string
   readonly #handle: FileHandle
 
-  constructor(handle: FileHandle, stat: Stats, place: { readonly parts: readonly string[]; readonly writable: boolean; readonly isMountPoint: boolean; readonly linkText?: string }) {
+  constructor(handle: FileHandle, stat: Stats, place: { readonly parts: readonly string[]; readonly writable: boolean; readonly isMountPoint: boolean; readonly linkText?: string; readonly ids?: IdMapping | undefined }) {
     this.#handle = handle
     this.stat = stat
     this.parts = place.parts
     this.writable = place.writable
     this.isMountPoint = place.isMountPoint
+    this.ids = place.ids
     this.linkText = place.linkText ?? ''
   }
 
   get path(): string { return `/proc/self/fd/${this.#handle.fd}` }
+  /** As the container knows it. */
+  get owner(): Owner { return this.ids === undefined ? this.stat : toContainer(this.ids, this.stat) }
   /** As the container names it. */
   get name(): string { return `/${this.parts.join('/')}` }
   async [Symbol.asyncDispose](): Promise<void> { await this.#handle.close() }
@@ -54,10 +66,10 @@ export class ConfinedRoot implements AsyncDisposable {
   }
 
   /** Destinations of mounts may lead through links of the tree, as they do when a container starts. */
-  static async open(path: string, options: { readonly writable: boolean; readonly mounts?: readonly ConfinedMount[] }): Promise<ConfinedRoot> {
+  static async open(path: string, options: { readonly writable: boolean; readonly mounts?: readonly ConfinedMount[]; readonly ids?: IdMapping | undefined }): Promise<ConfinedRoot> {
     const handle = await open(path, O_PATH | constants.O_DIRECTORY)
     const mounts = new Map<string, ConfinedMount>()
-    const root = new ConfinedRoot(new PinnedFile(handle, await handle.stat(), { parts: [], writable: options.writable, isMountPoint: true }), mounts)
+    const root = new ConfinedRoot(new PinnedFile(handle, await handle.stat(), { parts: [], writable: options.writable, isMountPoint: true, ids: options.ids }), mounts)
     try {
       for (const mount of [...options.mounts ?? []].sort((a, b) => a.destination.length - b.destination.length)) mounts.set(await root.#realPath(mount.destination), mount)
       return root
@@ -118,7 +130,7 @@ export class ConfinedRoot implements AsyncDisposable {
       const stat = await handle.stat()
       // Only read by name: it may be another link's text by now, which is no worse, since every text is walked the same way.
       const linkText = stat.isSymbolicLink() ? await readlink(`${directory.path}/${name}`) : ''
-      return new PinnedFile(handle, stat, { parts, writable: mount?.writable ?? directory.writable, isMountPoint: mount !== undefined, linkText })
+      return new PinnedFile(handle, stat, { parts, writable: mount?.writable ?? directory.writable, isMountPoint: mount !== undefined, linkText, ids: mount === undefined ? directory.ids : mount.ids })
     } catch (error) {
       await handle.close()
       throw error

@@ -37,7 +37,8 @@ interface Packing extends PackOptions {
 
 async function* packOne(file: PinnedFile, packing: Packing, name: string): AsyncIterable<Buffer> {
   const { stat } = file
-  const member = { name, mode: stat.mode, uid: stat.uid, gid: stat.gid, size: 0, mtimeSeconds: Math.floor(stat.mtimeMs / 1000) }
+  const { uid, gid } = file.owner
+  const member = { name, mode: stat.mode, uid, gid, size: 0, mtimeSeconds: Math.floor(stat.mtimeMs / 1000) }
   if (stat.isSocket()) return
   if (stat.isDirectory()) { yield* packDirectory(file, packing, member); return }
   const key = `${stat.dev}:${stat.ino}`

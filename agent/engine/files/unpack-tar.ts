@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { extract, type Header } from 'tar-stream'
 import { isDiskFull, messageOf, ShoalError } from '../../../src/base/errors.ts'
+import { toHost, type Owner } from '../../kernel/id-mapping.ts'
 import type { KernelMounts } from '../../kernel/kernel.ts'
 import { diskFull } from '../durable-file.ts'
 import type { ConfinedRoot, PinnedFile } from './confined-root.ts'
@@ -66,7 +67,7 @@ class Unpacker {
     if (!parent.writable) throw new ShoalError('permission-denied', 'read-only-mount', 'mounted volume is marked read-only')
     const isThere = await this.#makeRoom(parent, name, header)
     const path = `${parent.path}/${name}`
-    const { uid, gid } = this.#options.owner ?? { uid: header.uid ?? 0, gid: header.gid ?? 0 }
+    const { uid, gid } = ownerOnHost(parent, this.#options.owner ?? { uid: header.uid ?? 0, gid: header.gid ?? 0 })
     const mtime = header.mtime ?? new Date(0)
     const mode = (header.mode ?? 0o644) & 0o7777
     switch (header.type) {
@@ -129,7 +130,10 @@ class Unpacker {
     if (!parent.writable) throw new ShoalError('permission-denied', 'read-only-mount', 'mounted volume is marked read-only')
     const made = `${parent.path}/${parts.at(-1) ?? ''}`
     await mkdir(made, { mode: 0o755 })
-    if (this.#options.owner !== undefined) await lchown(made, this.#options.owner.uid, this.#options.owner.gid)
+    if (this.#options.owner !== undefined || parent.ids !== undefined) {
+      const { uid, gid } = ownerOnHost(parent, this.#options.owner ?? { uid: 0, gid: 0 })
+      await lchown(made, uid, gid)
+    }
     return root.find(path, { follow: true })
   }
 
@@ -174,6 +178,8 @@ async function removeTree(root: ConfinedRoot, parent: PinnedFile, file: PinnedFi
   }
   await rmdir(`${parent.path}/${name}`)
 }
+
+function ownerOnHost({ ids }: PinnedFile, owner: Owner): Owner { return ids === undefined ? owner : toHost(ids, owner) }
 
 /** @throws `path-outside` */
 function partsOf(name: string): readonly string[] {

@@ -3,6 +3,7 @@ import type { EndpointSettings } from '../../../src/api/engine/engine-json.ts'
 import type { OverlayTable } from '../../../src/api/engine/overlay.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { Logger } from '../../../src/base/logger.ts'
+import type { UserNamespace } from '../../kernel/netns.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import { networkRefs } from './attachable-endpoints.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
@@ -75,12 +76,12 @@ export class ContainerAttachments implements AsyncDisposable {
     if (isPlain(container)) this.#joinings(container)
   }
 
-  async attach(container: NetworkedContainer): Promise<ContainerSandbox> {
+  async attach(container: NetworkedContainer, userns?: UserNamespace): Promise<ContainerSandbox> {
     if (container.mode === 'host') return this.#hostSandbox(container)
     if (container.mode.startsWith('container:')) return this.#sharedSandbox(container)
     await this.detach(container.id)
     const joinings = container.mode === 'none' ? [] : await this.#withGateway(this.#joinings(container))
-    const record = await this.#parts.sandboxes.create(container, joinings)
+    const record = await this.#parts.sandboxes.create(container, joinings, userns)
     for (const endpoint of record.endpoints) this.#names.invalidate(endpoint.networkId)
     try {
       await this.#openResolver(record, false)

@@ -1,4 +1,5 @@
 import type { EndpointSettings } from '../../../src/api/engine/engine-json.ts'
+import type { UserNamespace } from '../../kernel/netns.ts'
 
 /** What the network side of the engine needs to know of a container. */
 export interface NetworkedContainer {
@@ -54,8 +55,8 @@ export interface ConnectableContainers {
 
 /** Container lifecycle <-> networking, inside the engine. */
 export interface ContainerNetworks {
-  /** Makes the namespace, connects every endpoint, publishes ports, starts DNS. Undoes everything on failure. */
-  attach(container: NetworkedContainer): Promise<ContainerSandbox>
+  /** Makes the namespace (which belongs to `userns`), connects every endpoint, publishes ports, starts DNS. Undoes everything on failure. */
+  attach(container: NetworkedContainer, userns?: UserNamespace): Promise<ContainerSandbox>
   /** Takes all of it down; idempotent. */
   detach(containerId: string): Promise<void>
   /** After a daemon restart: takes over what still runs (sandboxes of running containers), leaves containers of these ids alone, and removes everything else that is ours. */

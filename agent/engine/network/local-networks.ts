@@ -5,6 +5,7 @@ import { ShoalError } from '../../../src/base/errors.ts'
 import type { Networks } from '../engine.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import { Mutex } from '../mutex.ts'
+import type { UserNamespace } from '../../kernel/netns.ts'
 import { AttachableEndpoints, modeNetwork, networkRefs } from './attachable-endpoints.ts'
 import type { ContainerAttachments } from './container-attachments.ts'
 import type { ConnectableContainers, ContainerNetworks, ContainerSandbox, NetworkedContainer } from './container-networks.ts'
@@ -184,18 +185,18 @@ export class LocalNetworks implements Networks, ContainerNetworks, AsyncDisposab
     return new Map(this.#parts.overlays.all().map(network => [network.id, network.table.revision]))
   }
 
-  async attach(container: NetworkedContainer): Promise<ContainerSandbox> {
+  async attach(container: NetworkedContainer, userns?: UserNamespace): Promise<ContainerSandbox> {
     const complete = await this.#endpoints.complete(this.#withoutDefault(container))
-    const sandbox = await this.#attachNow(complete)
+    const sandbox = await this.#attachNow(complete, userns)
     for (const { networkId, networkName, driver } of this.#parts.attachments.endpoints(container.id)) {
       this.#emit('connect', { id: networkId, name: networkName, type: driver, container: container.id })
     }
     return sandbox
   }
 
-  async #attachNow(container: NetworkedContainer): Promise<ContainerSandbox> {
+  async #attachNow(container: NetworkedContainer, userns: UserNamespace | undefined): Promise<ContainerSandbox> {
     try {
-      return await this.#changes.run(() => this.#parts.attachments.attach(container))
+      return await this.#changes.run(() => this.#parts.attachments.attach(container, userns))
     } catch (error) {
       await this.#endpoints.release(container.id)
       throw error

@@ -4,6 +4,7 @@ import { hasCode, ShoalError } from '../../../src/base/errors.ts'
 import { createHexId } from '../../../src/base/ids.ts'
 import type { Logger } from '../../../src/base/logger.ts'
 import type { Random } from '../../../src/base/random.ts'
+import type { UserNamespace } from '../../kernel/netns.ts'
 import type { LinkOperation } from '../../kernel/links.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
@@ -57,7 +58,7 @@ export class Sandboxes {
   }
 
   /** Makes a container's namespace and joins the networks. All or nothing. */
-  async create(container: NetworkedContainer, joinings: readonly Joining[]): Promise<SandboxRecord> {
+  async create(container: NetworkedContainer, joinings: readonly Joining[], userns?: UserNamespace): Promise<SandboxRecord> {
     const netnsPath = join(this.#folder, container.id)
     let record: SandboxRecord = { container, netnsPath, endpoints: [], ports: [] }
     const undo: (() => void | Promise<void>)[] = [() => this.#kernel.netns.remove(netnsPath)]
@@ -69,7 +70,8 @@ export class Sandboxes {
         record = { ...record, endpoints: [...record.endpoints, endpoint] }
       }
       this.#save(record)
-      this.#kernel.netns.create(netnsPath)
+      if (userns === undefined) this.#kernel.netns.create(netnsPath)
+      else await this.#kernel.netns.createMapped(netnsPath, userns)
       this.#prepare(netnsPath)
       joinings.forEach(({ network }, at) => {
         const endpoint = record.endpoints[at] as EndpointRecord

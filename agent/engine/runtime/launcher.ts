@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '../../../src/base/clock.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
+import type { Owner } from '../../kernel/id-mapping.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { makeDirectory } from '../durable-file.ts'
 import type { AttachStream } from './attach-stream.ts'
@@ -17,6 +18,8 @@ export interface StdioOptions {
   readonly stdinOnce: boolean
   /** Clients that must miss nothing: connected before the process starts. */
   readonly attachments: readonly AttachStream[]
+  /** Who the standard streams belong to, so that the process can open them again; root when absent. */
+  readonly owner?: Owner | undefined
 }
 
 export interface LogTarget { readonly path: string; readonly bytesMax: number; readonly filesMax: number; /** Rotated files are made smaller. */ readonly compress: boolean }
@@ -96,9 +99,10 @@ export class Launcher {
     writeFileSync(join(directory, 'config.json'), serializeSpec(spec))
     const { log } = options
     const oom = this.#kernel.cgroups.filePath(options.cgroupPath, 'memory', this.#kernel.cgroups.version === 1 ? 'memory.oom_control' : 'memory.events')
+    // The pid file's path is whole: crun that makes devices for a user namespace comes back in another directory.
     const launched = await this.#spawn(runtime, directory, options, [
       ...(log === undefined ? [] : ['-l', log.path, '-m', String(log.bytesMax), '-n', String(log.filesMax)]), '-o', oom,
-    ], ['run', '--detach', '--bundle', '.', ...(options.tty ? ['--console-socket', 'console'] : []), '--pid-file', 'pid', options.id], options.spec.process.args[0] ?? '')
+    ], ['run', '--detach', '--bundle', '.', ...(options.tty ? ['--console-socket', 'console'] : []), '--pid-file', join(directory, 'pid'), options.id], options.spec.process.args[0] ?? '')
     remember()
     return launched
   }
@@ -185,7 +189,7 @@ export class Launcher {
     const hidden = runtime.hiddenMount
     const { control, client } = this.#kernel.processes.spawnMonitor([
       this.#monitorPath, '-d', directory, ...monitorArgs,
-      ...(stdio.tty ? ['-t'] : []), ...(stdio.openStdin ? ['-i'] : []), ...(stdio.stdinOnce ? ['-1'] : []), ...(waits ? ['-w'] : []), ...(only === undefined ? [] : ['-a']), ...(hidden === undefined ? [] : ['-u', hidden]),
+      ...(stdio.tty ? ['-t'] : []), ...(stdio.openStdin ? ['-i'] : []), ...(stdio.stdinOnce ? ['-1'] : []), ...(waits ? ['-w'] : []), ...(only === undefined ? [] : ['-a']), ...(hidden === undefined ? [] : ['-u', hidden]), ...(stdio.owner === undefined ? [] : ['-c', `${stdio.owner.uid}:${stdio.owner.gid}`]),
       '--', runtime.path, '--root', this.#stateRoot(runtime), '--log', join(directory, 'runtime.log'), '--log-format', runtime.logFormat, ...runtimeArgs,
     ], { stderrPath: join(directory, 'monitor.err'), withClient: only !== undefined })
     if (client !== undefined) only?.connect(client)

@@ -1,4 +1,5 @@
 import type { HostConfig } from '../../../src/api/engine/engine-json.ts'
+import type { IdMapping, IdRange } from '../../kernel/id-mapping.ts'
 import type { OciSeccomp } from './seccomp.ts'
 import type { OciHook } from './cdi.ts'
 import { buildDevices, buildResources, type OciDevice, type OciResources, type OciThrottle } from './oci-resources.ts'
@@ -53,6 +54,8 @@ export interface SpecInput {
   /** Binds, volumes and tmpfs of the user, and the engine's own (/etc/hosts, …). */
   readonly mounts: readonly OciMount[]
   readonly netnsPath: string | undefined
+  /** To be joined; undefined: the host's. */
+  readonly userns: { readonly path: string; readonly ids: IdMapping } | undefined
   /** "" for a namespace of its own, a path to join one; undefined for the host's. */
   readonly pidNamespace: string | undefined
   readonly ipcNamespace: string | undefined
@@ -95,6 +98,7 @@ export function buildSpec(input: SpecInput): OciSpec {
     linux: {
       cgroupsPath: input.cgroupPath,
       namespaces: buildNamespaces(input),
+      ...(input.userns === undefined ? {} : { uidMappings: ociRanges(input.userns.ids.uids), gidMappings: ociRanges(input.userns.ids.gids) }),
       // Older runtimes know no domain name but as a kernel setting.
       sysctl: { ...hostConfig.Sysctls, ...(input.domainname === '' || input.utsNamespace === undefined ? {} : { 'kernel.domainname': input.domainname }) },
       devices: buildDevices(input.devices),
@@ -143,12 +147,17 @@ function buildNamespaces(input: SpecInput): readonly { readonly type: string; re
   const add = (type: string, path: string | undefined): void => {
     if (path !== undefined) namespaces.push(path === '' ? { type } : { type, path })
   }
+  add('user', input.userns?.path)
   add('network', input.netnsPath)
   add('pid', input.pidNamespace)
   add('ipc', input.ipcNamespace)
   add('uts', input.utsNamespace)
   if (input.cgroupNamespace) namespaces.push({ type: 'cgroup' })
   return namespaces
+}
+
+function ociRanges(ranges: readonly IdRange[]): readonly { readonly containerID: number; readonly hostID: number; readonly size: number }[] {
+  return ranges.map(({ container, host, size }) => ({ containerID: container, hostID: host, size }))
 }
 
 function buildMounts(input: SpecInput, privileged: boolean): readonly OciMount[] {

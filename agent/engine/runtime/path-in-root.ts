@@ -1,7 +1,8 @@
-import { lstat, mkdir, readlink, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { lchown, lstat, mkdir, readlink, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { ShoalError } from '../../../src/base/errors.ts'
 import { makeDirectory } from '../durable-file.ts'
+import type { Owner } from '../../kernel/id-mapping.ts'
 
 const SYMLINKS_MAX = 40
 
@@ -43,13 +44,18 @@ export async function readInRoot(root: string, path: string): Promise<string> {
   }
 }
 
-/** Makes a directory and its parents, root's. @throws `bad-working-directory` (invalid-argument) */
-export async function makeDirectoryInRoot(root: string, path: string): Promise<void> {
+/** Makes a directory and its parents, root's or this owner's. @throws `bad-working-directory` (invalid-argument) */
+export async function makeDirectoryInRoot(root: string, path: string, owner?: Owner): Promise<void> {
   const target = await resolveInRoot(root, path)
-  await mkdir(target, { recursive: true, mode: 0o755 }).catch((error: NodeJS.ErrnoException) => {
+  const first = await mkdir(target, { recursive: true, mode: 0o755 }).catch(async (error: NodeJS.ErrnoException) => {
     // A full disk is no such thing, to mkdir's `recursive`.
-    if (error.code === 'ENOENT') return makeDirectory(target, 0o755)
+    if (error.code === 'ENOENT') {
+      await makeDirectory(target, 0o755)
+      return target
+    }
     if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error
     throw new ShoalError('invalid-argument', 'bad-working-directory', `Cannot mkdir: ${path} is not a directory`, { cause: error })
   })
+  if (first === undefined || owner === undefined) return
+  for (let made = target; made.length >= first.length; made = dirname(made)) await lchown(made, owner.uid, owner.gid)
 }

@@ -3,6 +3,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { KernelMounts } from '../../kernel/kernel.ts'
 import { makeDirectory } from '../durable-file.ts'
+import type { MappedFolders } from '../files/mapped-folders.ts'
 import { diskUsage } from './disk-usage.ts'
 import type { BorrowedSnapshot, Snapshotter } from './snapshotter.ts'
 
@@ -29,12 +30,12 @@ export class OverlaySnapshotter implements Snapshotter {
     await Promise.all([makeDirectory(join(base, 'work')), makeDirectory(join(base, 'merged'))])
   }
 
-  async mount(id: string, layers: readonly string[]): Promise<string> {
+  async mount(id: string, layers: readonly string[], mapped?: MappedFolders): Promise<string> {
     this.#running.add(id)
-    return this.#mount(id, layers)
+    return this.#mount(id, layers, mapped)
   }
 
-  async borrow(id: string, layers: readonly string[]): Promise<BorrowedSnapshot> {
+  async borrow(id: string, layers: readonly string[], mapped?: MappedFolders): Promise<BorrowedSnapshot> {
     this.#borrowers.set(id, (this.#borrowers.get(id) ?? 0) + 1)
     let isReturned = false
     const giveBack = async (): Promise<void> => {
@@ -46,14 +47,14 @@ export class OverlaySnapshotter implements Snapshotter {
       if (!this.#running.has(id)) await this.#unmount(id)
     }
     try {
-      return { root: await this.#mount(id, layers), [Symbol.asyncDispose]: giveBack }
+      return { root: await this.#mount(id, layers, mapped), [Symbol.asyncDispose]: giveBack }
     } catch (error) {
       await giveBack()
       throw error
     }
   }
 
-  async #mount(id: string, layers: readonly string[]): Promise<string> {
+  async #mount(id: string, layers: readonly string[], mapped: MappedFolders | undefined): Promise<string> {
     await this.#unmounting.get(id)
     const base = join(this.#root, id)
     const target = join(base, 'merged')
@@ -61,7 +62,8 @@ export class OverlaySnapshotter implements Snapshotter {
     // An image without layers still needs one lower directory: the snapshot's own empty `merged` parent would contain it, so an empty one is made.
     const lower = layers.length === 0 ? [join(base, 'empty')] : [...layers].reverse()
     if (layers.length === 0) await makeDirectory(join(base, 'empty'))
-    this.#mounts.overlay({ lower, upper: join(base, 'upper'), work: join(base, 'work'), target })
+    const view = (path: string): string => mapped?.view(path) ?? path
+    this.#mounts.overlay({ lower: lower.map(view), upper: view(join(base, 'upper')), work: view(join(base, 'work')), target })
     this.#mounted.add(id)
     return target
   }

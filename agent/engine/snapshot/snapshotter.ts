@@ -1,3 +1,5 @@
+import type { MappedFolders } from '../files/mapped-folders.ts'
+
 /**
  * A container's root filesystem out of an image's layers. Real: OverlaySnapshotter, twin: CopySnapshotter (no privileges, slow).
  * Layers are directories that nobody changes; a snapshot is what one container writes on top.
@@ -6,12 +8,12 @@ export interface Snapshotter {
   readonly driver: string
   /** Makes a snapshot over these layer directories (bottom first); durable. Again with the same id: no-op. */
   prepare(id: string, layers: readonly string[]): Promise<void>
-  /** Makes its root filesystem visible and tells where. Mounted already: no-op. @throws `too-many-layers`, `mount-failed` */
-  mount(id: string, layers: readonly string[]): Promise<string>
+  /** Makes its root filesystem visible and tells where; with the owners that `mapped` shows. Mounted already: no-op. @throws `too-many-layers`, `mount-failed` */
+  mount(id: string, layers: readonly string[], mapped?: MappedFolders): Promise<string>
   /** Idempotent. A borrowed root filesystem stays until it is given back. */
   unmount(id: string): Promise<void>
-  /** Makes the root filesystem visible for a look from outside, whether the container runs or not; disposing gives it back. */
-  borrow(id: string, layers: readonly string[]): Promise<BorrowedSnapshot>
+  /** Makes the root filesystem visible for a look from outside, whether the container runs or not; disposing gives it back. `mapped` as the container's run would have it: both share one mount. */
+  borrow(id: string, layers: readonly string[], mapped?: MappedFolders): Promise<BorrowedSnapshot>
   /** Unmounts and deletes; idempotent. */
   remove(id: string): Promise<void>
   /** Deletes all but these and unmounts what is not in `running`, after a crash. */

@@ -23,6 +23,10 @@ export interface Libc {
   waitpid(pid: number, status: null, options: number): number
   memfdCreate(name: string, flags: number): number
   fcntl(fd: number, command: number, argument: number): number
+  ioctl(fd: number, request: number): number
+  openTree(folder: number, path: string, flags: number): number
+  mountSetattr(fd: number, path: string, flags: number, attributes: Uint8Array, size: number): number
+  moveMount(fromFd: number, fromPath: string, toFolder: number, to: string, flags: number): number
   spawn(argv: readonly string[], environment: readonly string[], stdio: SpawnStdio): number
   errno(): number
 }
@@ -56,6 +60,11 @@ export function loadLibc(): Libc {
     socketpair: lib.func('int socketpair(int domain, int type, int protocol, int32_t *fds)'),
     memfdCreate: lib.func('int memfd_create(const char *name, unsigned int flags)'),
     fcntl: lib.func('int fcntl(int fd, int command, int argument)'),
+    ioctl: lib.func('int ioctl(int fd, unsigned long request)'),
+    // Called by number, which is the same on all architectures: older C libraries have no functions for them.
+    openTree: systemCall(lib, 428, 'long folder, const char *path, unsigned long flags'),
+    mountSetattr: systemCall(lib, 442, 'long fd, const char *path, unsigned long flags, const uint8_t *attributes, size_t size'),
+    moveMount: systemCall(lib, 429, 'long fromFd, const char *fromPath, long toFolder, const char *to, unsigned long flags'),
     socket: lib.func('int socket(int domain, int type, int protocol)'),
     connect: lib.func('int connect(int fd, const uint8_t *address, unsigned int length)'),
     send: lib.func('intptr_t send(int fd, const uint8_t *bytes, size_t length, int flags)'),
@@ -63,6 +72,11 @@ export function loadLibc(): Libc {
     spawn: createSpawn(lib),
     errno: () => koffi.errno(),
   }
+}
+
+function systemCall(lib: LibraryHandle, number: number, parameters: string): (...args: unknown[]) => number {
+  const call = lib.func(`long syscall(long number, ${parameters})`) as (...args: unknown[]) => number
+  return (...args) => Number(call(number, ...args))
 }
 
 function callAsync(fn: KoffiFunc<(...args: unknown[]) => unknown>, ...args: unknown[]): Promise<number> {

@@ -6,6 +6,7 @@ import { loadLibc } from './libc.ts'
 import { LinuxCgroups } from './linux-cgroups.ts'
 import { LinuxMounts } from './linux-mounts.ts'
 import { LinuxProcesses } from './linux-processes.ts'
+import { UserNamespaces } from './user-namespaces.ts'
 
 /** USER_HZ, which is 100 on every architecture that Node runs on. */
 const CLOCK_TICKS_PER_SECOND = 100
@@ -13,7 +14,8 @@ const CLOCK_TICKS_PER_SECOND = 100
 /** The kernel this process runs on. */
 export function createLinuxKernel(): Kernel {
   const libc = loadLibc()
-  return { mounts: new LinuxMounts(libc), processes: new LinuxProcesses(libc), cgroups: new LinuxCgroups(), host: createHost() }
+  const processes = new LinuxProcesses(libc)
+  return { mounts: new LinuxMounts(libc, new UserNamespaces(processes)), processes, cgroups: new LinuxCgroups(), host: createHost() }
 }
 
 function createHost(): KernelHost {

@@ -1,13 +1,25 @@
-import { readFileSync, realpathSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, realpathSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { KernelMounts, MountPropagation, MountRestriction, OverlayMount } from '../kernel.ts'
+import type { IdMapping } from '../id-mapping.ts'
 import { errnoError, errnoName, errnoText, type Libc } from './libc.ts'
+import type { UserNamespaces } from './user-namespaces.ts'
 
 const MS_BIND = 0x1000
 const MS_REC = 0x4000
 const MS_REMOUNT = 0x20
 const MNT_DETACH = 2
+const AT_FDCWD = -100
+const AT_EMPTY_PATH = 0x1000
+const OPEN_TREE_CLONE = 1
+const O_CLOEXEC = 0o2000000
+const MOVE_MOUNT_F_EMPTY_PATH = 4
+/** struct mount_attr: what to set, what to clear, propagation, descriptor of a user namespace. */
+const MOUNT_ATTRIBUTES_BYTES = 32
+const MOUNT_ATTR_IDMAP = 0x00100000n
+/** An owner on disk that no image has. */
+const OUR_ROOT_ON_DISK = 4_294_967_293
 /** struct statvfs of 64-bit glibc, generously; f_flag stands behind nine longs. */
 const STATVFS_BYTES = 256
 const STATVFS_FLAG = 72
@@ -27,8 +39,12 @@ const FLAGS: Readonly<Record<string, number>> = {
 /** mount(2) and its relatives in this process's mount namespace. */
 export class LinuxMounts implements KernelMounts {
   readonly #libc: Libc
+  readonly #userNamespaces: UserNamespaces
 
-  constructor(libc: Libc) { this.#libc = libc }
+  constructor(libc: Libc, userNamespaces: UserNamespaces) {
+    this.#libc = libc
+    this.#userNamespaces = userNamespaces
+  }
 
   overlay(mount: OverlayMount): void {
     const data = `lowerdir=${mount.lower.join(':')},upperdir=${mount.upper},workdir=${mount.work}`
@@ -39,6 +55,25 @@ export class LinuxMounts implements KernelMounts {
   }
 
   bind(source: string, target: string): void { this.#mount(source, target, null, MS_BIND | MS_REC, null) }
+
+  async bindMapped(source: string, target: string, ids: IdMapping): Promise<void> {
+    await this.#userNamespaces.make({ ids: withOurRoot(ids) }, pid => {
+      const userns = openSync(`/proc/${pid}/ns/user`, 'r')
+      const tree = this.#libc.openTree(AT_FDCWD, source, OPEN_TREE_CLONE | O_CLOEXEC)
+      const fail = (what: string): ShoalError => errnoError('failed-precondition', 'mount-failed', `cannot show ${source} with other owners (${what}): it takes Linux 5.19 and ext4, xfs or btrfs`, this.#libc.errno())
+      try {
+        if (tree < 0) throw fail('open_tree')
+        const attributes = Buffer.alloc(MOUNT_ATTRIBUTES_BYTES)
+        attributes.writeBigUInt64LE(MOUNT_ATTR_IDMAP, 0)
+        attributes.writeBigUInt64LE(BigInt(userns), 24)
+        if (this.#libc.mountSetattr(tree, '', AT_EMPTY_PATH, attributes, attributes.length) !== 0) throw fail('mount_setattr')
+        if (this.#libc.moveMount(tree, '', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) !== 0) throw fail('move_mount')
+      } finally {
+        if (tree >= 0) closeSync(tree)
+        closeSync(userns)
+      }
+    })
+  }
 
   async mount(source: string, target: string, type: string, options: string): Promise<void> {
     const words = options.split(',').filter(word => word !== '')
@@ -135,6 +170,12 @@ export class LinuxMounts implements KernelMounts {
     if (this.#libc.mount(source, target, type, flags, data) === 0) return
     throw new ShoalError('internal', 'mount-failed', `cannot mount ${type ?? source} at ${target}: ${errnoName(this.#libc.errno())}`)
   }
+}
+
+/** The daemon makes files in there too. Root of the host must be somebody on disk for that, until the file is given to its owner. */
+function withOurRoot({ uids, gids }: IdMapping): IdMapping {
+  const ours = { container: OUR_ROOT_ON_DISK, host: 0, size: 1 }
+  return { uids: [...uids, ours], gids: [...gids, ours] }
 }
 
 /** mountinfo writes space, tab, newline and backslash as octal. */

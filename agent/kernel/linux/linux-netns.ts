@@ -1,9 +1,10 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { ShoalError } from '../../../src/base/errors.ts'
-import type { Netns, NetnsPath } from '../netns.ts'
+import type { Netns, NetnsPath, UserNamespace } from '../netns.ts'
 import { LinuxLinks } from './linux-links.ts'
 import { errnoName, type NetworkLibc } from './network-libc.ts'
+import type { UserNamespaces } from './user-namespaces.ts'
 
 const MS_BIND = 4096
 const MNT_DETACH = 2
@@ -14,24 +15,39 @@ const NSFS_MAGIC = 0x6e736673
 export class LinuxNetns implements Netns {
   readonly #libc: NetworkLibc
   readonly #links: LinuxLinks
+  readonly #userNamespaces: UserNamespaces
 
-  constructor(libc: NetworkLibc) {
+  constructor(libc: NetworkLibc, userNamespaces: UserNamespaces) {
     this.#libc = libc
+    this.#userNamespaces = userNamespaces
     this.#links = new LinuxLinks(libc)
   }
 
   create(path: string): void {
+    this.#makeFile(path)
+    this.#libc.insideNew(() => {
+      this.#bind('/proc/thread-self/ns/net', path)
+      this.#links.apply(undefined, [{ kind: 'set-link', name: 'lo', up: true }])
+    })
+  }
+
+  async createMapped(path: string, userns: UserNamespace): Promise<void> {
+    this.#makeFile(path)
+    await this.#userNamespaces.make(userns, pid => this.#bind(`/proc/${pid}/ns/net`, path))
+    this.#links.apply(path, [{ kind: 'set-link', name: 'lo', up: true }])
+  }
+
+  #makeFile(path: string): void {
     if (this.exists(path)) throw new ShoalError('already-exists', 'netns-exists', `a network namespace is bound to ${path} already`)
     mkdirSync(dirname(path), { recursive: true, mode: 0o711 })
     closeSync(openSync(path, 'w', 0o444))
-    this.#libc.insideNew(() => {
-      if (this.#libc.mount('/proc/thread-self/ns/net', path, null, MS_BIND, null) !== 0) {
-        const reason = errnoName(this.#libc.errno())
-        rmSync(path, { force: true })
-        throw new ShoalError('internal', 'netns-create-failed', `cannot bind the network namespace to ${path}: ${reason}`)
-      }
-      this.#links.apply(undefined, [{ kind: 'set-link', name: 'lo', up: true }])
-    })
+  }
+
+  #bind(source: string, path: string): void {
+    if (this.#libc.mount(source, path, null, MS_BIND, null) === 0) return
+    const reason = errnoName(this.#libc.errno())
+    rmSync(path, { force: true })
+    throw new ShoalError('internal', 'netns-create-failed', `cannot bind the network namespace to ${path}: ${reason}`)
   }
 
   remove(path: string): void {

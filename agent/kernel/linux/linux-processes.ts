@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, fstatSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect, Socket } from 'node:net'
 import { join } from 'node:path'
 import { Readable, type Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ShoalError } from '../../../src/base/errors.ts'
-import type { DatagramSender, KernelProcesses, RunOptions, RunResult, SpawnedMonitor } from '../kernel.ts'
+import type { DatagramSender, HeldPath, KernelProcesses, RunOptions, RunResult, SpawnedMonitor } from '../kernel.ts'
 import { connectDatagram } from './datagram-sender.ts'
 import { errnoError, type Libc } from './libc.ts'
 
@@ -23,6 +23,8 @@ const MFD_EXEC = 0x10
 /** fcntl(2) F_ADD_SEALS with F_SEAL_SEAL, _SHRINK, _GROW and _WRITE. */
 const F_ADD_SEALS = 1033
 const ALL_SEALS = 0xf
+/** ioctl_ns(2) */
+const NS_GET_USERNS = 0xb701
 
 export class LinuxProcesses implements KernelProcesses {
   readonly #libc: Libc
@@ -99,6 +101,20 @@ export class LinuxProcesses implements KernelProcesses {
   }
 
   connectDatagram(path: string): DatagramSender | undefined { return connectDatagram(this.#libc, path) }
+
+  userNamespaceOf(netnsPath: string): HeldPath | undefined {
+    const netns = openSync(netnsPath, 'r')
+    try {
+      const fd = this.#libc.ioctl(netns, NS_GET_USERNS)
+      if (fd < 0) throw errnoError('internal', 'userns-failed', `cannot tell the user namespace of ${netnsPath}`, this.#libc.errno())
+      const close = (): void => closeSync(fd)
+      if (fstatSync(fd).ino !== statSync('/proc/self/ns/user').ino) return { path: `/proc/${process.pid}/fd/${fd}`, close }
+      close()
+      return undefined
+    } finally {
+      closeSync(netns)
+    }
+  }
 
   kill(pid: number, signal: number): boolean {
     try {

@@ -45,6 +45,7 @@ export const CONTAINER_SETTINGS = {
   init: working({ flag: '--init', key: 'init', type: SWITCH, fallback: false, help: 'run an init in containers that do not say' }),
   noNewPrivileges: working({ flag: '--no-new-privileges', key: 'no-new-privileges', type: SWITCH, fallback: false, help: 'no-new-privileges in containers that do not say' }),
   seccompProfile: working({ flag: '--seccomp-profile <path>', key: 'seccomp-profile', type: TEXT, fallback: 'builtin', help: 'a profile, builtin or unconfined, for containers that name none' }),
+  usernsRemap: working({ flag: '--userns-remap <user>', key: 'userns-remap', type: TEXT, fallback: '', help: 'user[:group] whose subordinate ids containers get in user namespaces; "default" for dockremap' }),
 
   storageDriver: accepted({ flag: '-s, --storage-driver <name>', key: 'storage-driver', type: STORAGE_DRIVER, why: 'overlay2 is what is used' }),
   storageOptions: refused({ flag: '--storage-opt <option>', key: 'storage-opts', type: LIST, unless: [], why: 'overlay2 has no options here' }),
@@ -52,7 +53,6 @@ export const CONTAINER_SETTINGS = {
   initPath: refused({ flag: '--init-path <path>', key: 'init-path', type: TEXT, unless: '', why: 'the init of --init is the monitor itself' }),
   defaultInit: refused({ key: 'default-init', type: TEXT, unless: '', why: 'the init of --init is the monitor itself' }),
   selinuxEnabled: refused({ flag: '--selinux-enabled', key: 'selinux-enabled', type: SWITCH, unless: false, why: 'SELinux labels are not there yet' }),
-  usernsRemap: refused({ flag: '--userns-remap <user>', key: 'userns-remap', type: TEXT, unless: '', why: 'not there yet' }),
   cdiSpecDirs: refused({ flag: '--cdi-spec-dir <dir>', key: 'cdi-spec-dirs', type: LIST, unless: [], why: 'not there yet' }),
   cpuRealtimePeriod: refused({ flag: '--cpu-rt-period <microseconds>', key: 'cpu-rt-period', type: integerType(0), unless: 0, why: 'not there yet' }),
   cpuRealtimeRuntime: refused({ flag: '--cpu-rt-runtime <microseconds>', key: 'cpu-rt-runtime', type: integerType(0), unless: 0, why: 'not there yet' }),

@@ -1,6 +1,8 @@
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
+export interface FileOwner { readonly uid: number; readonly gid: number }
+
 /** A file to be bind-mounted into a container. */
 export interface MemoryFile { readonly data: Uint8Array; readonly uid: number; readonly gid: number; readonly mode: number }
 
@@ -10,8 +12,13 @@ export interface MemoryFile { readonly data: Uint8Array; readonly uid: number; r
  */
 export class MemoryFiles {
   readonly #folder: string
+  readonly #ownerOnHost: (owner: FileOwner) => FileOwner
 
-  constructor(folder: string) { this.#folder = folder }
+  /** @param ownerOnHost of a file whose owner in the container is given */
+  constructor(folder: string, ownerOnHost: (owner: FileOwner) => FileOwner = owner => owner) {
+    this.#folder = folder
+    this.#ownerOnHost = ownerOnHost
+  }
 
   /** Writes a task's files, replacing those from before; resolves to their paths, in order. */
   async write(taskId: string, files: readonly MemoryFile[]): Promise<readonly string[]> {
@@ -22,7 +29,8 @@ export class MemoryFiles {
     return Promise.all(files.map(async (file, i) => {
       const path = join(folder, String(i))
       await writeFile(path, file.data, { mode: 0o600 })
-      await chown(path, file.uid, file.gid)
+      const { uid, gid } = this.#ownerOnHost(file)
+      await chown(path, uid, gid)
       await chmod(path, file.mode & 0o7777)
       return path
     }))
