@@ -21,6 +21,8 @@ export interface LeaderProxyOptions {
   readonly isRemoved: (nodeId: string) => boolean
   /** Whether this manager has a state that it could answer from without a leader. */
   readonly hasState: () => boolean
+  /** Resolves when this manager has proved that it leads and holds all that was acknowledged: RaftNode.confirmRead. */
+  readonly confirmRead: (signal: AbortSignal) => Promise<void>
 }
 
 interface UnaryCall<Req, Res> { readonly method: RpcMethod<Req, Res>; readonly unary: (request: Req, context: RpcContext) => Promise<Res>; readonly policy: RpcPolicy }
@@ -84,18 +86,23 @@ export class LeaderProxy implements AsyncDisposable {
     return call.unary(request, staleCaller(caller, this.#options.gate.leaderlessMs))
   }
 
-  async #askLeader<Req, Res>({ method, unary }: UnaryCall<Req, Res>, request: Req, caller: RpcContext): Promise<Res> {
+  async #askLeader<Req, Res>(call: UnaryCall<Req, Res>, request: Req, caller: RpcContext): Promise<Res> {
     const { gate } = this.#options
     let leader = await gate.leader(caller.signal)
     for (let tries = 1; ; tries++) {
       try {
-        if (leader.kind === 'self') return await unary(request, caller)
-        return await (await this.#clientOf(leader.address, caller)).unary(method, request, { ...this.#forwarding(caller), timeoutMs: FORWARD_TIMEOUT_MS })
+        if (leader.kind === 'self') return await this.#answerAsLeader(call, request, caller)
+        return await (await this.#clientOf(leader.address, caller)).unary(call.method, request, { ...this.#forwarding(caller), timeoutMs: FORWARD_TIMEOUT_MS })
       } catch (error) {
         if (isForwarded(caller) || tries === TRIES_MAX || !wasNotDone(error)) throw error
         leader = await gate.leaderAfter(leader, caller.signal)
       }
     }
+  }
+
+  async #answerAsLeader<Req, Res>({ unary, policy }: UnaryCall<Req, Res>, request: Req, caller: RpcContext): Promise<Res> {
+    if (policy.isRead) await this.#options.confirmRead(caller.signal)
+    return unary(request, caller)
   }
 
   #mayAnswerStale(policy: RpcPolicy, caller: RpcContext, error: unknown): boolean {

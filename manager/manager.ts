@@ -93,6 +93,7 @@ export class Manager implements AsyncDisposable {
     this.#group = new TaskGroup(options.logger)
     this.#proxy = new LeaderProxy({
       local: { nodeId: options.nodeId, clusterId: options.clusterId }, localAddress: hostOf(options.advertiseAddress), gate: this.#gate, dialer: options.dialer,
+      confirmRead: signal => parts.raft.confirmRead(signal),
       hasState: () => parts.store.view().cluster() !== undefined,
       isRemoved: nodeId => parts.store.view().cluster()?.removedNodes.some(removed => removed.nodeId === nodeId) ?? false,
     })

@@ -8,6 +8,8 @@ export interface RpcPolicy {
   readonly answeredBy: 'leader' | 'here'
   /** What becomes of a call for the leader when there is none: refused, or answered from this manager's own state, and marked (`stale`, see stale-answer.ts). */
   readonly withoutLeader?: 'stale'
+  /** A read of the cluster's state: the leader proves that it still leads before it answers (D-600). Unary calls only. */
+  readonly isRead?: true
 }
 
 const POLICIES: Readonly<Record<string, RpcPolicy>> = {
@@ -17,9 +19,9 @@ const POLICIES: Readonly<Record<string, RpcPolicy>> = {
   'LogBroker/*': { callers: 'node', answeredBy: 'leader' },
   'ResourceAllocator/*': { callers: 'node', answeredBy: 'leader' },
   'Logs/*': { callers: 'manager', answeredBy: 'leader' },
-  'Control/Get': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale' },
-  'Control/List': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale' },
-  'Control/ListServiceStatuses': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale' },
+  'Control/Get': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale', isRead: true },
+  'Control/List': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale', isRead: true },
+  'Control/ListServiceStatuses': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale', isRead: true },
   'Control/*': { callers: 'manager', answeredBy: 'leader' },
   'Raft/*': { callers: 'manager', answeredBy: 'here' },
   'RaftMembership/Members': { callers: 'manager', answeredBy: 'here' },

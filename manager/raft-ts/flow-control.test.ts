@@ -103,6 +103,9 @@ test('a leader that cannot commit refuses proposals beyond its limit, takes them
 test('the first proposal passes whatever its size, or nothing could ever be committed', () => {
   const peer = replicating({ maxUncommittedBytes: 2 })
   peer.propose('far too long')
+  // With the limit passed already, what holds nothing still goes through.
+  peer.propose('')
+  assert.throws(() => peer.propose('9'), { code: 'proposal-dropped' })
   peer.acknowledge([2])
   assert.deepEqual(peer.appliedTexts, ['far too long'])
 })

@@ -123,6 +123,18 @@ test('several changes go through a joint configuration, which is left by itself'
   for (const id of [1, 3, 4, 5]) assert.deepEqual([id, network.peer(id).appliedTexts], [id, ['x']])
 })
 
+test('the leaving is proposed once, whatever is applied before it', () => {
+  const peer = led({ maxCommittedBytesPerReady: 1 })
+  offer(peer, change(['add-node', 4], ['add-node', 5]))
+  peer.propose('x')
+  peer.propose('y')
+  const before = peer.lastIndex
+  peer.acknowledge([2])
+  assert.equal(peer.lastIndex, before + 1)
+  peer.acknowledge([2, 4, 5])
+  assert.deepEqual([voters(peer), peer.lastIndex], [[[1, 2, 3, 4, 5], []], before + 1])
+})
+
 test('a joint configuration that is entered explicitly stays until it is left explicitly', () => {
   const peer = led()
   offer(peer, explicit(['add-node', 4]))

@@ -95,6 +95,17 @@ test('a deposed leader answers none of the reads it had taken', () => {
   assert.deepEqual([peer.role, answers(peer)], ['follower', []])
 })
 
+test('a leader that is elected again does not answer with what it knew the first time', () => {
+  const peer = settled()
+  ask(peer, 'old')
+  peer.step('MsgHeartbeat', { from: 3, term: 2 })
+  peer.lead()
+  peer.acknowledge([2])
+  const sent = ask(peer, 'new')
+  beat(peer, 2, sent)
+  assert.deepEqual(answers(peer), [['new', peer.committed]])
+})
+
 test('reads that waited for the first commit are forgotten with the leadership, and do not come back with the next', () => {
   const peer = new TestPeer({ terms: [1], hardState: { term: 1 } })
   peer.lead()

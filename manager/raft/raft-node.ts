@@ -24,6 +24,7 @@ import { decodeMessage } from './message-codec.ts'
 import { noLeader, notLeader } from './not-leader.ts'
 import { PeerSet } from './peer-set.ts'
 import { PendingEntries } from './pending-entries.ts'
+import { ReadConfirmations } from './read-confirmations.ts'
 import { encodeBaseNote, memberOf, RaftLogStore, type LogBase } from './raft-log-store.ts'
 import { SnapshotCaptures } from './snapshot-captures.ts'
 import { recordsOfChunks } from './snapshot-stream.ts'
@@ -81,6 +82,7 @@ export class RaftNode implements AsyncDisposable {
   readonly #options: RaftNodeOptions
   readonly #board = new LeadershipBoard()
   readonly #pending = new PendingEntries()
+  readonly #reads = new ReadConfirmations()
   readonly #captures = new SnapshotCaptures()
   readonly #abort = new AbortController()
   #logStore!: RaftLogStore
@@ -175,6 +177,19 @@ export class RaftNode implements AsyncDisposable {
     return entry.index
   }
 
+  /**
+   * Resolves when this node has proved that it still leads and has applied all that was acknowledged before this call: what is read of the state machine
+   * right after it is linearizable, also when this process was stopped for a while (D-600).
+   * @throws ShoalError `not-leader`, `no-leader` (unavailable): ask the next leader; `reads-busy` (resource-exhausted)
+   */
+  async confirmRead(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    this.#checkLeads()
+    const confirmed = this.#reads.wait()
+    this.#wake()
+    return abortable(confirmed, signal)
+  }
+
   /** Commits a membership change. @throws ShoalError as propose(), and `membership-busy` (unavailable) while another change is under way */
   async changeMembers(change: ConfChange, signal?: AbortSignal): Promise<void> {
     const entry = await this.#commit(node => node.proposeConfChange(change), signal)
@@ -260,6 +275,7 @@ export class RaftNode implements AsyncDisposable {
     this.#timer?.cancel()
     this.#isLeaderReady = false
     this.#pending.rejectAll()
+    this.#reads.rejectAll(notLeader(''))
     this.#board.set({ ...this.#board.current, isLeader: false, leaderId: 0, leaderAddr: '' })
     this.#board.close(error)
     this.#resolveStopped(stop)
@@ -311,8 +327,10 @@ export class RaftNode implements AsyncDisposable {
     if (running === undefined) throw noLeader()
     const { role, leader } = running.node.raft.softState
     if (role === 'leader') return running
-    throw leader === 0 ? noLeader() : notLeader(memberOf(this.#tables.current, leader)?.addr)
+    throw leader === 0 ? noLeader() : this.#notLeader(leader)
   }
+
+  #notLeader(leader: number): ShoalError { return notLeader(memberOf(this.#tables.current, leader)?.addr) }
 
   async #commit(offer: (node: RawNode) => void, signal: AbortSignal | undefined): Promise<Entry> {
     signal?.throwIfAborted()
@@ -338,7 +356,7 @@ export class RaftNode implements AsyncDisposable {
     // What is proposed in the same turn goes into one write.
     await Promise.resolve()
     try {
-      while (!this.#abort.signal.aborted && this.#running !== undefined && this.#running.node.hasReady()) await this.#handle(this.#running, this.#running.node.ready())
+      while (!this.#abort.signal.aborted && this.#running !== undefined && this.#hasWork(this.#running.node)) await this.#handle(this.#running, this.#running.node.ready())
     } catch (error) {
       this.#fail(error)
     } finally {
@@ -346,11 +364,20 @@ export class RaftNode implements AsyncDisposable {
     }
   }
 
+  /** Reads that have gathered are asked for right before a Ready is taken: it carries their heartbeats. */
+  #hasWork(node: RawNode): boolean {
+    if (node.raft.role === 'leader' && this.#reads.isRoundDue) node.readIndex(this.#reads.begin(node.raft.term))
+    return node.hasReady()
+  }
+
   async #handle({ node, peers, base }: Running, ready: Ready): Promise<void> {
+    this.#reads.confirmed(ready.readStates, this.#appliedIndex)
     if (ready.softState !== undefined && ready.softState.role !== 'leader') {
       this.#isLeaderReady = false
       this.#pending.rejectAll()
+      this.#reads.rejectAll(this.#notLeader(ready.softState.leader))
     }
+    this.#reads.rejectIfOlder(node.raft.term, () => this.#notLeader(node.raft.leader))
     for (const message of ready.messages) if (LEADER_MESSAGES.has(message.type)) peers.send(message, message.snapshot && this.#captures.take(message.snapshot.metadata.index))
     if (ready.snapshot !== undefined) await this.#installSnapshot(base, ready.snapshot, ready)
     await this.#logStore.save(ready.entries, ready.hardState, ready.mustSync)
@@ -358,6 +385,7 @@ export class RaftNode implements AsyncDisposable {
     for (const message of ready.messages) if (!LEADER_MESSAGES.has(message.type)) peers.send(message)
     for (const entry of ready.committedEntries) this.#apply(node, entry)
     node.advance()
+    this.#reads.applied(this.#appliedIndex)
     this.#publishLeadership(node)
     await this.#maybeCompact()
   }
