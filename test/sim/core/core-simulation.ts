@@ -1,17 +1,22 @@
 import type { Random } from '../../../src/base/random.ts'
 import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
 import { EMPTY_CONF_STATE, isJoint } from 'raft-ts/cluster-config'
-import type { ConfChange, ConfChangeSingle, Message, Snapshot } from 'raft-ts/message'
+import type { ConfChange, ConfChangeSingle, ConfChangeType, Message, Snapshot } from 'raft-ts/message'
+import type { Raft } from 'raft-ts/raft'
 import type { RawNode } from 'raft-ts/raw-node'
 import { RaftError } from 'raft-ts/storage'
-import { CoreInvariants, SafetyViolation } from './core-invariants.ts'
+import { CoreInvariants, SafetyViolation, violated } from './core-invariants.ts'
+import { CoreNetwork } from './core-network.ts'
 import { CoreNode, RIGHT_SEAMS, type CoreSeams } from './core-node.ts'
+import { createProfile, EVENTS, type CoreEvent, type DirectedProfile, type Profile } from './core-profile.ts'
 
 export interface CoreRunOptions {
   readonly seed: number
   /** Faulty steps; after them the faults stop and the cluster must settle. */
   readonly steps: number
   readonly seams?: CoreSeams
+  /** What goes wrong; what the seed says if not given. */
+  readonly profile?: DirectedProfile
 }
 
 export interface CoreRunResult { readonly steps: number; readonly committed: number; readonly terms: number }
@@ -19,28 +24,17 @@ export interface CoreRunResult { readonly steps: number; readonly committed: num
 const SETTLE_STEPS_MAX = 30_000
 /** Enough for a round of heartbeats to be worked off. */
 const SETTLE_STEPS_PER_TICK = 100
-const MESSAGES_MAX = 400
+/** A settled cluster that is left alone for this many ticks elects nobody: 20 heartbeats. */
+const CALM_TICKS = 40
+/** Of so many seeds one is left alone in the end. */
+const CALM_EVERY = 8
 const NODES = 5
+/** What a paused node finds waiting when it goes on; more is lost. */
+const HELD_MAX = 60
+/** Steps between two looks at all disks together. */
+const SURVEY_STEPS = 512
 /** Where the first configuration stands in every node's log. */
 const BOOTSTRAP_INDEX = 1
-
-/** How likely each event is in this run: drawn per seed, so that some runs have much of one fault and none of another. */
-interface Profile {
-  readonly drop: number
-  readonly duplicate: number
-  readonly reorder: number
-  readonly crash: number
-  readonly partition: number
-  readonly propose: number
-  readonly confChange: number
-  readonly transfer: number
-  readonly compact: number
-  readonly read: number
-  readonly churn: number
-  /** Chance that a node restarts right after it granted a vote, and another one campaigns. */
-  readonly voteCrash: number
-  readonly tick: number
-}
 
 /** Runs one seed of the Raft core alone: RawNodes, disks and a network in one loop. @throws SafetyViolation with the step in its message */
 export function runCoreSimulation(options: CoreRunOptions): CoreRunResult {
@@ -48,9 +42,11 @@ export function runCoreSimulation(options: CoreRunOptions): CoreRunResult {
   try {
     simulation.run(options.steps)
     simulation.settle()
+    if (options.seed % CALM_EVERY === 0) simulation.rest()
   } catch (error) {
-    if (error instanceof SafetyViolation) throw error
-    throw new SafetyViolation('NoCrash', error instanceof Error ? (error.stack ?? error.message) : String(error))
+    const at = `step ${simulation.result().steps}, `
+    if (error instanceof SafetyViolation) throw new SafetyViolation(error.invariant, at + error.message.slice(error.invariant.length + 2))
+    throw new SafetyViolation('NoCrash', at + (error instanceof Error ? (error.stack ?? error.message) : String(error)))
   }
   return simulation.result()
 }
@@ -58,25 +54,38 @@ export function runCoreSimulation(options: CoreRunOptions): CoreRunResult {
 class CoreSimulation {
   readonly #random: Random
   readonly #profile: Profile
+  /** Of EVENTS: up to where in [0, 1) each is chosen. */
+  readonly #bounds: readonly number[]
   readonly #invariants = new CoreInvariants()
+  readonly #network: CoreNetwork
   readonly #nodes: readonly CoreNode[]
-  readonly #cut = new Set<string>()
-  #messages: Message[] = []
+  /** Ticks per tick, by node. */
+  readonly #rates: readonly number[]
+  /** By node: what waits for a paused one. */
+  readonly #held: (Message[] | undefined)[]
   #steps = 0
   #proposals = 0
   #hasFaults = true
   #doomed: number | undefined
 
-  constructor({ seed, seams = RIGHT_SEAMS }: CoreRunOptions) {
+  constructor({ seed, seams = RIGHT_SEAMS, profile }: CoreRunOptions) {
     this.#random = new SeededRandom(seed)
-    this.#profile = createProfile(this.#random)
-    const config = { preVote: this.#chance(0.5), checkQuorum: this.#chance(0.5), stepDownOnRemoval: true, disableProposalForwarding: this.#chance(0.3) }
+    this.#profile = createProfile(this.#random, profile)
+    let sum = 0
+    this.#bounds = EVENTS.map(event => { sum += this.#profile[event]; return sum })
+    this.#network = new CoreNetwork(this.#random, this.#profile, NODES)
+    const config = {
+      preVote: this.#chance(0.5), checkQuorum: this.#chance(0.5), stepDownOnRemoval: this.#chance(0.8), disableProposalForwarding: this.#chance(0.3), asyncStorageWrites: this.#chance(0.3),
+    }
     const leaderSendsEarly = this.#chance(0.5)
     this.#nodes = Array.from({ length: NODES }, (_, i) => new CoreNode({
       id: i + 1, config, random: () => this.#random.next(), invariants: this.#invariants, seams, leaderSendsEarly,
       send: message => this.#send(message),
       holds: (id, index, term) => this.#node(id).disk.holds(index, term),
+      stopsAt: point => this.#happens(point === 'write' ? this.#profile.writeCrash : this.#profile.sendCrash),
     }))
+    this.#rates = this.#nodes.map(() => this.#profile.skew ** (2 * this.#random.next() - 1))
+    this.#held = this.#nodes.map(() => undefined)
     const voters = this.#chance(0.8) ? [1, 2, 3] : [1, 2, 3, 4, 5]
     for (const id of voters) this.#node(id).disk.replaceBySnapshot(bootstrap(voters))
     for (const node of this.#nodes) node.start()
@@ -86,24 +95,47 @@ class CoreSimulation {
     for (let i = 0; i < steps; i++) {
       this.#steps++
       this.#step()
+      if (this.#steps % SURVEY_STEPS === 0) this.#invariants.survey(this.#nodes, this.#newestLeader())
     }
   }
 
   /** Without faults from now on: a leader must emerge, and all its members must get its log. @throws SafetyViolation `Settles` */
   settle(): void {
     this.#hasFaults = false
-    this.#cut.clear()
-    for (const node of this.#nodes) if (node.node === undefined) node.start()
+    this.#network.hasFaults = false
+    this.#network.heal()
+    for (const node of this.#nodes) {
+      this.#resume(node)
+      if (!node.isUp) node.start()
+    }
     for (let i = 0; i < SETTLE_STEPS_MAX; i++) {
       this.#steps++
-      if (i % SETTLE_STEPS_PER_TICK === 0) for (const node of this.#nodes) node.input(each => each.tick())
+      if (i % SETTLE_STEPS_PER_TICK === 0) for (const node of this.#nodes) node.tick()
       else this.#progress()
       if (i % 1000 === 999) {
-        if (this.#isSettled()) return
+        if (this.#isSettled()) return this.#invariants.survey(this.#nodes, this.#newestLeader())
         this.#propose()
       }
     }
-    throw new SafetyViolation('Settles', `no leader with an equal log on all its members after ${SETTLE_STEPS_MAX} steps without faults: ${this.#describe()}`)
+    violated('Settles', `no leader with an equal log on all its members after ${SETTLE_STEPS_MAX} steps without faults: ${this.#describe()}`)
+  }
+
+  /** Settled, and nothing happens: nobody may stand for election. @throws SafetyViolation `StaysCalm` */
+  rest(): void {
+    const members = this.#newestLeader()?.tracker.voterIds.map(id => this.#node(id)) ?? []
+    const terms = (): string => members.map(({ raft }) => raft?.term).join(' ')
+    // A candidate of the time before may still be on its way.
+    this.#pass(members, CALM_TICKS)
+    const before = terms()
+    this.#pass(members, CALM_TICKS)
+    if (terms() !== before) violated('StaysCalm', `terms went from ${before} to ${terms()} in ${CALM_TICKS} ticks without faults: ${this.#describe()}`)
+  }
+
+  #pass(members: readonly CoreNode[], ticks: number): void {
+    for (let tick = 0; tick < ticks; tick++) {
+      for (const node of members) node.tick()
+      for (let i = 1; i < SETTLE_STEPS_PER_TICK; i++) { this.#steps++; this.#progress() }
+    }
   }
 
   result(): CoreRunResult {
@@ -111,47 +143,58 @@ class CoreSimulation {
   }
 
   #step(): void {
-    if (this.#doomed !== undefined) {
-      const node = this.#node(this.#doomed)
-      this.#doomed = undefined
-      node.crash()
-      node.start()
-      this.#pick(this.#nodes).input(each => each.campaign())
-    }
-    const { crash, partition, propose, confChange, transfer, compact, read, churn, tick } = this.#profile
+    if (this.#doomed !== undefined) this.#strikeDoomed(this.#node(this.#doomed))
     const dice = this.#random.next()
-    const events: [number, () => void][] = [
-      [tick, () => this.#pick(this.#nodes).input(node => node.tick())],
-      [crash, () => this.#crashOrStart()], [churn, () => this.#churn()], [partition, () => this.#repartition()], [propose, () => this.#propose()], [confChange, () => this.#proposeConfChange()],
-      [transfer, () => this.#onLeader(node => node.transferLeader(this.#pick(this.#nodes).id))],
-      [compact, () => this.#pick(this.#nodes).compact()], [read, () => this.#pick(this.#nodes).read(this.#invariants.committedIndex)],
-    ]
-    let sum = 0
-    for (const [share, event] of events) {
-      sum += share
-      if (dice < sum) return event()
-    }
+    const bounds = this.#bounds
+    for (let i = 0; i < bounds.length; i++) if (dice < (bounds[i] as number)) return this.#happen(EVENTS[i] as CoreEvent)
     this.#progress()
+  }
+
+  #happen(event: CoreEvent): void {
+    switch (event) {
+      case 'tick': return this.#tick(this.#pickNode())
+      case 'crash': return this.#crashOrStart()
+      case 'churn': return this.#churn()
+      case 'partition': return this.#network.repartition()
+      case 'propose': return this.#propose()
+      case 'confChange': return this.#proposeConfChange()
+      case 'transfer': return this.#onLeader(node => node.transferLeader(this.#pickNode().id))
+      case 'compact': return this.#pickNode().compact()
+      case 'read': return this.#pickNode().read(this.#invariants.committedIndex)
+      case 'pause': return this.#pauseOrResume(this.#pickNode())
+      case 'forget': return this.#pickNode().input(node => node.forgetLeader())
+    }
+  }
+
+  #tick(node: CoreNode): void {
+    if (this.#held[node.id - 1] !== undefined) return
+    const rate = this.#rates[node.id - 1] as number
+    if (rate === 1) return node.tick()
+    for (let left = rate; left > 0; left--) if (left >= 1 || this.#chance(left)) node.tick()
   }
 
   /** Moves a driver or a message on. */
   #progress(): void {
-    const busy = this.#nodes.filter(node => node.hasWork)
-    if (this.#messages.length === 0 || (busy.length > 0 && this.#chance(0.7))) {
-      if (busy.length > 0) this.#pick(busy).work()
+    let busy = 0
+    for (const node of this.#nodes) if (node.hasWork && this.#held[node.id - 1] === undefined) busy++
+    if (this.#network.count === 0 || (busy > 0 && this.#chance(0.7))) {
+      if (busy === 0) return
+      let at = Math.floor(this.#random.next() * busy)
+      for (const node of this.#nodes) if (node.hasWork && this.#held[node.id - 1] === undefined && at-- === 0) return node.work(this.#happens(this.#profile.slowDisk))
       return
     }
-    this.#deliver()
+    const delivery = this.#network.take()
+    if (delivery !== undefined) this.#deliver(delivery.message, delivery.isLost)
   }
 
-  #deliver(): void {
-    const at = this.#hasFaults && this.#chance(this.#profile.reorder) ? Math.floor(this.#random.next() * this.#messages.length) : 0
-    const [message] = this.#messages.splice(at, 1)
-    if (message === undefined) return
-    const isLost = this.#cut.has(`${message.from}-${message.to}`) || (this.#hasFaults && this.#chance(this.#profile.drop))
-    if (!isLost && this.#hasFaults && this.#chance(this.#profile.duplicate)) this.#messages.push(message)
+  #deliver(message: Message, isLost: boolean): void {
     const target = this.#node(message.to)
-    const hasArrived = !isLost && target.node !== undefined
+    const held = this.#held[target.id - 1]
+    if (!isLost && held !== undefined && held.length < HELD_MAX) {
+      held.push(message)
+      return
+    }
+    const hasArrived = !isLost && held === undefined && target.isUp
     if (hasArrived) target.input(node => attempt(() => node.step(message)))
     const sender = this.#node(message.from)
     if (message.type === 'MsgSnap') sender.input(node => node.reportSnapshot(message.to, hasArrived ? 'finished' : 'failed'))
@@ -159,107 +202,107 @@ class CoreSimulation {
   }
 
   #send(message: Message): void {
-    if (message.type === 'MsgVoteResp' && !message.reject && this.#hasFaults && this.#chance(this.#profile.voteCrash)) this.#doomed = message.from
-    if (this.#messages.length < MESSAGES_MAX) this.#messages.push(message)
-    // A snapshot that is not sent must be reported as failed, but not from within the sender's own step: the oldest other message makes room.
-    else if (message.type === 'MsgSnap') this.#messages[0] = message
+    if (message.type === 'MsgVoteResp' && !message.reject && this.#happens(this.#profile.voteCrash)) this.#doomed = message.from
+    this.#network.send(message)
+  }
+
+  #strikeDoomed(node: CoreNode): void {
+    this.#doomed = undefined
+    node.crash()
+    node.start()
+    this.#pickNode().input(each => each.campaign())
   }
 
   #crashOrStart(): void {
-    const node = this.#pick(this.#nodes)
-    if (node.node === undefined) node.start()
-    else node.crash()
+    const node = this.#pickNode()
+    this.#resume(node)
+    if (node.isUp) node.crash()
+    else node.start()
   }
 
-  #repartition(): void {
-    this.#cut.clear()
-    if (this.#chance(0.4)) return
-    const side = new Set(this.#nodes.filter(() => this.#chance(0.5)).map(({ id }) => id))
-    const isOneWay = this.#chance(0.3)
-    for (const { id: from } of this.#nodes) {
-      for (const { id: to } of this.#nodes) {
-        if (side.has(from) && !side.has(to)) {
-          this.#cut.add(`${from}-${to}`)
-          if (!isOneWay) this.#cut.add(`${to}-${from}`)
-        }
-      }
-    }
+  /** Stopped as by SIGSTOP: its time stands still, and messages wait for it. */
+  #pauseOrResume(node: CoreNode): void {
+    if (this.#held[node.id - 1] === undefined) this.#held[node.id - 1] = []
+    else this.#resume(node)
+  }
+
+  #resume(node: CoreNode): void {
+    const held = this.#held[node.id - 1]
+    this.#held[node.id - 1] = undefined
+    for (const message of held ?? []) this.#deliver(message, false)
   }
 
   /** Cuts leader and at most one other off, or brings all together again, and makes some node campaign: leaders come and go with little committed. */
   #churn(): void {
-    this.#cut.clear()
-    const leaders = this.#nodes.filter(({ node }) => node?.status().role === 'leader').map(({ id }) => id)
-    const side = new Set([...leaders, ...(this.#chance(0.5) ? [this.#pick(this.#nodes).id] : [])])
+    this.#network.heal()
+    const leaders = this.#leaders().map(({ id }) => id)
+    const side = new Set([...leaders, ...(this.#chance(0.5) ? [this.#pickNode().id] : [])])
     for (const { id: a } of this.#nodes) {
-      for (const { id: b } of this.#nodes) if (side.has(a) !== side.has(b) && this.#chance(0.8)) this.#cut.add(`${a}-${b}`)
+      for (const { id: b } of this.#nodes) if (side.has(a) !== side.has(b) && this.#chance(0.8)) this.#network.cut(a, b)
     }
-    for (const node of this.#nodes) if (node.node === undefined) node.start()
-    const next = this.#pick(this.#nodes)
+    for (const node of this.#nodes) if (!node.isUp) node.start()
+    const next = this.#pickNode()
+    this.#resume(next)
     next.input(node => node.campaign())
+    if (this.#chance(0.3)) this.#pickNode().input(node => node.campaign())
     this.#propose()
-    if (this.#chance(0.3)) this.#pick(this.#nodes).crash()
+    if (this.#chance(0.3)) this.#pickNode().crash()
   }
 
   #propose(): void {
-    const data = Uint8Array.from([++this.#proposals >> 8, this.#proposals, ...new Uint8Array(Math.floor(this.#random.next() * 24))])
-    this.#pick(this.#nodes).input(node => attempt(() => node.propose(data)))
+    const data = new Uint8Array(2 + Math.floor(this.#random.next() * 24))
+    data[0] = ++this.#proposals >> 8
+    data[1] = this.#proposals
+    this.#pickNode().input(node => attempt(() => node.propose(data)))
   }
 
   #proposeConfChange(): void {
     this.#onLeader(node => {
-      const { config } = node.status()
+      const { config } = node.raft.tracker
       if (isJoint(config)) return attempt(() => node.proposeConfChange({ transition: 'auto', changes: [] }))
-      const changes = Array.from({ length: this.#chance(0.6) ? 1 : 2 }, (): ConfChangeSingle => ({
-        type: this.#pick(['add-node', 'add-node', 'add-learner-node', 'remove-node']), nodeId: this.#pick(this.#nodes).id,
-      }))
+      const changes = Array.from({ length: this.#chance(0.6) ? 1 : 2 + Math.floor(this.#random.next() * 3) }, (): ConfChangeSingle => ({ type: this.#pick(CHANGE_TYPES), nodeId: this.#pickNode().id }))
       const leaving = changes.filter(({ type, nodeId }) => type !== 'add-node' && config.voters.incoming.has(nodeId)).length
       if (config.voters.incoming.size - leaving < 2) return
-      const transition: ConfChange['transition'] = this.#pick(['auto', 'auto', 'joint-implicit', 'joint-explicit'])
-      attempt(() => node.proposeConfChange({ transition, changes }))
+      attempt(() => node.proposeConfChange({ transition: this.#pick(TRANSITIONS), changes }))
     })
   }
 
   #onLeader(input: (node: RawNode) => void): void {
-    const leaders = this.#nodes.filter(({ node }) => node?.status().role === 'leader')
+    const leaders = this.#leaders()
     if (leaders.length > 0) this.#pick(leaders).input(input)
+  }
+
+  #leaders(): readonly CoreNode[] { return this.#nodes.filter(({ raft }) => raft?.role === 'leader') }
+
+  #newestLeader(): Raft | undefined {
+    let newest: Raft | undefined
+    for (const { raft } of this.#nodes) if (raft?.role === 'leader' && raft.term > (newest?.term ?? 0)) newest = raft
+    return newest
   }
 
   /** The leader of the highest term has a quorum, and all its members have applied what it has committed. */
   #isSettled(): boolean {
-    const leaders = this.#nodes.flatMap(({ node }) => node?.status().role === 'leader' ? [node.status()] : [])
-    const leader = leaders.sort((a, b) => b.term - a.term)[0]
-    if (leader === undefined || leader.commit < this.#invariants.committedIndex) return false
-    if (isJoint(leader.config)) this.#proposeConfChange()
-    const members = [...leader.config.voters.incoming, ...leader.config.learners].map(id => this.#node(id))
-    return !isJoint(leader.config) && members.every(node => node.applied === leader.commit)
+    const leader = this.#newestLeader()
+    if (leader === undefined || leader.log.committed < this.#invariants.committedIndex) return false
+    const { config, ids } = leader.tracker
+    if (isJoint(config)) this.#proposeConfChange()
+    return !isJoint(config) && ids.every(id => this.#node(id).applied === leader.log.committed)
   }
 
   #describe(): string {
-    return this.#nodes.map(({ id, node, applied }) => {
-      const status = node?.status()
-      return `${id}: ${status?.role} term ${status?.term} commit ${status?.commit} applied ${applied}`
-    }).join('; ')
+    return this.#nodes.map(({ id, raft, applied }) => `${id}: ${raft?.role} term ${raft?.term} commit ${raft?.log.committed} applied ${applied}`).join('; ')
   }
 
   #node(id: number): CoreNode { return this.#nodes[id - 1] as CoreNode }
+  #pickNode(): CoreNode { return this.#nodes[Math.floor(this.#random.next() * NODES)] as CoreNode }
+  /** A fault that this seed does not have draws nothing. */
+  #happens(share: number): boolean { return share > 0 && this.#hasFaults && this.#random.next() < share }
   #chance(probability: number): boolean { return this.#random.next() < probability }
   #pick<T>(values: readonly T[]): T { return values[Math.floor(this.#random.next() * values.length)] as T }
 }
 
-function createProfile(random: Random): Profile {
-  const kind = random.next()
-  const quiet: Profile = { drop: 0, duplicate: 0, reorder: 0, crash: 0, partition: 0, propose: 0.03, confChange: 0, transfer: 0, compact: 0, read: 0, churn: 0, voteCrash: 0, tick: 0.15 }
-  // Two directed profiles for what chance rarely brings together: leaders that hardly commit, and votes followed by crashes.
-  if (kind < 0.1) return { ...quiet, churn: 0.03 + random.next() * 0.04, reorder: random.next() * 0.3, drop: random.next() * 0.1, propose: 0.01 }
-  if (kind < 0.2) return { ...quiet, voteCrash: 0.5, churn: 0.02, reorder: random.next(), duplicate: 0.05 }
-  // Log-uniform between 1/1000 and the maximum, or not at all.
-  const share = (max: number): number => random.next() < 0.25 ? 0 : max * 1000 ** -random.next()
-  return {
-    drop: share(0.3), duplicate: share(0.2), reorder: share(1), crash: share(0.02), partition: share(0.02), propose: 0.02 + share(0.05),
-    confChange: share(0.01), transfer: share(0.01), compact: share(0.03), read: share(0.03), churn: share(0.03), voteCrash: share(0.3), tick: 0.05 + random.next() * 0.25,
-  }
-}
+const CHANGE_TYPES: readonly ConfChangeType[] = ['add-node', 'add-node', 'add-learner-node', 'remove-node']
+const TRANSITIONS: readonly ConfChange['transition'][] = ['auto', 'auto', 'joint-implicit', 'joint-explicit']
 
 function bootstrap(voters: readonly number[]): Snapshot {
   return { metadata: { index: BOOTSTRAP_INDEX, term: 1, confState: { ...EMPTY_CONF_STATE, voters } }, data: new Uint8Array(4) }
