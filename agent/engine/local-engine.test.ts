@@ -183,6 +183,25 @@ test('a monitor that went away while no engine watched is an exit with code 255'
   assert.deepEqual([...world.kernel.mounts.table], [])
 })
 
+test('after a reboot what a policy wants runs again, and it counts as no restart', async () => {
+  const world = await open()
+  const policies = { 'no': 'exited', 'on-failure': 'running', 'unless-stopped': 'running', 'always': 'running' }
+  for (const name of Object.keys(policies)) {
+    const { Id } = await world.engine.containers.create({ ...request({ RestartPolicy: { Name: name as 'no' } }), name })
+    await world.engine.containers.start(Id)
+  }
+  await world.engine[Symbol.asyncDispose]()
+  for (const monitor of world.kernel.processes.monitors) monitor.vanish()
+  world.kernel.mounts.table.clear()
+  world.kernel.cgroups.files.clear()
+  rmSync(join(world.root, 'r'), { recursive: true })
+  const engine = await world.reopen()
+  for (const [name, expected] of Object.entries(policies)) {
+    const { State: state, RestartCount: count } = await engine.containers.inspect(name)
+    assert.deepEqual([state?.Status, state?.ExitCode, state?.Error, count], [expected, expected === 'exited' ? 255 : 0, '', 0], name)
+  }
+})
+
 test('unless-stopped comes back with the engine unless it was stopped', async () => {
   const world = await open()
   const monitor = await up(world, request({ RestartPolicy: { Name: 'unless-stopped' } }))

@@ -6,6 +6,7 @@
 #   lab.sh start I [FLAG…]   start the daemon of host I and wait until it answers
 #   lab.sh stop I            stop it (its containers go on)
 #   lab.sh kill I            kill -9 its daemon and its manager (its containers go on)
+#   lab.sh reboot I          as a power failure and a boot: every process of host I and all it has in the kernel and in exec go, its data stays; no daemon yet
 #   lab.sh exec I CMD…       run a command on host I
 #   lab.sh client CMD…       run a command beside the hosts (on the bridge)
 #   lab.sh cut I | mend I    pull host I's cable, plug it in again
@@ -39,29 +40,46 @@ make_host() {
 }
 
 up() {
-  local n=$1 i ns dir
+  local n=$1 i
   mkdir -p "$LAB_DIR"
   ip netns add "$lan"
   ip -n "$lan" link set lo up
   ip -n "$lan" link add br0 type bridge
   ip -n "$lan" addr add 10.99.0.254/24 dev br0
   ip -n "$lan" link set br0 up
-  for i in $(seq 1 "$n"); do
-    ns="$LAB-h$i"; dir=$(host_dir "$i")
-    mkdir -p "$dir"
-    ip netns add "$ns"
-    ip -n "$ns" link set lo up
-    ip -n "$ns" link add eth0 type veth peer name "p$i" netns "$lan"
-    ip -n "$lan" link set "p$i" master br0 up
-    ip -n "$ns" addr add "10.99.0.$i/24" dev eth0
-    ip -n "$ns" link set eth0 up
-    ip -n "$ns" route add default via 10.99.0.254
-    setsid nsenter --net="/run/netns/$ns" unshare --mount --uts --propagation private "$0" make-host "h$i" "$dir" </dev/null >"$dir/host.log" 2>&1 &
-  done
-  for i in $(seq 1 "$n"); do
-    for _ in $(seq 100); do [ -e "$(host_dir "$i")/ready" ] && break; sleep 0.05; done
-    [ -e "$(host_dir "$i")/ready" ] || { cat "$(host_dir "$i")/host.log" >&2; echo "host h$i did not come up" >&2; exit 1; }
-  done
+  for i in $(seq 1 "$n"); do boot_host "$i"; done
+  for i in $(seq 1 "$n"); do await_host "$i"; done
+}
+
+boot_host() {
+  local i=$1 ns dir; ns="$LAB-h$i"; dir=$(host_dir "$i")
+  mkdir -p "$dir"
+  ip netns add "$ns"
+  ip -n "$ns" link set lo up
+  ip -n "$ns" link add eth0 type veth peer name "p$i" netns "$lan"
+  ip -n "$lan" link set "p$i" master br0 up
+  ip -n "$ns" addr add "10.99.0.$i/24" dev eth0
+  ip -n "$ns" link set eth0 up
+  ip -n "$ns" route add default via 10.99.0.254
+  setsid nsenter --net="/run/netns/$ns" unshare --mount --uts --propagation private "$0" make-host "h$i" "$dir" </dev/null >"$dir/host.log" 2>&1 &
+}
+
+await_host() {
+  local dir; dir=$(host_dir "$1")
+  for _ in $(seq 100); do [ -e "$dir/ready" ] && return; sleep 0.05; done
+  cat "$dir/host.log" >&2; echo "host h$1 did not come up" >&2; exit 1
+}
+
+reboot() {
+  local i=$1 dir; dir=$(host_dir "$i")
+  end_processes "$dir" "$LAB-lab/h$i"
+  ip netns del "$LAB-h$i"
+  # Its end of the cable goes with the last process that was in the namespace, which may take a moment.
+  for _ in $(seq 100); do ip -n "$lan" link show "p$i" >/dev/null 2>&1 || break; sleep 0.05; done
+  remove_cgroups "$LAB-lab/h$i"
+  rm -rf "$dir/exec" "$dir/ready" "$dir/host.pid" "$dir/shoal.pid" "$dir/shoal.sock"
+  boot_host "$i"
+  await_host "$i"
 }
 
 start() {
@@ -97,10 +115,10 @@ kill_host() {
   done
 }
 
-# Every process of the lab: those in a host's mount namespace (daemons, managers, monitors) and those in its cgroups (containers).
-lab_pids() {
-  local dir ns link pid
-  for dir in "$LAB_DIR"/h*; do
+# Every process of hosts: those in a host's mount namespace (daemons, managers, monitors) and those in the cgroups below (containers).
+pids_of() {
+  local cgroup=$1 dir ns link pid; shift
+  for dir in "$@"; do
     [ -e "$dir/host.pid" ] || continue
     ns=$(readlink "/proc/$(cat "$dir/host.pid")/ns/mnt" 2>/dev/null || true)
     [ -n "$ns" ] || continue
@@ -108,35 +126,46 @@ lab_pids() {
       if [ "$(readlink "$link" 2>/dev/null || true)" = "$ns" ]; then pid=${link#/proc/}; echo "${pid%%/*}"; fi
     done
   done
-  find /sys/fs/cgroup -path "*/$LAB-lab/*" -name cgroup.procs -exec cat {} + 2>/dev/null || true
+  find /sys/fs/cgroup -path "*/$cgroup/*" -name cgroup.procs -exec cat {} + 2>/dev/null || true
 }
 
-down() {
-  local dir ns pids
-  for dir in "$LAB_DIR"/h*; do if [ -d "$dir" ]; then stop "${dir##*/h}" & fi; done
-  wait
+# end_processes "FOLDER…" CGROUP
+end_processes() {
+  local pids
   for _ in $(seq 50); do
-    pids=$(lab_pids | sort -u)
+    pids=$(pids_of "$2" $1 | sort -u)
     [ -n "$pids" ] || break
     kill -9 $pids 2>/dev/null || true
     # What is frozen does not die before it is thawed.
-    find /sys/fs/cgroup -path "*/$LAB-lab/*" \( -name freezer.state -exec sh -c 'echo THAWED >"$1"' _ {} \; -o -name cgroup.freeze -exec sh -c 'echo 0 >"$1"' _ {} \; \) 2>/dev/null || true
+    find /sys/fs/cgroup -path "*/$2/*" \( -name freezer.state -exec sh -c 'echo THAWED >"$1"' _ {} \; -o -name cgroup.freeze -exec sh -c 'echo 0 >"$1"' _ {} \; \) 2>/dev/null || true
     sleep 0.1
   done
-  for ns in $(ip netns list | awk '{print $1}' | grep "^$LAB-\(lan\|h[0-9]*\)$" || true); do ip netns del "$ns"; done
+}
+
+remove_cgroups() {
   for _ in 1 2 3 4 5; do
-    find /sys/fs/cgroup -depth -type d -path "*/$LAB-lab*" -exec rmdir {} + 2>/dev/null || true
-    [ -z "$(find /sys/fs/cgroup -type d -path "*/$LAB-lab*" 2>/dev/null)" ] && break
+    find /sys/fs/cgroup -depth -type d -path "*/$1*" -exec rmdir {} + 2>/dev/null || true
+    [ -z "$(find /sys/fs/cgroup -type d -path "*/$1*" 2>/dev/null)" ] && break
     sleep 0.2
   done
+}
+
+down() {
+  local dir ns
+  for dir in "$LAB_DIR"/h*; do if [ -d "$dir" ]; then stop "${dir##*/h}" & fi; done
+  wait
+  end_processes "$(echo "$LAB_DIR"/h*)" "$LAB-lab"
+  for ns in $(ip netns list | awk '{print $1}' | grep "^$LAB-\(lan\|h[0-9]*\)$" || true); do ip netns del "$ns"; done
+  remove_cgroups "$LAB-lab"
   rm -rf "$LAB_DIR"
 }
 
-command=${1:?up|start|stop|kill|exec|client|cut|mend|down}; shift
+command=${1:?up|start|stop|kill|reboot|exec|client|cut|mend|down}; shift
 case $command in
   up) up "${1:?number of hosts}" ;;
   make-host) make_host "$@" ;;
   start) start "$@" ;;
+  reboot) reboot "${1:?host}" ;;
   stop) stop "${1:?host}" ;;
   kill) kill_host "${1:?host}" ;;
   exec) enter "$@" ;;

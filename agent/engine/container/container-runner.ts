@@ -105,12 +105,11 @@ export class ContainerRunner {
     const startMs = Date.parse(container.state.startedAt)
     const isClean = await this.takeDown(container).then(() => true, (err: unknown) => { logger.error('a container was not cleaned up', { container: container.id, err }); return false })
     if (exit.oomKilled) this.publish(container, 'oom')
-    const error = exit.lost === true ? 'the container monitor went away' : ''
     const health = container.state.health === undefined ? {} : { health: { ...container.state.health, Status: 'unhealthy' as const } }
     await container.observe({
       ...(isClean ? { sandbox: undefined } : {}),
       restartCount: container.record.restartCount + (comesBack ? 1 : 0),
-      state: { ...container.state, status: comesBack ? 'restarting' : 'exited', pid: 0, exitCode: exit.code, oomKilled: exit.oomKilled, error, finishedAt: isoTime(endMs), ...health },
+      state: { ...container.state, status: comesBack ? 'restarting' : 'exited', pid: 0, exitCode: exit.code, oomKilled: exit.oomKilled, error: exit.lost === true && exit.unwatched !== true ? 'the container monitor went away' : '', finishedAt: isoTime(endMs), ...health },
     })
     // Only now: until the exit is recorded, the monitor's file is all that tells of it.
     if (isClean) this.#options.launcher.forget(container.id)

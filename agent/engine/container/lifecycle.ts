@@ -131,11 +131,11 @@ export class Lifecycle {
     this.#watch(container, launched)
   }
 
-  /** What follows from an exit, whether it was seen or found out later. */
-  async exited(container: Container, exit: ExitStatus): Promise<void> {
+  /** What follows from an exit, whether it was seen or found out later. @param options.isLeft it is left at that: the caller sees to a restart */
+  async exited(container: Container, exit: ExitStatus, options: { readonly isLeft?: boolean } = {}): Promise<void> {
     await container.lock.run(async () => {
       const removes = container.record.hostConfig.AutoRemove === true
-      const delayMs = removes ? undefined : this.#restartDelay(container, exit.code)
+      const delayMs = removes || options.isLeft === true ? undefined : this.#restartDelay(container, exit.code)
       // One write for both: a daemon that dies here leaves no exit behind that nobody follows up.
       await this.runner.finish(container, exit, delayMs !== undefined)
       if (delayMs !== undefined) this.#restartIn(container, delayMs)

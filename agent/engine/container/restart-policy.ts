@@ -7,9 +7,14 @@ const STABLE_MS = 10_000
 
 /** Whether and when a container that just ended comes back; undefined: it stays down. */
 export function restartDelay(record: ContainerRecord, run: { readonly exitCode: number; readonly ranMs: number; readonly lastDelayMs: number }): number | undefined {
-  const { Name: name = 'no', MaximumRetryCount: retriesMax = 0 } = record.hostConfig.RestartPolicy ?? {}
-  if (record.stoppedByUser || !wants(name ?? 'no', run.exitCode, record.restartCount, retriesMax)) return undefined
+  if (!comesBack(record, run.exitCode)) return undefined
   return run.ranMs >= STABLE_MS || run.lastDelayMs === 0 ? DELAY_MS_MIN : Math.min(DELAY_MS_MAX, run.lastDelayMs * 2)
+}
+
+/** Whether its policy wants it back after an exit with this code. */
+export function comesBack(record: ContainerRecord, exitCode: number): boolean {
+  const { Name: name = 'no', MaximumRetryCount: retriesMax = 0 } = record.hostConfig.RestartPolicy ?? {}
+  return !record.stoppedByUser && wants(name ?? 'no', exitCode, record.restartCount, retriesMax)
 }
 
 function wants(policy: string, exitCode: number, restartCount: number, retriesMax: number): boolean {

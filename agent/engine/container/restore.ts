@@ -15,7 +15,7 @@ import { isFrozen, thaw } from './freezer.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { LocalExecs } from './local-execs.ts'
 import { networkedContainer } from './networked-container.ts'
-import { startsWithDaemon } from './restart-policy.ts'
+import { comesBack, startsWithDaemon } from './restart-policy.ts'
 
 export interface RestoreOptions {
   readonly table: ContainerTable
@@ -31,7 +31,7 @@ export interface RestoreOptions {
   readonly execRoot: string
 }
 
-const LOST = { code: 255, oomKilled: false, atMs: 0, lost: true }
+const LOST = { code: 255, oomKilled: false, atMs: 0, lost: true, unwatched: true }
 
 /**
  * After a start of the daemon, whatever ended the one before: containers that run are taken over with their process, exits that nobody saw are recorded,
@@ -45,6 +45,8 @@ export async function restoreContainers(options: RestoreOptions): Promise<void> 
   await networks.restore(running.map(sandboxed), table.damagedIds)
   await snapshotter.retain(new Set([...table.all().map(container => container.id), ...table.damagedIds]), new Set([...runningIds, ...table.damagedIds]))
   await volumes.retain(new Set([...table.all().map(container => container.id), ...table.damagedIds]))
+  // What ran when the machine or the monitor went, and may run again.
+  const lost = new Set(found.filter(({ container, adopted }) => isUp(container.state) && adopted.kind === 'lost').map(({ container }) => container))
   for (const { container, adopted } of found) {
     await settle(options, container, adopted).catch((err: unknown) => { logger.error('a container could not be restored', { container: container.id, err }) })
   }
@@ -55,7 +57,8 @@ export async function restoreContainers(options: RestoreOptions): Promise<void> 
   for (const container of table.all()) if (!isUp(container.state)) options.logs.catchUp(container)
   for (const container of table.all()) {
     if (isUp(container.state)) continue
-    const coming = startsWithDaemon(container.record) ? lifecycle.start(container) : container.state.status === 'exited' ? lifecycle.retry(container) : undefined
+    const comes = startsWithDaemon(container.record) || (lost.has(container) && comesBack(container.record, LOST.code))
+    const coming = comes ? lifecycle.start(container) : container.state.status === 'exited' ? lifecycle.retry(container) : undefined
     await coming?.catch((err: unknown) => { logger.warn('a container could not be started with the daemon', { container: container.id, err }) })
   }
 }
@@ -71,7 +74,8 @@ async function settle({ lifecycle, launcher, kernel }: RestoreOptions, container
       await matchKernel(kernel, container, lifecycle.runner.cgroupPath(container))
       return lifecycle.adopt(container, adopted.launched)
     }
-    return lifecycle.exited(container, adopted.kind === 'exited' ? adopted.exit : LOST)
+    // After a reboot nothing counts as a restart: restore starts again what a policy wants, as dockerd does.
+    return adopted.kind === 'exited' ? lifecycle.exited(container, adopted.exit) : lifecycle.exited(container, LOST, { isLeft: true })
   }
   // A start that was never acknowledged: the process came up, the record did not.
   if (adopted.kind === 'running') {

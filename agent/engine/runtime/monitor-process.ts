@@ -3,7 +3,7 @@ import { createDeferred } from './deferred.ts'
 import { encodeFrame, FRAME, FrameParser, type Frame } from './monitor-frames.ts'
 
 /** How a container or exec ended. */
-export interface ExitStatus { readonly code: number; readonly oomKilled: boolean; readonly atMs: number; /** The monitor went away without telling. */ readonly lost?: boolean }
+export interface ExitStatus { readonly code: number; readonly oomKilled: boolean; readonly atMs: number; /** The monitor went away without telling. */ readonly lost?: boolean; /** Nor did anybody watch: usually a reboot. */ readonly unwatched?: boolean }
 
 export interface MonitorState { readonly pid?: number; readonly failed?: number; readonly code?: number; readonly oom_kill?: number; readonly at?: string }
 
