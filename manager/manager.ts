@@ -13,6 +13,7 @@ import { createUnlockKey } from '../src/ca/unlock-key.ts'
 import { bootstrapCluster, demoteOtherManagers, type ManagerBootstrap } from './bootstrap-cluster.ts'
 import { CertificateService } from './certificate-service.ts'
 import { ControlService } from './control/control-service.ts'
+import { adoptRestoredState, type RestoredState } from './restored-cluster.ts'
 import { LeaderGate } from './leader-gate.ts'
 import { LeaderProxy } from './leader-proxy.ts'
 import { LeaderWork } from './leader-work.ts'
@@ -58,6 +59,8 @@ export interface ManagerOptions {
   readonly bootstrap?: ManagerBootstrap
   /** A manager to join through, "host:port"; ignored once there is state. */
   readonly joinAddress?: string
+  /** Begins the cluster anew from a saved state; ignored once there is a log. */
+  readonly restore?: RestoredState
   /** Keeps the state and drops all other managers, once; the caller does not pass it at the next start. */
   readonly forceNewCluster?: boolean
   /** Of this process, for ManagerAdmin.Status. */
@@ -104,7 +107,7 @@ export class Manager implements AsyncDisposable {
     const store = await ReplicatedStore.open(options.kv, () => options.clock.sleep(0))
     const { clusterId, nodeId, log, dialer, clock, random, logger, forceNewCluster } = options
     const raft = await RaftNode.open({
-      clusterId, nodeId, addr: options.advertiseAddress, log, machine: store, dialer, clock, random, logger, ...forceNewCluster === undefined ? {} : { forceNewCluster },
+      clusterId, nodeId, addr: options.advertiseAddress, log, machine: store, dialer, clock, random, logger, ...forceNewCluster === undefined ? {} : { forceNewCluster }, isRestoring: options.restore !== undefined,
     })
     store.attach(raft)
     const manager = new Manager(options, { store, raft, membership: new Membership({ raft, dialer, clock, random, logger }) })
@@ -164,7 +167,7 @@ export class Manager implements AsyncDisposable {
         store, clock, random, secrets: { joinToken: rootPem => createJoinToken(rootPem, random), unlockKey: () => createUnlockKey(random) },
         membership: { isMember: id => this.#isMember(id), canRemove: id => membership.canRemove(id), managerStatus: id => this.#managerStatus(id) },
       }),
-      certificates: new CertificateService({ store, clock, random }), attacher: new NetworkAttacher({ store, clock, random, logger: this.#options.logger }), gate: this.#gate, status: () => this.status(), stop: onStop,
+      certificates: new CertificateService({ store, clock, random }), attacher: new NetworkAttacher({ store, clock, random, logger: this.#options.logger }), gate: this.#gate, status: () => this.status(), stop: onStop, snapshot: () => store.snapshot(raft.table),
       unlockKeys: signal => watchUnlockKey({ store, clock, logger: this.#options.logger }, signal),
       useNodeKeys: ({ keys, sealing }) => this.#options.onNodeKeys?.({ keys, isSealing: sealing }),
     })
@@ -172,9 +175,10 @@ export class Manager implements AsyncDisposable {
 
   async #takePart(): Promise<void> {
     const { raft } = this.#parts
-    const { joinAddress, bootstrap } = this.#options
+    const { joinAddress, bootstrap, restore } = this.#options
     if (raft.isStarted) return
     if (joinAddress !== undefined) this.#group.run('join the cluster', signal => this.#join(joinAddress, signal))
+    else if (restore !== undefined) await raft.restore(restore.records())
     else if (bootstrap !== undefined) await raft.bootstrap()
     else this.#error = 'this manager has no state, and neither a cluster to join nor one to found'
   }
@@ -223,7 +227,7 @@ export class Manager implements AsyncDisposable {
 
   async #startLeading(signal: AbortSignal): Promise<void> {
     const { store, raft, membership } = this.#parts
-    const { clock, random, logger, nodeId, clusterId, bootstrap, advertiseAddress, forceNewCluster } = this.#options
+    const { clock, random, logger, nodeId, clusterId, bootstrap, advertiseAddress, forceNewCluster, restore } = this.#options
     while (this.#work === undefined && raft.isLeader) {
       const work = new LeaderWork({
         store, clock, random, logger, nodeId, localAddress: hostOf(advertiseAddress), managers: () => this.#peers(),
@@ -231,6 +235,7 @@ export class Manager implements AsyncDisposable {
       })
       try {
         if (bootstrap !== undefined) await bootstrapCluster(store, random, { clusterId, nodeId, bootstrap })
+        if (restore !== undefined) await adoptRestoredState(store, { ...restore, nodeId, nowMs: clock.nowMs() })
         if (forceNewCluster === true && !this.#isForced) await demoteOtherManagers(store, nodeId)
         this.#isForced = true
         await work.start()

@@ -1,4 +1,4 @@
-import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, LOG_BROKER_RPC, LOGS_RPC, MANAGER_ADMIN_RPC, RESOURCE_ALLOCATOR_RPC } from '../src/api/codec/methods.ts'
+import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, LOG_BROKER_RPC, LOGS_RPC, MANAGER_ADMIN_RPC, RECOVERY_RPC, RESOURCE_ALLOCATOR_RPC } from '../src/api/codec/methods.ts'
 import type { ManagerStatusResponse, UseNodeKeysRequest } from '../src/api/swarm/control.ts'
 import { unaryHandler, type RpcServer } from '../src/base/rpc.ts'
 import type { CertificateService } from './certificate-service.ts'
@@ -7,6 +7,7 @@ import type { LeaderGate } from './leader-gate.ts'
 import type { LeaderWork } from './leader-work.ts'
 import { noLeader, notLeader } from './raft/not-leader.ts'
 import type { NetworkAttacher } from './network-attacher.ts'
+import { saveState } from './save-state.ts'
 import { staleMsOf } from './stale-answer.ts'
 
 /** What the handlers call. */
@@ -16,6 +17,8 @@ export interface ManagerServices {
   readonly attacher: NetworkAttacher
   readonly gate: LeaderGate
   readonly status: () => ManagerStatusResponse
+  /** The state as it is now, as records of a snapshot. */
+  readonly snapshot: () => AsyncIterable<Uint8Array>
   readonly stop: () => void
   /** The unlock key of now and each later one; '' without autolock. */
   readonly unlockKeys: (signal: AbortSignal) => AsyncIterable<string>
@@ -57,6 +60,8 @@ export function registerServices(server: Pick<RpcServer, 'handle'>, services: Ma
     for await (const _request of requests) return yield* work(gate).logBroker.listen(context)
   })
   server.handle(LOG_BROKER_RPC.publishLogs, async function* (requests, context) { yield await work(gate).logBroker.publish(requests, context) })
+
+  server.handle(RECOVERY_RPC.saveState, () => saveState(services.snapshot()))
 
   server.handle(MANAGER_ADMIN_RPC.status, unaryHandler(async () => services.status()))
   server.handle(MANAGER_ADMIN_RPC.watchUnlockKey, async function* (_requests, { signal }) {

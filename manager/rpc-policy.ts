@@ -26,6 +26,7 @@ const POLICIES: Readonly<Record<string, RpcPolicy>> = {
   'Raft/*': { callers: 'manager', answeredBy: 'here' },
   'RaftMembership/Members': { callers: 'manager', answeredBy: 'here' },
   'RaftMembership/*': { callers: 'manager', answeredBy: 'leader' },
+  'Recovery/SaveState': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale' },
   'ManagerAdmin/*': { callers: 'local', answeredBy: 'here' },
 }
 const NOBODY: RpcPolicy = { callers: 'local', answeredBy: 'here' }

@@ -207,8 +207,10 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   #expectReturn(nodeId: string): void {
-    const delayMs = GRACE_PERIODS_UNKNOWN * heartbeatPeriodMsOf(this.#deps.store.view().cluster())
-    this.#unknown.set(nodeId, this.#deps.clock.after(delayMs, () => {
+    const { store, clock } = this.#deps
+    const view = store.view()
+    const delayMs = Math.max(GRACE_PERIODS_UNKNOWN * heartbeatPeriodMsOf(view.cluster()), (view.get('node', nodeId)?.expectedUntilMs ?? 0) - clock.nowMs())
+    this.#unknown.set(nodeId, clock.after(delayMs, () => {
       this.#unknown.delete(nodeId)
       this.#declareDown(nodeId, 'heartbeat failure for node in "unknown" state')
     }))

@@ -11,7 +11,7 @@ export function registerNode(tx: StoreTx, nodeId: string, facts: { readonly desc
   const node = tx.get('node', nodeId)
   if (node === undefined) throw nodeNotRegistered(nodeId)
   const description = facts.description ?? node.description
-  tx.update('node', { ...withState(node, { state: 'ready', message: '', addr: facts.addr }, 0), ...description === undefined ? {} : { description } })
+  tx.update('node', { ...withState(node, { state: 'ready', message: '', addr: facts.addr }, 0), expectedUntilMs: 0, ...description === undefined ? {} : { description } })
 }
 
 /** The node with another status; the times since when it is down or unknown follow. */

@@ -28,7 +28,7 @@ import { ReadConfirmations } from './read-confirmations.ts'
 import { encodeBaseNote, memberOf, RaftLogStore, type LogBase } from './raft-log-store.ts'
 import { SnapshotCaptures } from './snapshot-captures.ts'
 import { recordsOfChunks } from './snapshot-stream.ts'
-import { bootstrapBase, forceNewCluster, joinBase, recoverInstalledSnapshot } from './start-state.ts'
+import { bootstrapBase, forceNewCluster, joinBase, recoverInstalledSnapshot, restoredBase } from './start-state.ts'
 import type { StagedSnapshot, StateMachine } from './state-machine.ts'
 
 /** One proposal; half of what one message of the transport may hold. */
@@ -58,6 +58,8 @@ export interface RaftNodeOptions {
   readonly logger: Logger
   /** Keeps the state and drops all other members (docker swarm init --force-new-cluster). Only when the others will never come back. */
   readonly forceNewCluster?: boolean
+  /** restore() follows where there is no log: a state without one is of a restore that was interrupted, and is replaced. */
+  readonly isRestoring?: boolean
   /** Entries after which the log is compacted, as ClusterSpec.raft.snapshotInterval. */
   readonly compactionEntries?: number
   /** Entries kept for slow followers, as ClusterSpec.raft.logEntriesForSlowFollowers. */
@@ -113,7 +115,7 @@ export class RaftNode implements AsyncDisposable {
     await recoverInstalledSnapshot(raft.#logStore, machine)
     const { base } = raft.#logStore
     if (base === undefined) {
-      if (machine.appliedIndex > 0) throw new ShoalError('internal', 'log-missing', LOG_MISSING_MESSAGE)
+      if (machine.appliedIndex > 0 && options.isRestoring !== true) throw new ShoalError('internal', 'log-missing', LOG_MISSING_MESSAGE)
       return raft
     }
     if (base.nodeId !== nodeId || base.clusterId !== clusterId) {
@@ -153,6 +155,22 @@ export class RaftNode implements AsyncDisposable {
   async bootstrap(): Promise<void> {
     this.#checkNotStarted()
     const base = bootstrapBase(this.#options)
+    await this.#logStore.reset(base, { term: base.term, vote: 0, commit: base.index })
+    this.#run(base)
+    this.#give(node => node.campaign())
+  }
+
+  /** Makes the first member of a cluster that goes on from a saved state. It leads within a moment. @throws ShoalError `snapshot-malformed` */
+  async restore(records: AsyncIterable<Uint8Array>): Promise<void> {
+    this.#checkNotStarted()
+    const { machine } = this.#options
+    const staged = await machine.stage(records)
+    const { members, removed, version } = staged.header
+    const base = restoredBase(this.#options, { index: version, gone: [...new Set([...removed, ...members.map(({ raftId }) => raftId)])] })
+    // The state is durable up to where the log begins before there is a log: only then may a restart count on both.
+    await machine.install(staged, encodeBaseNote(base))
+    machine.applyCommitted(base.index, undefined)
+    await machine.flush()
     await this.#logStore.reset(base, { term: base.term, vote: 0, commit: base.index })
     this.#run(base)
     this.#give(node => node.campaign())

@@ -9,6 +9,11 @@ import type { StateMachine } from './state-machine.ts'
 
 /** The first cluster's log starts here, not at 0: so whoever joins gets the members with a snapshot. */
 const BOOTSTRAP_INDEX = 1
+/**
+ * A restored cluster's log starts this far behind what was saved: whatever the lost cluster still gave out after that (versions of objects, revisions
+ * of network tables, which nodes compare) stays older than all that comes. At 1,000 entries a second it lasts for eleven days.
+ */
+const RESTORE_GAP = 1_000_000_000
 const NO_MEMBERS: ConfState = { voters: [], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false }
 
 /** This node, as its log is bound to it; `addr` is "host:port". */
@@ -28,6 +33,17 @@ export function bootstrapBase(self: SelfDescription & { readonly random: Random 
   const raftId = createRaftId(self.random, [])
   const members = [{ raftId, nodeId, addr, learner: false }]
   return { clusterId, nodeId, raftId, index: BOOTSTRAP_INDEX, term: 1, table: { confState: { ...NO_MEMBERS, voters: [raftId] }, members, removed: [] } }
+}
+
+/**
+ * The log of a cluster that begins anew from a saved state of index `index`.
+ * @param gone raft ids of the cluster it was saved from: refused for ever
+ */
+export function restoredBase(self: SelfDescription & { readonly random: Random }, saved: { readonly index: number; readonly gone: readonly number[] }): LogBase {
+  const { clusterId, nodeId, addr } = self
+  const raftId = createRaftId(self.random, saved.gone)
+  const members = [{ raftId, nodeId, addr, learner: false }]
+  return { clusterId, nodeId, raftId, index: saved.index + RESTORE_GAP, term: 1, table: { confState: { ...NO_MEMBERS, voters: [raftId] }, members, removed: saved.gone } }
 }
 
 /** The log of a member that was added to a cluster and knows nothing yet. */

@@ -5,6 +5,7 @@ import type { Assignment, AssignmentChange, AssignmentsMessage, AssignmentsReque
 import type { ListenSubscriptionsRequest, LogAttribute, LogContext, LogMessage, LogOptions, LogSelector, PublishLogsMessage, PublishLogsResponse, SubscribeLogsMessage, SubscribeLogsRequest, SubscriptionMessage } from '../swarm/logs.ts'
 import type { Cluster, Config, ContainerStatus, Endpoint, JobStatus, JoinTokens, ManagerStatus, Meta, Network, NetworkAttachment, NetworkState, Node, NodeDescription, NodeStatus, Plugin, RemovedNode, RootCa, Secret, Service, StoreObject, Task, TaskRestart, TaskStatus, TlsInfo, UpdateStatus, VirtualIp } from '../swarm/objects.ts'
 import type { JoinRaftRequest, JoinRaftResponse, LeaveRaftRequest, LeaveRaftResponse, MembersRequest, MembersResponse, Proposal, RaftEnvelope, RaftEnvelopeAck, RaftMember, SnapshotChunk, StoreAction } from '../swarm/raft.ts'
+import type { SaveStateRequest, StateRecords } from '../swarm/recovery.ts'
 import type { SnapshotHeader, SnapshotRecord } from '../swarm/snapshot.ts'
 import type { Annotations, BindOptions, ClusterSpec, ConfigReference, ConfigSpec, ContainerSpec, DnsConfig, Driver, EndpointSpec, ExternalCa, FileTarget, GenericResource, GlobalJob, GlobalService, HealthConfig, IpamConfig, IpamOptions, Mount, NetworkAttachmentConfig, NetworkAttachmentSpec, NetworkSpec, NodeSpec, Placement, PlacementPreference, Platform, PortConfig, Privileges, RaftConfig, ReplicatedJob, ReplicatedService, ResourceRequirements, Resources, RestartPolicy, SecretReference, SecretSpec, ServiceSpec, TaskSpec, TmpfsOptions, Ulimit, UpdateConfig, VolumeOptions } from '../swarm/specs.ts'
 
@@ -111,6 +112,7 @@ export interface MessageTypes {
   readonly Resources: Resources
   readonly RestartPolicy: RestartPolicy
   readonly RootCa: RootCa
+  readonly SaveStateRequest: SaveStateRequest
   readonly Secret: Secret
   readonly SecretReference: SecretReference
   readonly SecretSpec: SecretSpec
@@ -122,6 +124,7 @@ export interface MessageTypes {
   readonly SnapshotChunk: SnapshotChunk
   readonly SnapshotHeader: SnapshotHeader
   readonly SnapshotRecord: SnapshotRecord
+  readonly StateRecords: StateRecords
   readonly StopManagerRequest: StopManagerRequest
   readonly StopManagerResponse: StopManagerResponse
   readonly StoreAction: StoreAction

@@ -4,6 +4,7 @@ import type { CreateObjectRequest, CreateObjectResponse, GetObjectRequest, GetOb
 import type { GetRootCaRequest, GetRootCaResponse, IssueCertificateRequest, IssueCertificateResponse } from '../swarm/ca.ts'
 import type { JoinRaftRequest, JoinRaftResponse, LeaveRaftRequest, LeaveRaftResponse, MembersRequest, MembersResponse, RaftEnvelope, RaftEnvelopeAck, SnapshotChunk } from '../swarm/raft.ts'
 import type { ListenSubscriptionsRequest, PublishLogsMessage, PublishLogsResponse, SubscribeLogsMessage, SubscribeLogsRequest, SubscriptionMessage } from '../swarm/logs.ts'
+import type { SaveStateRequest, StateRecords } from '../swarm/recovery.ts'
 import { rpcMethod } from './rpc-method.ts'
 
 export const CA_RPC = {
@@ -58,4 +59,8 @@ export const RAFT_MEMBERSHIP_RPC = {
   join: rpcMethod<JoinRaftRequest, JoinRaftResponse>('shoal.v1.RaftMembership/Join', 'unary', 'JoinRaftRequest', 'JoinRaftResponse'),
   leave: rpcMethod<LeaveRaftRequest, LeaveRaftResponse>('shoal.v1.RaftMembership/Leave', 'unary', 'LeaveRaftRequest', 'LeaveRaftResponse'),
   members: rpcMethod<MembersRequest, MembersResponse>('shoal.v1.RaftMembership/Members', 'unary', 'MembersRequest', 'MembersResponse'),
+}
+
+export const RECOVERY_RPC = {
+  saveState: rpcMethod<SaveStateRequest, StateRecords>('shoal.v1.Recovery/SaveState', 'server-stream', 'SaveStateRequest', 'StateRecords'),
 }

@@ -1190,6 +1190,10 @@ export const SCHEMA = {
         "unknownSinceMs": {
          "type": "int64",
          "id": 10
+        },
+        "expectedUntilMs": {
+         "type": "int64",
+         "id": 11
         }
        }
       },
@@ -1881,6 +1885,18 @@ export const SCHEMA = {
         "leaderAddr": {
          "type": "string",
          "id": 4
+        }
+       }
+      },
+      "SaveStateRequest": {
+       "fields": {}
+      },
+      "StateRecords": {
+       "fields": {
+        "records": {
+         "rule": "repeated",
+         "type": "bytes",
+         "id": 1
         }
        }
       },

@@ -63,6 +63,8 @@ export interface Node {
   /** 0 unless status.state is down */
   readonly downSinceMs: number
   readonly unknownSinceMs: number
+  /** after a restore from a backup: it has until then to find its managers; 0 otherwise */
+  readonly expectedUntilMs: number
 }
 
 export type UpdateState = 'none' | 'updating' | 'paused' | 'completed' | 'rollback-started' | 'rollback-paused' | 'rollback-completed'
