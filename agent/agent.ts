@@ -97,6 +97,15 @@ export class Agent implements AsyncDisposable {
     this.#group.run('agent', signal => this.#run(signal))
   }
 
+  /** Forgets where the managers were, and looks for one at these addresses: they moved while this node could not be told. */
+  async useManagers(addresses: readonly string[]): Promise<void> {
+    const managers = addresses.map(addr => ({ nodeId: '', addr, weight: 1 }))
+    this.#managers.replace(managers)
+    await this.#db.putManagers(managers)
+    this.#backoff.reset()
+    this.reconnect()
+  }
+
   /** Ends the session and opens a new one, e.g. with a renewed certificate. */
   reconnect(): void { this.#reconnect.abort(new Error('reconnect')) }
   #reconnect = new AbortController()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { make } from '../src/api/codec/codec.ts'
-import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC } from '../src/api/codec/methods.ts'
+import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC, RECOVERY_RPC } from '../src/api/codec/methods.ts'
 import type { AssignmentsMessage } from '../src/api/swarm/dispatcher.ts'
 import type { Service, Task } from '../src/api/swarm/objects.ts'
 import { hasCode } from '../src/base/errors.ts'
@@ -21,6 +21,7 @@ import { Manager } from './manager.ts'
 
 const CLUSTER_ID = 'cluster1'
 const PORT = 2377
+const WORKER_GRACE_MS = 600_000
 
 test('a new cluster has its cluster object, its first node and the ingress network', async () => {
   await using world = await World.found()
@@ -155,6 +156,73 @@ test('a forced new cluster keeps the state and makes the other managers workers'
   const { objects } = await world.local('m1').unary(CONTROL_RPC.list, { kind: 'node', filters: {} })
   assert.deepEqual(objects.map(object => [object.node?.role, object.node?.spec?.role, object.node?.managerStatus?.leader]).sort(), [['manager', 'manager', true], ['worker', 'worker', undefined]])
   assert.equal((await world.local('m1').unary(CONTROL_RPC.list, { kind: 'service', filters: {} })).objects.length, 1)
+})
+
+test('a saved state begins the cluster anew elsewhere: tokens, services and the workers\' tasks are as they were, and versions go on rising', async () => {
+  await using world = await World.found()
+  await world.join('m2')
+  await world.untilVoters(2)
+  const worker: RpcIdentity = { nodeId: await world.joinWorker(), role: 'worker', clusterId: CLUSTER_ID }
+  const agent = new ScriptedAgent(world, world.dial('m1', worker))
+  await agent.start()
+  const id = await world.createService('web', 2)
+  await world.until(async () => await world.running(id) === 2)
+  const before = [...agent.tasks.keys()].sort()
+  const version = (await world.local('m1').unary(CONTROL_RPC.get, { kind: 'service', ref: id })).object?.service?.meta?.version ?? 0
+  const saved = await world.save('m2')
+  await world.kill('m1')
+  await world.kill('m2')
+
+  await world.restore('m9', saved)
+  await world.until(async () => world.manager('m9').status().hasLeader)
+  const { objects } = await world.local('m9').unary(CONTROL_RPC.list, { kind: 'node', filters: {} })
+  assert.deepEqual(objects.map(object => [object.node?.id === 'm9', object.node?.role, object.node?.spec?.role]).sort(), [[false, 'worker', 'worker'], [false, 'worker', 'worker'], [false, 'worker', 'worker'], [true, 'manager', 'manager']])
+  // Longer than a leader waits otherwise, shorter than the grace.
+  await world.clock.advance(120_000)
+  const again = new ScriptedAgent(world, world.dial('m9', worker))
+  await again.start()
+  await world.until(async () => again.tasks.size === 2)
+  assert.deepEqual([...again.tasks.keys()].sort(), before)
+  const stranger = world.network.createDialer().dial(`m9:${PORT}`)
+  assert.equal((await stranger.unary(CA_RPC.issueCertificate, { csrPem: new TextEncoder().encode(createCertificateRequest().csrPem), token: world.tokens.worker, availability: 'active' })).role, 'worker')
+  const more = await world.createService('more', 1, 'm9')
+  assert(((await world.local('m9').unary(CONTROL_RPC.get, { kind: 'service', ref: more })).object?.service?.meta?.version ?? 0) > version + 1e8)
+
+  await world.kill('m9')
+  await world.start('m9', undefined)
+  await world.until(async () => world.manager('m9').status().hasLeader)
+  assert.equal((await world.local('m9').unary(CONTROL_RPC.list, { kind: 'service', filters: {} })).objects.length, 2)
+})
+
+test('a restore that was interrupted before its log was there is done again, and only a restore gets along without a log', async () => {
+  await using world = await World.found()
+  await world.createService('web', 1)
+  const saved = await world.save('m1')
+  await world.kill('m1')
+  await world.restore('m9', saved)
+  await world.until(async () => world.manager('m9').status().hasLeader)
+  await world.kill('m9')
+  world.loseLog('m9')
+  await rejects(world.start('m9', undefined), 'log-missing')
+  await world.restore('m9', saved)
+  await world.until(async () => world.manager('m9').status().hasLeader)
+  assert.equal((await world.local('m9').unary(CONTROL_RPC.list, { kind: 'service', filters: {} })).objects.length, 1)
+})
+
+test('a restored cluster gives up a worker that does not come within its grace', async () => {
+  await using world = await World.found()
+  const nodeId = await world.joinWorker()
+  const agent = new ScriptedAgent(world, world.dial('m1', { nodeId, role: 'worker', clusterId: CLUSTER_ID }))
+  await agent.start()
+  const saved = await world.save('m1')
+  await world.kill('m1')
+  await world.restore('m9', saved)
+  await world.until(async () => world.manager('m9').status().hasLeader)
+  const stateOf = async (): Promise<string | undefined> => (await world.local('m9').unary(CONTROL_RPC.get, { kind: 'node', ref: nodeId })).object?.node?.status?.state
+  await world.clock.advance(WORKER_GRACE_MS - 60_000)
+  assert.equal(await stateOf(), 'unknown')
+  await world.clock.advance(120_000)
+  assert.equal(await stateOf(), 'down')
 })
 
 test('a node joins whichever manager it asks', async () => {
@@ -333,6 +401,22 @@ class World implements AsyncDisposable {
     await this.local('m1').unary(CONTROL_RPC.update, make('UpdateObjectRequest', { kind: 'node', id: nodeId, version: node.meta?.version ?? 0, spec: { node: { ...node.spec, role } } }))
   }
 
+  /** A worker's node object, as it has after joining by token. */
+  async joinWorker(): Promise<string> {
+    const csrPem = new TextEncoder().encode(createCertificateRequest().csrPem)
+    return (await this.network.createDialer().dial(`m1:${PORT}`).unary(CA_RPC.issueCertificate, { csrPem, token: this.tokens.worker, availability: 'active' })).nodeId
+  }
+
+  async save(via: string): Promise<readonly Uint8Array[]> {
+    const saved: Uint8Array[] = []
+    for await (const { records } of this.local(via).stream(RECOVERY_RPC.saveState, streamOf({}))) saved.push(...records)
+    return saved
+  }
+
+  async restore(name: string, saved: readonly Uint8Array[]): Promise<void> { await this.start(name, undefined, false, saved) }
+
+  loseLog(name: string): void { this.#disks.set(name, { kv: this.#disk(name).kv, log: createMemoryLog() }) }
+
   /** Lets time pass until it is so. */
   async until(isSo: () => Promise<boolean>): Promise<void> {
     for (let round = 0; round < 300; round++) {
@@ -364,7 +448,7 @@ class World implements AsyncDisposable {
     return disk
   }
 
-  async start(name: string, joinAddress: string | undefined, forceNewCluster = false): Promise<void> {
+  async start(name: string, joinAddress: string | undefined, forceNewCluster = false, saved?: readonly Uint8Array[]): Promise<void> {
     const identity: RpcIdentity = { nodeId: name, role: 'manager', clusterId: CLUSTER_ID }
     const dialer: RpcDialer = this.network.createDialer({ identity, remoteAddress: `host-${name}` })
     if (joinAddress !== undefined) {
@@ -378,7 +462,7 @@ class World implements AsyncDisposable {
       clock: this.clock, random: new SeededRandom(name.charCodeAt(1)), logger: this.lines.with({ node: name }), ...this.#disk(name), dialer,
       server: this.network.createServer(), localServer: this.network.createServer(), listenAddress: `${name}:${PORT}`, localAddress: `unix:/run/${name}`, advertiseAddress: `${name}:${PORT}`,
       nodeId: identity.nodeId, clusterId: CLUSTER_ID, pid: 1, onStop: () => {}, forceNewCluster,
-      ...joinAddress !== undefined ? { joinAddress } : { bootstrap: {
+      ...saved !== undefined ? { restore: { records: () => streamOf(...saved), availability: 'active' as const, workerGraceMs: WORKER_GRACE_MS } } : joinAddress !== undefined ? { joinAddress } : { bootstrap: {
         rootCertPem: this.#root.certPem, rootKeyPem: this.#root.keyPem, workerToken: this.tokens.worker, managerToken: this.tokens.manager, addressPool: [], subnetSize: 0, dataPathPort: 0,
       } },
     })

@@ -26,6 +26,7 @@ import type { DaemonMetrics } from './metrics/daemon-metrics.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { createNodeAgent } from './node-agent.ts'
 import { proxiesOf } from './proxies.ts'
+import { createRecoveryBackend } from './recovery/recovery-backend.ts'
 import { reloadAttributes } from './reload-attributes.ts'
 import { networkOptions } from './network-options.ts'
 import { Staleness } from './staleness.ts'
@@ -93,7 +94,7 @@ export class Daemon implements AsyncDisposable {
       logger, clock, random, version: VERSION, experimental: config.experimental, corsOrigins: config.corsHeader, requestHeaders: signal => staleness.headers(signal),
       backends: {
         system, containers: metrics?.timedContainers(engine.containers) ?? engine.containers, execs: engine.execs, images: metrics?.timedImages(engine.images) ?? engine.images, builder: engine.builder, networks: metrics?.timedNetworks(engine.networks) ?? engine.networks, volumes: engine.volumes, events: engine.events,
-        swarm: swarmBackend, control: createControlBackend(() => swarm.manager(), () => swarm.untilManagerAnswers(), staleness),
+        swarm: swarmBackend, recovery: createRecoveryBackend(swarm, clock), control: createControlBackend(() => swarm.manager(), () => swarm.untilManagerAnswers(), staleness),
       },
     }))
     live.onReload(changed => engine.eventLog.publish('daemon', 'reload', id, reloadAttributes(changed)))

@@ -1,3 +1,4 @@
+import type { NodeAvailability } from '../api/swarm/specs.ts'
 import type { ClusterBootstrap } from './swarm-state.ts'
 
 /** What a manager process is started with: one JSON file, read at start. */
@@ -18,10 +19,15 @@ export interface ManagerConfig {
   readonly joinAddress?: string
 }
 
+/** See manager/restored-cluster.ts; `file` is a sealed backup. */
+export interface ClusterRestore { readonly file: string; readonly passphrase: string; readonly workerGraceMs: number; readonly availability: NodeAvailability }
+
 /** What a manager process is told on its standard input: what must not lie on a disk, and what counts for this start only. */
 export interface ManagerOrders {
   /** First manager of a new cluster. */
   readonly bootstrap?: ClusterBootstrap
+  /** A backup to begin the cluster anew from; ignored when there is state already. */
+  readonly restore?: ClusterRestore
   /** Drop all other managers. */
   readonly forceNewCluster?: boolean
   /** What the certificate's key and keys.json are sealed with; keys in base64. */

@@ -1,8 +1,10 @@
 /** The manager process: consensus, the replicated store, control loops. Started by the daemon with the path of its configuration; outlives it. */
-import { mkdirSync, readFileSync } from 'node:fs'
+import { createReadStream, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Manager } from '../../manager/manager.ts'
+import type { RestoredState } from '../../manager/restored-cluster.ts'
 import { messageOf } from '../base/errors.ts'
+import { openBackup } from '../platform/backup/open-backup.ts'
 import { CryptoRandom } from '../platform/clock/crypto-random.ts'
 import { SystemClock } from '../platform/clock/system-clock.ts'
 import { PinoLogger } from '../platform/log/pino-logger.ts'
@@ -12,7 +14,7 @@ import { KeyRing } from '../platform/storage/key-ring.ts'
 import { LevelStore } from '../platform/storage/level-store.ts'
 import { SealedStore } from '../platform/storage/sealed-store.ts'
 import { ThreadedLog } from '../platform/storage/threaded-log.ts'
-import type { ManagerConfig, ManagerOrders } from './manager-config.ts'
+import type { ClusterRestore, ManagerConfig, ManagerOrders } from './manager-config.ts'
 import { openManagerKeys, resealManagerKeys } from './manager-keys.ts'
 import { WatchedCertificates } from './watched-certificates.ts'
 
@@ -36,6 +38,7 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
     clock, random, logger, kv, log, dialer: new GrpcDialer({ credentials }), server: new GrpcServer({ credentials, logger }), localServer: new GrpcServer({ credentials, logger }),
     listenAddress: config.listenAddress, localAddress: `unix:${config.socketPath}`, advertiseAddress: config.advertiseAddress, nodeId: config.nodeId, clusterId: config.clusterId,
     ...(orders.bootstrap === undefined ? {} : { bootstrap: orders.bootstrap }), ...(orders.forceNewCluster === undefined ? {} : { forceNewCluster: orders.forceNewCluster }), ...(config.joinAddress === undefined ? {} : { joinAddress: config.joinAddress }),
+    ...(orders.restore === undefined ? {} : { restore: restoredState(orders.restore) }),
     pid: process.pid, onStop: () => { process.kill(process.pid, 'SIGTERM') },
     onNodeKeys: state => {
       ring.use(state)
@@ -56,6 +59,10 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
   if (stop.kind === 'failed') logger.error('this manager takes part no more', { err: stop.error })
   else logger.warn('this manager was removed from the cluster')
   end(stop.kind === 'removed' ? EXIT_REMOVED : 1)
+}
+
+function restoredState({ file, passphrase, workerGraceMs, availability }: ClusterRestore): RestoredState {
+  return { records: () => openBackup(createReadStream(file), passphrase), workerGraceMs, availability }
 }
 
 process.on('unhandledRejection', (error: unknown) => {

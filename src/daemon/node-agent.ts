@@ -50,6 +50,8 @@ export async function createNodeAgent(parts: NodeAgentParts, options: NodeAgentO
     untilReady: async signal => {
       while (!agent.state.isConnected) await clock.sleep(READY_POLL_MS, signal)
     },
+    get isConnected() { return agent.state.isConnected },
+    useManagers: async addresses => agent.useManagers(addresses),
     removeTasks: async () => agent.removeTasks(),
     async [Symbol.asyncDispose]() {
       attachments.connect(undefined)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ManagerStatusResponse } from '../api/swarm/control.ts'
 import { MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC } from '../api/codec/methods.ts'
 import type { Node } from '../api/swarm/objects.ts'
+import type { StateSummary } from '../api/swarm/state-summary.ts'
 import type { NodeAvailability, NodeRole } from '../api/swarm/specs.ts'
 import type { Clock } from '../base/clock.ts'
 import { ShoalError, messageOf } from '../base/errors.ts'
@@ -11,8 +12,9 @@ import type { Random } from '../base/random.ts'
 import { streamOf, type RpcClient, type RpcDialer } from '../base/rpc.ts'
 import { TaskGroup } from '../base/task-group.ts'
 import { fetchRootCa, requestCertificate } from '../ca/ca-client.ts'
-import { parseJoinToken } from '../ca/join-token.ts'
+import { parseJoinToken, verifyRootDigest } from '../ca/join-token.ts'
 import { CertificateFiles } from '../platform/certificates/certificate-files.ts'
+import type { RestoreRequest } from '../http/routes/swarm-recovery.ts'
 import { swarmStateError } from '../http/convert/swarm-state-error.ts'
 import { fixedCredentials, type CredentialsSource } from '../platform/rpc/credentials-source.ts'
 import { GrpcDialer, createInsecureDialer } from '../platform/rpc/grpc-dialer.ts'
@@ -25,6 +27,7 @@ import type { ManagerOrders } from './manager-config.ts'
 import { ManagerProcess } from './manager-process.ts'
 import { NodeCertificates, completeCredentials, type NodeCredentials } from './node-certificates.ts'
 import { NodeLock } from './node-lock.ts'
+import { receiveBackup } from './recovery/receive-backup.ts'
 import { StateFile } from './state-file.ts'
 import { isSwarmState, type SwarmState } from './swarm-state.ts'
 
@@ -40,6 +43,9 @@ export interface NodeAgent extends AsyncDisposable {
   start(): Promise<void>
   /** Resolves when a manager has accepted this node's session. */
   untilReady(signal: AbortSignal): Promise<void>
+  readonly isConnected: boolean
+  /** Looks for managers at these addresses only, from now on. */
+  useManagers(addresses: readonly string[]): Promise<void>
   /** Stops and removes every task's container. */
   removeTasks(): Promise<void>
 }
@@ -88,7 +94,7 @@ export class SwarmNode implements AsyncDisposable {
   /** What this host remembers of its cluster while it can not take part without the unlock key. */
   #locked: SwarmState | undefined
   /** What the next starts of the manager process are told. */
-  #orders: Pick<ManagerOrders, 'bootstrap' | 'forceNewCluster'> = {}
+  #orders: Pick<ManagerOrders, 'bootstrap' | 'restore' | 'forceNewCluster'> = {}
   #isChanging = false
   #error = ''
 
@@ -171,23 +177,33 @@ export class SwarmNode implements AsyncDisposable {
   async init(request: InitRequest): Promise<string> {
     return this.#change(async () => {
       const { state, credentials, bootstrap } = foundCluster(request, this.#parts)
-      this.#lock.begin(bootstrap.unlockKey)
-      this.#orders = { bootstrap }
-      try {
-        await this.#enter(state, credentials, undefined)
-        await this.#untilManagerLeads()
-      } finally {
-        this.#orders = {}
-      }
-      const { isFounding: _done, ...rest } = this.#membership?.state ?? state
-      this.#remember(rest)
-      await this.#untilJoined()
+      await this.#found(state, credentials, { bootstrap })
       return state.nodeId
     })
   }
 
-  /** Joins the cluster that one of the remote managers belongs to. */
+  /** Starts the cluster of a backup anew, with this host as its only manager: same authority, tokens and objects. */
+  async restoreCluster(request: RestoreRequest): Promise<{ readonly nodeId: string; readonly summary: StateSummary }> {
+    return this.#change(async () => {
+      const file = join(this.#folder, 'restore.backup')
+      try {
+        const { state, credentials, restore, unlockKey, summary } = await receiveBackup(request, file, this.#parts)
+        await this.#found(state, credentials, { restore }, unlockKey)
+        rmSync(file)
+        return { nodeId: state.nodeId, summary }
+      } catch (error) {
+        if (this.#membership === undefined) this.#forget()
+        throw error
+      }
+    })
+  }
+
+  /**
+   * Joins the cluster that one of the remote managers belongs to. A worker that has lost all managers of its own cluster, and is told where one is now,
+   * goes there as the node it is, with its tasks.
+   */
   async join(request: JoinRequest): Promise<void> {
+    if (this.#isCutOff(request.token)) return this.#findManagers(request)
     await this.#change(async () => {
       parseJoinToken(request.token)
       const remote = request.remoteAddresses[0]
@@ -248,6 +264,47 @@ export class SwarmNode implements AsyncDisposable {
     } finally {
       this.#isChanging = false
     }
+  }
+
+  /** This host's manager begins a cluster as `orders` say. */
+  async #found(state: SwarmState, credentials: NodeCredentials, orders: Pick<ManagerOrders, 'bootstrap' | 'restore'>, unlockKey = orders.bootstrap?.unlockKey ?? ''): Promise<void> {
+    this.#lock.begin(unlockKey)
+    this.#orders = orders
+    try {
+      await this.#enter(state, credentials, undefined)
+      await this.#untilManagerLeads()
+    } finally {
+      this.#orders = {}
+    }
+    const { isFounding: _done, ...rest } = this.#membership?.state ?? state
+    this.#remember(rest)
+    await this.#untilJoined()
+  }
+
+  /** A worker without a session, and the token is of its own cluster: in any other case it has to leave first, as in Docker. */
+  #isCutOff(token: string): boolean {
+    const membership = this.#membership
+    if (membership === undefined || membership.state.role !== 'worker' || membership.agent.isConnected) return false
+    try {
+      verifyRootDigest(membership.certificates.rootPem, parseJoinToken(token))
+      return true
+    } catch (error) {
+      if (error instanceof ShoalError) return false
+      throw error
+    }
+  }
+
+  async #findManagers({ remoteAddresses, token }: JoinRequest): Promise<void> {
+    await this.#change(async () => {
+      const addresses = await Promise.all(remoteAddresses.map(resolveRemote))
+      const [address] = addresses
+      const membership = this.#membership
+      if (membership === undefined || address === undefined) throw new ShoalError('invalid-argument', 'bad-address', 'at least 1 RemoteAddr is required to join')
+      await this.#fetchRoot(address, token)
+      this.#remember({ ...membership.state, managers: addresses.map(addr => ({ nodeId: '', addr })) })
+      await membership.agent.useManagers(addresses)
+      await this.#untilJoined()
+    }, { inside: true })
   }
 
   /** Writes everything down, starts the manager (if this is one) and the agent. Undone if the manager does not come up. */

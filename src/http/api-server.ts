@@ -19,6 +19,7 @@ import { refusalRoutes } from './routes/refusals.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { serviceRoutes } from './routes/services.ts'
 import { swarmLogRoutes } from './routes/swarm-logs.ts'
+import { swarmRecoveryRoutes } from './routes/swarm-recovery.ts'
 import { swarmRoutes } from './routes/swarm.ts'
 import { systemRoutes } from './routes/system.ts'
 import { taskRoutes } from './routes/tasks.ts'
@@ -63,12 +64,12 @@ export function createApiServer(parts: ApiServerParts): HttpServer {
 }
 
 function routesOf({ backends, clock, random }: ApiServerParts, swarmEvents: SwarmEvents): readonly Route[] {
-  const { system, containers, execs, images, builder, networks, volumes, events, swarm, control } = backends
+  const { system, containers, execs, images, builder, networks, volumes, events, swarm, recovery, control } = backends
   return [
     ...systemRoutes(system), ...eventRoutes(events, swarmEvents, clock), ...diskUsageRoutes({ containers, images, volumes, builder }),
     ...containerRoutes(containers), ...containerStreamRoutes(containers), ...containerFileRoutes(containers), ...execRoutes(execs),
     ...imageRoutes(images), ...buildRoutes(builder), ...distributionRoutes(images), ...networkRoutes(networks, control), ...volumeRoutes(volumes, control),
-    ...swarmRoutes(swarm, control), ...nodeRoutes(control), ...serviceRoutes(control, random), ...taskRoutes(control), ...swarmLogRoutes(control),
+    ...swarmRoutes(swarm, control), ...recovery === undefined ? [] : swarmRecoveryRoutes(recovery), ...nodeRoutes(control), ...serviceRoutes(control, random), ...taskRoutes(control), ...swarmLogRoutes(control),
     ...secretRoutes(control), ...configRoutes(control), ...refusalRoutes(),
   ]
 }

@@ -8,6 +8,7 @@ import type { EventsBackend } from './routes/events.ts'
 import type { ExecsBackend } from './routes/execs.ts'
 import type { ImagesBackend } from './routes/images.ts'
 import type { NetworksBackend } from './routes/networks.ts'
+import type { RecoveryBackend } from './routes/swarm-recovery.ts'
 import type { SwarmBackend } from './routes/swarm.ts'
 import type { SystemBackend } from './routes/system.ts'
 import type { VolumesBackend } from './routes/volumes.ts'
@@ -25,6 +26,8 @@ export interface Backends {
   readonly events: EventsBackend
   /** This node's membership in a swarm. */
   readonly swarm: SwarmBackend
+  /** Saving and restoring the swarm; without it there are no such endpoints. */
+  readonly recovery?: RecoveryBackend
   /** The control service of the swarm's managers. */
   readonly control: ControlBackend
 }
