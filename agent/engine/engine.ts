@@ -55,6 +55,8 @@ export interface Containers {
   rename(ref: string, name: string): Promise<void>
   resize(ref: string, size: { readonly height: number; readonly width: number }): Promise<void>
   remove(ref: string, options?: { readonly force?: boolean; readonly volumes?: boolean }): Promise<void>
+  /** Ends a link on the default bridge, named as "linker/alias". */
+  removeLink?(ref: string): Promise<void>
   inspect(ref: string, options?: { readonly size?: boolean }): Promise<ContainerInspectResponse>
   list(options: { readonly all?: boolean; readonly limit?: number; readonly size?: boolean; readonly filters?: Filters }): Promise<readonly ContainerSummary[]>
   /** Resolves as soon as the container is found and the wait is registered (so that an exit after that is not missed); `result` when the condition holds. */

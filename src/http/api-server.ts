@@ -68,7 +68,7 @@ function routesOf({ backends, clock, random }: ApiServerParts, swarmEvents: Swar
   return [
     ...systemRoutes(system), ...eventRoutes(events, swarmEvents, clock), ...diskUsageRoutes({ containers, images, volumes, builder }),
     ...containerRoutes(containers), ...containerStreamRoutes(containers), ...containerFileRoutes(containers), ...execRoutes(execs),
-    ...imageRoutes(images), ...buildRoutes(builder), ...distributionRoutes(images), ...networkRoutes(networks, control), ...volumeRoutes(volumes, control),
+    ...imageRoutes(images), ...buildRoutes(builder), ...distributionRoutes(images), ...networkRoutes(networks, control, clock), ...volumeRoutes(volumes, control),
     ...swarmRoutes(swarm, control), ...recovery === undefined ? [] : swarmRecoveryRoutes(recovery), ...nodeRoutes(control), ...serviceRoutes(control, random), ...taskRoutes(control), ...swarmLogRoutes(control),
     ...secretRoutes(control), ...configRoutes(control), ...refusalRoutes(),
   ]

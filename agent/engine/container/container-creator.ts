@@ -17,7 +17,7 @@ import { checkName, completeHostConfig, mergeConfig, validateCreate } from './co
 import { withDefaults, type ContainerDefaults } from './container-defaults.ts'
 import { mountRequests, type MountRequest } from './container-mounts.ts'
 import type { HostFacts } from './host-facts.ts'
-import { parseLink } from './link-environment.ts'
+import { bridgeLinks } from './link-environment.ts'
 import { withMainAddress } from './main-endpoint.ts'
 import { checkPlatform } from './platform.ts'
 import { checkWorkingDirectory } from './working-directory.ts'
@@ -128,13 +128,13 @@ export class ContainerCreator {
       if (mode === undefined || !mode.startsWith('container:')) return mode
       return `container:${find(mode.slice('container:'.length))?.id ?? mode.slice('container:'.length)}`
     }
-    // On networks of the user a link is a name that is looked up when it is asked for.
-    for (const link of ['default', 'bridge', ''].includes(host.NetworkMode ?? '') ? host.Links ?? [] : []) {
-      const { target } = parseLink(link)
-      if (table.find(target) === undefined) throw new ShoalError('invalid-argument', 'no-such-container', `could not get container for ${target}: No such container: ${target}`)
-    }
+    const links = bridgeLinks({ hostConfig: host }).map(({ target, alias }) => {
+      const found = table.find(target)
+      if (found === undefined) throw new ShoalError('invalid-argument', 'no-such-container', `could not get container for ${target}: No such container: ${target}`)
+      return `${found.id}:${alias}`
+    })
     return {
-      ...host, ...(host.NetworkMode === undefined ? {} : { NetworkMode: idOf(host.NetworkMode, ref => table.find(ref)) ?? '' }),
+      ...host, ...(links.length === 0 ? {} : { Links: links }), ...(host.NetworkMode === undefined ? {} : { NetworkMode: idOf(host.NetworkMode, ref => table.find(ref)) ?? '' }),
       ...(host.IpcMode === undefined ? {} : { IpcMode: idOf(host.IpcMode, ref => table.get(ref)) ?? '' }), ...(host.PidMode === undefined ? {} : { PidMode: idOf(host.PidMode, ref => table.get(ref)) ?? '' }),
     }
   }

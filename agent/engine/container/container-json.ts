@@ -1,6 +1,6 @@
 import type { ContainerInspectResponse, ContainerSummary, EndpointSettings, MountPoint, NetworkSettings, Port } from '../../../src/api/engine/engine-json.ts'
 import type { ContainerMount, ContainerRecord } from './container-record.ts'
-import { parseLink } from './link-environment.ts'
+import { bridgeLinks } from './link-environment.ts'
 
 /** Where a container's parts are on this host, and what only the live engine knows. */
 export interface InspectFacts {
@@ -9,6 +9,8 @@ export interface InspectFacts {
   readonly driver: string
   readonly graphData: Readonly<Record<string, string>>
   readonly execIds: readonly string[]
+  /** What containers that others are linked to are called now, by what the links say. */
+  readonly nameOf: (ref: string) => string
 }
 
 /** `docker inspect`. */
@@ -25,15 +27,15 @@ export function inspectContainer(record: ContainerRecord, facts: InspectFacts): 
     Image: record.imageId, ResolvConfPath: `${facts.directory}/resolv.conf`, HostnamePath: `${facts.directory}/hostname`, HostsPath: `${facts.directory}/hosts`,
     LogPath: hostConfig.LogConfig?.Type === 'none' ? '' : facts.logPath, Name: `/${record.name}`, RestartCount: record.restartCount, Driver: facts.driver, Platform: 'linux',
     MountLabel: '', ProcessLabel: '', AppArmorProfile: '', ExecIDs: facts.execIds.length === 0 ? null : facts.execIds,
-    HostConfig: { ...hostConfig, Links: shownLinks(record) }, GraphDriver: { Name: facts.driver, Data: facts.graphData },
+    HostConfig: { ...hostConfig, Links: shownLinks(record, facts.nameOf) }, GraphDriver: { Name: facts.driver, Data: facts.graphData },
     Mounts: shownMounts(record).map(mountPoint), Config: config, NetworkSettings: networkSettings(record),
   }
 }
 
 /** Links of the default bridge by the paths they were known by; elsewhere they belong to the network. */
-function shownLinks({ name, hostConfig }: ContainerRecord): readonly string[] | null {
-  const links = hostConfig.Links ?? []
-  return links.length === 0 || !['default', 'bridge', ''].includes(hostConfig.NetworkMode ?? '') ? null : links.map(parseLink).map(({ target, alias }) => `/${target}:/${name}/${alias}`)
+function shownLinks(record: ContainerRecord, nameOf: (ref: string) => string): readonly string[] | null {
+  const links = bridgeLinks(record)
+  return links.length === 0 ? null : links.map(({ target, alias }) => `/${nameOf(target)}:/${record.name}/${alias}`)
 }
 
 /** Docker tells of --tmpfs in the host configuration alone. */
@@ -72,11 +74,11 @@ function networkSettings(record: ContainerRecord): NetworkSettings {
   }
 }
 
-/** One line of `docker ps`. `image` is the name as given, or the id when that name means another image now. */
-export function summarizeContainer(record: ContainerRecord, image: string, nowMs: number): ContainerSummary {
+/** One line of `docker ps`. `image` is the name as given, or the id when that name means another image now; `linkNames` are those that linked containers have for it. */
+export function summarizeContainer(record: ContainerRecord, image: string, nowMs: number, linkNames: readonly string[] = []): ContainerSummary {
   const { state } = record
   return {
-    Id: record.id, Names: [`/${record.name}`], Image: image, ImageID: record.imageId, Command: commandOf(record).map(word => (word.includes(' ') ? `'${word}'` : word)).join(' '), Created: Math.floor(Date.parse(record.created) / 1000),
+    Id: record.id, Names: [`/${record.name}`, ...linkNames], Image: image, ImageID: record.imageId, Command: commandOf(record).map(word => (word.includes(' ') ? `'${word}'` : word)).join(' '), Created: Math.floor(Date.parse(record.created) / 1000),
     Ports: portsOf(record), Labels: record.config.Labels ?? {}, State: state.status, Status: describeStatus(record, nowMs),
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode ?? 'default', ...(record.hostConfig.Annotations === undefined ? {} : { Annotations: record.hostConfig.Annotations }) },
     NetworkSettings: { Networks: networkSettings(record).Networks ?? {} }, Mounts: shownMounts(record).map(mountPoint),

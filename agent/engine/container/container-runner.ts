@@ -21,7 +21,7 @@ import { eventAttributes } from './container-events.ts'
 import { ociMount, type SourceFacts } from './container-mounts.ts'
 import type { ContainerLogs } from './container-logs.ts'
 import { HostMounts } from './host-mounts.ts'
-import { linkEnvironment, parseLink } from './link-environment.ts'
+import { bridgeLinks, linkEnvironment } from './link-environment.ts'
 import { isUp, ZERO_TIME, type ContainerMount, type ContainerRecord } from './container-record.ts'
 import type { ContainerTable } from './container-table.ts'
 import { networkedContainer } from './networked-container.ts'
@@ -243,12 +243,12 @@ export class ContainerRunner {
 
   /** @throws `not-running` (conflict) for a link to a container that is down */
   #linkEnvironment(record: ContainerRecord): readonly string[] {
-    // On networks of the user a link is a name that is looked up when it is asked for.
-    if (!['default', 'bridge', ''].includes(record.hostConfig.NetworkMode ?? 'default')) return []
-    const links = (record.hostConfig.Links ?? []).map(parseLink).map(({ target, alias }) => ({ alias, target: this.#options.table.get(target) }))
-    const down = links.find(({ target }) => !isUp(target.state))
-    if (down !== undefined) throw new ShoalError('conflict', 'not-running', `Cannot link to a non running container: /${down.target.record.name} AS /${record.name}/${down.alias}`)
-    return linkEnvironment(record, links.map(({ alias, target }) => ({ alias, target: target.record })))
+    const links = bridgeLinks(record).map(({ target: ref, alias }) => {
+      const target = this.#options.table.find(ref)
+      if (target === undefined || !isUp(target.state)) throw new ShoalError('conflict', 'not-running', `Cannot link to a non running container: /${target?.record.name ?? ref} AS /${record.name}/${alias}`)
+      return { alias, target: target.record }
+    })
+    return linkEnvironment(record, links)
   }
 
   /** @param subpaths gets what must stay until the runtime has mounted it */

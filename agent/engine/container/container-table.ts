@@ -5,6 +5,7 @@ import type { Logger } from '../../../src/base/logger.ts'
 import { damagedRecord, makeDirectory, readJson, removeUnfinished, writeDurably } from '../durable-file.ts'
 import { Container } from './container.ts'
 import type { ContainerRecord } from './container-record.ts'
+import { bridgeLinks } from './link-environment.ts'
 import { isSoundRecord } from './sound-record.ts'
 
 /** Every container of the engine, by id and by name, with a folder each on disk: container.json, logs, hosts. */
@@ -49,10 +50,20 @@ export class ContainerTable {
 
   find(ref: string): Container | undefined {
     const exact = this.#containers.get(ref) ?? this.#containers.get(this.#names.get(ref.replace(/^\//, '')) ?? '')
+    if (exact === undefined && ref.includes('/')) return this.findLink(ref)?.target
     if (exact !== undefined || !/^[0-9a-f]{1,63}$/.test(ref)) return exact
     const matches = this.all().filter(container => container.id.startsWith(ref))
     if (matches.length > 1) throw new ShoalError('invalid-argument', 'ambiguous-reference', `multiple IDs found with provided prefix: ${ref}`)
     return matches[0]
+  }
+
+  /** A link of the default bridge by its name, "linker/alias". */
+  findLink(ref: string): { readonly linker: Container; readonly alias: string; readonly target: Container } | undefined {
+    const [, name = '', alias = ''] = /^\/?([^/]+)\/([^/]+)$/.exec(ref) ?? []
+    const linker = this.#containers.get(this.#names.get(name) ?? '')
+    const link = linker === undefined ? undefined : bridgeLinks(linker.record).find(each => each.alias === alias)
+    const target = link === undefined ? undefined : this.find(link.target)
+    return linker === undefined || target === undefined ? undefined : { linker, alias, target }
   }
 
   /** @throws `no-such-container` (not-found) */

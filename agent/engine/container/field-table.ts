@@ -28,7 +28,7 @@ export const FIELD_TABLE: FieldTable = {
     CpuShares: APPLIED, Memory: APPLIED, CgroupParent: APPLIED, BlkioWeight: applied('discarded with a warning where the kernel has no weights'), BlkioWeightDevice: applied('as BlkioWeight'),
     BlkioDeviceReadBps: APPLIED, BlkioDeviceWriteBps: APPLIED, BlkioDeviceReadIOps: APPLIED, BlkioDeviceWriteIOps: APPLIED, CpuPeriod: APPLIED, CpuQuota: APPLIED, CpuRealtimePeriod: applied('cgroup v1'),
     CpuRealtimeRuntime: applied('cgroup v1'), CpusetCpus: APPLIED, CpusetMems: APPLIED, Devices: applied('nodes, and all nodes of a directory'), DeviceCgroupRules: APPLIED,
-    DeviceRequests: applied('driver cdi; others are refused: unsupported-device-request'), KernelMemoryTCP: applied('cgroup v1; discarded with a warning on v2'), MemoryReservation: APPLIED,
+    DeviceRequests: applied('driver cdi, and graphics cards that /etc/cdi describes; others are refused: unsupported-device-request'), KernelMemoryTCP: applied('cgroup v1; discarded with a warning on v2'), MemoryReservation: APPLIED,
     MemorySwap: applied('limited without swap, with a warning, where the kernel does not count it'), MemorySwappiness: applied('cgroup v1; discarded with a warning on v2'), NanoCpus: APPLIED,
     OomKillDisable: applied('cgroup v1; discarded with a warning on v2'), Init: applied('the monitor\'s own program is the init'), PidsLimit: APPLIED, Ulimits: APPLIED,
     CpuCount: ignored('Windows only'), CpuPercent: ignored('Windows only'), IOMaximumIOps: refused('invalid-config', 'Windows only'), IOMaximumBandwidth: refused('invalid-config', 'Windows only'),

@@ -26,6 +26,11 @@ export function linkEnvironment(own: ContainerRecord, links: readonly { readonly
   })
 }
 
+/** Links that hold by the default bridge; on networks of the user a link is a name that is looked up when it is asked for. */
+export function bridgeLinks({ hostConfig }: Pick<ContainerRecord, 'hostConfig'>): readonly { readonly target: string; readonly alias: string }[] {
+  return ['default', 'bridge', ''].includes(hostConfig.NetworkMode ?? 'default') ? (hostConfig.Links ?? []).map(parseLink) : []
+}
+
 /** "target:alias", the alias being the name when there is none. */
 export function parseLink(link: string): { readonly target: string; readonly alias: string } {
   const [target = '', alias = ''] = link.replace(/^\//, '').split(':')

@@ -19,6 +19,7 @@ import { applyLimits, updatedHostConfig } from './container-update.ts'
 import { isActive, isUp } from './container-record.ts'
 import type { RunnerOptions } from './container-runner.ts'
 import type { Lifecycle } from './lifecycle.ts'
+import { namesByLinks, removeLink } from './remove-link.ts'
 import { parseSignal } from './signals.ts'
 import { standardFilesBytes } from './standard-files.ts'
 import { containerStats } from './stats.ts'
@@ -97,12 +98,21 @@ export class LocalContainers implements Containers {
     await explained(`cannot remove container ${JSON.stringify(ref)}`, () => this.#options.lifecycle.remove(container, options))
   }
 
+  async removeLink(ref: string): Promise<void> {
+    const { table } = this.#options
+    this.#get(ref)
+    const link = table.findLink(ref)
+    if (link === undefined) throw new ShoalError('internal', 'not-a-link', 'Conflict, cannot remove the default link name of the container')
+    await removeLink(link, table.directory(link.linker.id))
+  }
+
   async inspect(ref: string, options: { readonly size?: boolean } = {}): Promise<ContainerInspectResponse> {
     const { table, snapshotter, lifecycle } = this.#options
     const container = this.#get(ref)
     const json = inspectContainer(container.record, {
       directory: table.directory(container.id), logPath: this.#options.logs.path(container), driver: snapshotter.driver,
       graphData: snapshotter.directories(container.id, lifecycle.runner.layers(container)), execIds: [...container.execIds],
+      nameOf: target => table.find(target)?.record.name ?? target,
     })
     return options.size === true ? { ...json, ...await this.#sizes(container) } : json
   }
@@ -122,9 +132,10 @@ export class LocalContainers implements Containers {
     // Newest first; reversed so that of two made in the same millisecond the later one leads.
     const found = [...table.all()].reverse().filter(container => (all || isActive(container.state)) && matchesFilters(container.record, filters, facts))
       .sort((a, b) => Date.parse(b.record.created) - Date.parse(a.record.created)).slice(0, limit)
+    const linkNames = namesByLinks(table.all(), ref => table.find(ref)?.id)
     return Promise.all(found.map(async container => {
       const given = container.record.config.Image ?? ''
-      const summary = summarizeContainer(container.record, images.find(given)?.id === container.record.imageId ? given : container.record.imageId, clock.nowMs())
+      const summary = summarizeContainer(container.record, images.find(given)?.id === container.record.imageId ? given : container.record.imageId, clock.nowMs(), linkNames.get(container.id))
       return options.size === true ? { ...summary, ...await this.#sizes(container) } : summary
     }))
   }

@@ -12,6 +12,8 @@ import { FrameParser } from '../runtime/monitor-frames.ts'
 import type { MonitorProcess } from '../runtime/monitor-process.ts'
 import type { Container } from './container.ts'
 import { detachKeysOf } from './container-create.ts'
+import type { ContainerRecord } from './container-record.ts'
+import { bridgeLinks, linkEnvironment } from './link-environment.ts'
 import type { ContainerTable } from './container-table.ts'
 import { HEALTH_OUTPUT_MAX } from './health.ts'
 import { planExec } from './start-plan.ts'
@@ -93,6 +95,14 @@ export class LocalExecs implements Execs {
     return { tty: config.tty, stream }
   }
 
+  /** Of linked containers that are still there. */
+  #linkEnvironment(record: ContainerRecord): readonly string[] {
+    return linkEnvironment(record, bridgeLinks(record).flatMap(({ target, alias }) => {
+      const found = this.#options.table.find(target)
+      return found === undefined ? [] : [{ alias, target: found.record }]
+    }))
+  }
+
   async inspect(id: string): Promise<Readonly<Record<string, unknown>>> {
     const { config, container, state, exitCode, pid } = this.#get(id)
     const [entrypoint = '', ...args] = config.cmd
@@ -163,7 +173,7 @@ export class LocalExecs implements Execs {
     exec.state = 'running'
     this.#publish(exec, 'start', commandText(config))
     try {
-      const process = await planExec(container.record, container.state.pid, kernel, config)
+      const process = await planExec(container.record, container.state.pid, kernel, { ...config, linkEnv: this.#linkEnvironment(container.record) })
       const launched = await launcher.exec({
         owner: exec.container.record.ids === undefined ? undefined : rootOf(exec.container.record.ids),
         containerId: container.id, execId: exec.id, process: size === undefined || size.height === 0 ? process : { ...process, consoleSize: size },

@@ -25,7 +25,7 @@ export function isSoundRecord(value: object, id: string): value is ContainerReco
 function canBeTold(record: ContainerRecord): boolean {
   try {
     networkRefs(networkedContainer(record))
-    inspectContainer(record, { directory: '', logPath: '', driver: '', graphData: {}, execIds: [] })
+    inspectContainer(record, { directory: '', logPath: '', driver: '', graphData: {}, execIds: [], nameOf: ref => ref })
     summarizeContainer(record, '', 0)
     return true
   } catch {

@@ -78,7 +78,7 @@ export async function planStart(record: ContainerRecord, context: StartContext):
 
 /** The process of an exec: the container's surroundings with its own command, user and terminal. */
 export async function planExec(record: ContainerRecord, pid: number, kernel: Kernel, exec: {
-  readonly cmd: readonly string[]; readonly env: readonly string[]; readonly tty: boolean; readonly privileged: boolean; readonly user?: string; readonly workingDir?: string
+  readonly cmd: readonly string[]; readonly env: readonly string[]; readonly tty: boolean; readonly privileged: boolean; readonly user?: string; readonly workingDir?: string; readonly linkEnv?: readonly string[]
 }): Promise<OciProcess> {
   const { config, hostConfig } = record
   const user = await findUserOf(pid, exec.user === undefined || exec.user === '' ? config.User ?? '' : exec.user, hostConfig.GroupAdd ?? [])
@@ -88,7 +88,7 @@ export async function planExec(record: ContainerRecord, pid: number, kernel: Ker
   const security = securityOptions(hostConfig.SecurityOpt ?? [])
   return buildProcess({
     hostConfig: { ...hostConfig, ConsoleSize: [0, 0] }, args: exec.cmd, cwd, user, tty: exec.tty, capabilities: granted, noNewPrivileges: security.noNewPrivileges, appArmor: kernel.host.hasAppArmor && hostConfig.Privileged !== true && !exec.privileged ? security.appArmor : '',
-    env: withHome(mergeEnv([PATH_DEFAULT, `HOSTNAME=${config.Hostname ?? ''}`], terminal, config.Env ?? [], exec.env), user),
+    env: withHome(mergeEnv([PATH_DEFAULT, `HOSTNAME=${config.Hostname ?? ''}`], [...terminal, ...exec.linkEnv ?? []], config.Env ?? [], exec.env), user),
   })
 }
 

@@ -248,8 +248,13 @@ export class ContainerAttachments implements AsyncDisposable {
     const { container } = record
     await this.#parts.dns.open(record.netnsPath, {
       names: this.#names.of(container.id),
-      upstreams: () => (container.dns.length > 0 ? container.dns : this.#parts.hostResolver().nameservers),
+      upstreams: () => (!this.#leadsOutside(container.id) ? [] : container.dns.length > 0 ? container.dns : this.#parts.hostResolver().nameservers),
     }, isAgain)
+  }
+
+  /** Whoever is on internal networks alone must not reach outside by way of names either, as in dockerd since 26.0. */
+  #leadsOutside(containerId: string): boolean {
+    return this.#parts.sandboxes.get(containerId)?.endpoints.some(endpoint => this.#network(endpoint.networkId)?.isInternal !== true) === true
   }
 
   async #openReplies(record: SandboxRecord, isAgain: boolean): Promise<void> {

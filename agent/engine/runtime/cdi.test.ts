@@ -47,6 +47,21 @@ test('a device that nobody describes is refused by name, and nothing asked is no
   assert.deepEqual(deviceEdits({}, folders), NO_EDITS)
 })
 
-test('--gpus without a driver is refused in the words of dockerd', () => {
-  assert.throws(() => checkDeviceRequests({ DeviceRequests: [{ Count: -1, Capabilities: [['gpu']] }] }), { code: 'unsupported-device-request', message: 'could not select device driver "" with capabilities: [[gpu]]' })
+test('--gpus means the cards that their vendor describes, all of them, so many, or these', () => {
+  const folder = join(root, 'cards')
+  mkdirSync(folder)
+  const device = (name: string) => ({ name, containerEdits: { env: [`CARD=${name}`] } })
+  writeFileSync(join(folder, 'nvidia.json'), JSON.stringify({ cdiVersion: '0.6.0', kind: 'nvidia.com/gpu', devices: [device('0'), device('1'), device('all'), device('GPU-abc')] }))
+  const gpus = (request: object): readonly string[] => deviceEdits({ DeviceRequests: [{ Capabilities: [['gpu']], ...request }] }, [folder]).env
+  assert.deepEqual(gpus({ Count: -1 }), ['CARD=all'])
+  assert.deepEqual(gpus({ Count: 2, Driver: 'nvidia' }), ['CARD=0', 'CARD=1'])
+  assert.deepEqual(gpus({ DeviceIDs: ['1', 'GPU-abc'] }), ['CARD=1', 'CARD=GPU-abc'])
+  assert.throws(() => gpus({ Count: 3 }), { code: 'no-such-device', message: /unresolvable CDI devices nvidia\.com\/gpu=2$/ })
+  assert.throws(() => gpus({ Count: -1, Driver: 'other' }), { code: 'unsupported-device-request' })
+})
+
+test('--gpus without a description is refused at the start, in the words of dockerd', () => {
+  const host = { DeviceRequests: [{ Count: -1, Capabilities: [['gpu']] }] }
+  checkDeviceRequests(host)
+  assert.throws(() => deviceEdits(host, folders), { code: 'unsupported-device-request', message: 'could not select device driver "" with capabilities: [[gpu]]' })
 })

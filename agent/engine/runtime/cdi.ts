@@ -11,6 +11,8 @@ import type { OciMount } from './oci-spec.ts'
 export const CDI_FOLDERS: readonly string[] = ['/etc/cdi', '/var/run/cdi']
 /** vendor.com/class=name */
 const DEVICE_NAME = /^([A-Za-z][\w.-]*\/[A-Za-z][\w-]*)=([A-Za-z0-9](?:[\w.:-]*[A-Za-z0-9])?)$/
+/** What --gpus asks for, by the names that nvidia-ctk writes. */
+const CARD_KIND = 'nvidia.com/gpu'
 /** A description of any device that there is has a few kilobytes. */
 const SPEC_BYTES_MAX = 4 * 1024 * 1024
 const HOOKS: readonly string[] = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop']
@@ -38,19 +40,20 @@ interface CdiEdits {
   readonly additionalGids?: readonly number[]
 }
 
-/** Refuses device requests that no driver can serve. @throws `unsupported-device-request`, `invalid-config` (invalid-argument) */
+/** Refuses device requests that are malformed; whether devices are there is asked at each start. @throws `invalid-config` (invalid-argument) */
 export function checkDeviceRequests(host: HostConfig): void {
-  for (const request of host.DeviceRequests ?? []) namesOf(request)
+  for (const request of host.DeviceRequests ?? []) if (request.Driver === 'cdi') checkNames(request.DeviceIDs ?? [])
 }
 
 /**
- * The edits of every device that is asked for by its name (--device vendor.com/class=name).
+ * The edits of every device that is asked for by its name (--device vendor.com/class=name), or as a graphics card whose vendor describes it (--gpus).
  * @throws `unsupported-device-request`, `no-such-device` (invalid-argument)
  */
 export function deviceEdits(host: HostConfig, folders: readonly string[] = CDI_FOLDERS): DeviceEdits {
-  const names = (host.DeviceRequests ?? []).flatMap(namesOf)
-  if (names.length === 0) return NO_EDITS
+  const requests = host.DeviceRequests ?? []
+  if (requests.length === 0) return NO_EDITS
   const specs = readSpecs(folders)
+  const names = requests.flatMap(request => namesOf(request, specs))
   const missing = names.filter(name => !findDevice(specs, name))
   if (missing.length > 0) throw new ShoalError('invalid-argument', 'no-such-device', `CDI device injection failed: unresolvable CDI devices ${missing.join(', ')}`)
   const kinds = new Set<string>()
@@ -63,15 +66,25 @@ export function deviceEdits(host: HostConfig, folders: readonly string[] = CDI_F
   return edits.map(toEdits).reduce(joinEdits, NO_EDITS)
 }
 
-/** A request that names devices of the Interface; every other one needs a vendor's driver, and none is here. */
-function namesOf(request: DeviceRequest): readonly string[] {
-  if (request.Driver !== 'cdi') {
-    throw new ShoalError('invalid-argument', 'unsupported-device-request', `could not select device driver "${request.Driver ?? ''}" with capabilities: [${(request.Capabilities ?? []).map(set => `[${set.join(' ')}]`).join(' ')}]`)
+/** A request that names devices of the Interface, or asks for cards that a description is there of, as dockerd does since 29; every other one needs a vendor's driver, and none is here. */
+function namesOf(request: DeviceRequest, specs: readonly CdiSpec[]): readonly string[] {
+  const { Driver: driver = '', Count: count = 0 } = request
+  const [ids, capabilities] = [request.DeviceIDs ?? [], request.Capabilities ?? []]
+  if (driver !== 'cdi') {
+    const isForCards = ['', 'nvidia'].includes(driver) && capabilities.some(set => set.includes('gpu') || set.includes('nvidia'))
+    if (isForCards && specs.some(({ kind }) => kind === CARD_KIND)) return (ids.length > 0 ? ids : cards(count)).map(id => `${CARD_KIND}=${id}`)
+    throw new ShoalError('invalid-argument', 'unsupported-device-request', `could not select device driver "${driver}" with capabilities: [${capabilities.map(set => `[${set.join(' ')}]`).join(' ')}]`)
   }
-  const names = request.DeviceIDs ?? []
+  checkNames(ids)
+  return ids
+}
+
+/** -1 is all of them. */
+function cards(count: number): readonly string[] { return count < 0 ? ['all'] : Array.from({ length: count }, (_, at) => String(at)) }
+
+function checkNames(names: readonly string[]): void {
   const wrong = names.find(name => !DEVICE_NAME.test(name))
   if (wrong !== undefined) throw new ShoalError('invalid-argument', 'invalid-config', `invalid CDI device name "${wrong}": give vendor.com/class=name`)
-  return names
 }
 
 function findDevice(specs: readonly CdiSpec[], name: string): { readonly spec: CdiSpec; readonly device: { readonly containerEdits?: CdiEdits } } | undefined {

@@ -10,3 +10,12 @@ export function apiTimeMs(text: string, name: string): number {
   if (Number.isNaN(atMs)) throw new ShoalError('invalid-argument', 'bad-parameter', `invalid value for "${name}": "${text.slice(0, 100)}" is neither a Unix time nor RFC 3339`)
   return atMs
 }
+
+const UNIT_MS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, 'µs': 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** The filter `until`: a moment, or how long ago one was, as Go writes durations ("1h30m"). @throws ShoalError `bad-parameter` */
+export function untilMs(text: string, nowMs: number): number {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)]
+  if (parts.length === 0 || parts.map(([part]) => part).join('') !== text) return apiTimeMs(text, 'until')
+  return nowMs - parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_MS[unit ?? ''] ?? 0), 0)
+}

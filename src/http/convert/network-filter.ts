@@ -1,7 +1,7 @@
 import type { Network } from '../../api/engine/engine-json.ts'
 import type { Network as SwarmNetwork } from '../../api/swarm/objects.ts'
 import { ShoalError } from '../../base/errors.ts'
-import { apiTimeMs } from './api-time.ts'
+import { untilMs } from './api-time.ts'
 import type { Filters } from './filters.ts'
 
 const PREDEFINED = ['bridge', 'host', 'none']
@@ -12,12 +12,12 @@ export function matchesNetwork(network: Network, filters: Filters): boolean {
 }
 
 /** Applies the filters of POST /networks/prune: labels that must be there, or must not, and an age. */
-export function matchesPrune(network: SwarmNetwork, filters: Filters): boolean {
+export function matchesPrune(network: SwarmNetwork, filters: Filters, nowMs: number): boolean {
   const labels = network.spec?.annotations?.labels ?? {}
-  const untilMs = (filters.until ?? []).map(text => apiTimeMs(text, 'until'))
+  const moments = (filters.until ?? []).map(text => untilMs(text, nowMs))
   return (filters.label ?? []).every(wanted => matchesLabel(labels, wanted))
     && !(filters['label!'] ?? []).some(unwanted => matchesLabel(labels, unwanted))
-    && untilMs.every(atMs => (network.meta?.createdAtMs ?? 0) < atMs)
+    && moments.every(atMs => (network.meta?.createdAtMs ?? 0) < atMs)
 }
 
 function matchesOne(network: Network, name: string, values: readonly string[], filters: Filters): boolean {

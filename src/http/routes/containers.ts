@@ -29,6 +29,7 @@ export interface ContainersBackend {
   rename(ref: string, name: string): Promise<void>
   resize(ref: string, size: { readonly height: number; readonly width: number }): Promise<void>
   remove(ref: string, options?: { readonly force?: boolean; readonly volumes?: boolean }): Promise<void>
+  removeLink?(ref: string): Promise<void>
   inspect(ref: string, options?: { readonly size?: boolean }): Promise<ContainerInspectResponse>
   list(options: { readonly all?: boolean; readonly limit?: number; readonly size?: boolean; readonly filters?: Filters }): Promise<readonly ContainerSummary[]>
   wait(ref: string, condition: WaitCondition, signal?: AbortSignal): Promise<{ readonly result: Promise<ContainerWaitResponse> }>
@@ -71,7 +72,7 @@ export function containerRoutes(backend: ContainersBackend): readonly Route[] {
       return json({ Warnings: nullIfEmpty((await update.call(backend, idOf(request), await request.json<ContainerUpdate>(CONTAINER_UPDATE))).Warnings) })
     }),
     route('DELETE', '/containers/{id}', act(request => {
-      if (request.query.flag('link')) throw new ShoalError('not-implemented', 'not-supported', 'removing a link between containers is not supported by shoal')
+      if (request.query.flag('link')) return supported(backend.removeLink, 'removing a link between containers').call(backend, idOf(request))
       return backend.remove(idOf(request), { force: request.query.flag('force'), volumes: request.query.flag('v') })
     })),
   ]

@@ -1,5 +1,6 @@
 import type { EndpointSettings, Network, NetworkCreateRequest } from '../../api/engine/engine-json.ts'
 import type { Network as SwarmNetwork } from '../../api/swarm/objects.ts'
+import type { Clock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { parseFilters, type Filters } from '../convert/filters.ts'
 import { mergeNetwork, mergeNetworks, networkSpecFromJson } from '../convert/network.ts'
@@ -26,7 +27,7 @@ export type SwarmNetworksBackend = Pick<ControlBackend, 'get' | 'list' | 'create
 const FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']
 
 /** The host's networks and the swarm's as one list. */
-export function networkRoutes(local: NetworksBackend, swarm: SwarmNetworksBackend): readonly Route[] {
+export function networkRoutes(local: NetworksBackend, swarm: SwarmNetworksBackend, clock: Pick<Clock, 'nowMs'>): readonly Route[] {
   return [
     route('GET', '/networks', async ({ query, signal }) => {
       const filters = parseFilters(query.text('filters'), FILTERS)
@@ -48,7 +49,7 @@ export function networkRoutes(local: NetworksBackend, swarm: SwarmNetworksBacken
     route('POST', '/networks/prune', async ({ query, signal }) => {
       const filters = parseFilters(query.text('filters'), ['label', 'label!', 'until'])
       const { NetworksDeleted } = await local.prune(filters)
-      const deleted = [...NetworksDeleted, ...await pruneSwarm(swarm, filters, signal)]
+      const deleted = [...NetworksDeleted, ...await pruneSwarm(swarm, network => matchesPrune(network, filters, clock.nowMs()), signal)]
       return json({ NetworksDeleted: deleted.length === 0 ? null : deleted })
     }),
     route('DELETE', '/networks/{id}', request => remove(local, swarm, request)),
@@ -84,10 +85,10 @@ async function remove(local: NetworksBackend, swarm: SwarmNetworksBackend, { par
 }
 
 /** Removes the swarm's networks that nothing uses; the manager is who knows. The ingress network stays. */
-async function pruneSwarm(swarm: SwarmNetworksBackend, filters: Filters, signal: AbortSignal): Promise<readonly string[]> {
+async function pruneSwarm(swarm: SwarmNetworksBackend, isWanted: (network: SwarmNetwork) => boolean, signal: AbortSignal): Promise<readonly string[]> {
   const removed: string[] = []
   for (const network of await swarmNetworks(swarm, signal)) {
-    if (network.spec?.ingress === true || !matchesPrune(network, filters)) continue
+    if (network.spec?.ingress === true || !isWanted(network)) continue
     if (await removeUnused(swarm, network.id, signal)) removed.push(network.spec?.annotations?.name ?? network.id)
   }
   return removed

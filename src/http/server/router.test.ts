@@ -29,10 +29,11 @@ test('literal paths win, and a trailing slash does not matter', () => {
   assert.deepEqual(found('GET', '/images/get/'), ['GET /images/get', {}])
   assert.deepEqual(found('GET', '/containers/json'), ['GET /containers/json', {}])
   assert.deepEqual(found('GET', '/containers/web/json'), ['GET /containers/{id}/json', { id: 'web' }])
+  assert.deepEqual(found('GET', '/containers/web/db/json'), ['GET /containers/{id}/json', { id: 'web/db' }], 'a link is a name of its target')
 })
 
 test('what is no route is none', () => {
-  for (const [method, path] of [['GET', '/images/a/history'], ['GET', '/images//json'], ['POST', '/images/json'], ['GET', '/%zz'], ['GET', '/containers/a/b/json'], ['BREW', '/images/json']] as const) {
+  for (const [method, path] of [['GET', '/images/a/history'], ['GET', '/images//json'], ['POST', '/images/json'], ['GET', '/%zz'], ['GET', '/containers/a/b/c/json'], ['BREW', '/images/json']] as const) {
     assert.equal(found(method, path), undefined, path)
   }
 })

@@ -31,7 +31,8 @@ export class Router {
   }
 
   find(method: string, path: string): Match | undefined {
-    const found = this.#tree.find(method as Method, path)
+    // A link to a container is a name of it too, with a slash in it: /containers/web/db/stop.
+    const found = this.#tree.find(method as Method, path) ?? this.#tree.find(method as Method, path.replace(/^(\/containers\/[^/]+)\/(?=[^/])/, '$1%2F'))
     if (found === null) return undefined
     const endings = found.store as readonly Ending[] | undefined
     const params = Object.fromEntries(Object.entries(found.params).map(([name, value]) => [name, value ?? '']))
