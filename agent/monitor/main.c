@@ -90,9 +90,9 @@ void on_signal(int number) {
 
 /* ---- output ---- */
 
-/* What comes while the runtime works waits in the pipes: should it fail, its own complaints are no output of the container. */
+/* What comes while the runtime works waits in the pipes or in the terminal: should it fail, its own complaints are no output of the container. */
 static void watch_output(void) {
-    if (runtime_pid > 0 && !options.tty) return;
+    if (runtime_pid > 0) return;
     if (options.tty && console_fd >= 0) watch(console_fd, EPOLLIN, &out_tag);
     if (!options.tty && out_fd >= 0) watch(out_fd, EPOLLIN, &out_tag);
     if (!options.tty && err_fd >= 0) watch(err_fd, EPOLLIN, &err_tag);
@@ -107,7 +107,8 @@ static void unwatch_output(void) {
 static void drop_output(void) {
     if (out_fd >= 0) close(out_fd);
     if (err_fd >= 0) close(err_fd);
-    out_fd = err_fd = -1;
+    if (console_fd >= 0) close(console_fd);
+    out_fd = err_fd = console_fd = -1;
 }
 
 /* Reads once; returns false at the end of the stream or when nothing is there. */

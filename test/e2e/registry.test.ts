@@ -90,7 +90,7 @@ test('with TLS and a password: the authority must be known and the password righ
     assert.match((await lab.docker(1, 'push', `${SECURE}/box:1`)).stderr, /no basic auth credentials/)
     assert.match((await lab.docker(1, 'login', '-u', 'user', '-p', 'wrong', SECURE)).stderr, /login attempt to https:\/\/10\.99\.0\.1:5443\/v2\/ failed with status: 401 Unauthorized/)
     assert.match(await lab.ok(1, 'login', '-u', 'user', '-p', 'secret', SECURE), /Login Succeeded/)
-    assert.match((await lab.dockerWith({ input: 'secret' }, 1, 'login', '-u', 'user', '--password-stdin', SECURE)).stdout, /Login Succeeded/)
+    assert.match(await must(lab.dockerWith({ input: 'secret' }, 1, 'login', '-u', 'user', '--password-stdin', SECURE)), /Login Succeeded/)
     await lab.ok(1, 'push', `${SECURE}/box:1`)
     await lab.ok(1, 'rmi', `${SECURE}/box:1`)
     await lab.ok(1, 'pull', `${SECURE}/box:1`)

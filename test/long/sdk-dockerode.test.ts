@@ -1,10 +1,12 @@
 /** dockerode, the Docker client that most programs in JavaScript use, against a real daemon. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { PassThrough, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import Docker from 'dockerode'
 import { pack } from 'tar-stream'
+import { DebianRegistry } from '../support/debian-registry.ts'
 import { eventually, Lab } from '../support/lab.ts'
 
 const WAIT_MS = 10_000
@@ -50,9 +52,14 @@ test('exec, logs, stats and copies of a running container', async () => {
 
   const logs = await eventually('both lines are logged', WAIT_MS, async () => { const bytes = await container.logs({ stdout: true, stderr: true, follow: false }); return bytes.includes('two') ? bytes : undefined })
   assert.match(logs.toString(), /one\n[^]*two\n/)
-  const followed = await container.logs({ stdout: true, stderr: true, follow: true, tail: 1 })
-  followed.once('data', () => { (followed as Readable).destroy() })
+  const tail = await container.logs({ stdout: true, stderr: true, follow: true, tail: 1 }) as Readable
+  assert.match(String((await once(tail, 'data') as [Buffer])[0]), /two/)
+  tail.destroy()
 
+  const streamed = await container.stats({ stream: true }) as Readable
+  const [first] = await once(streamed, 'data') as [Buffer]
+  streamed.destroy()
+  assert.equal((JSON.parse(first.toString()) as { id: string }).id, container.id)
   const stats = await container.stats({ stream: false })
   assert.equal(stats.memory_stats.limit, 64 * 2 ** 20)
   assert.ok(stats.cpu_stats.cpu_usage.total_usage > 0)
@@ -95,11 +102,43 @@ test('events are told as they happen', async () => {
   assert.deepEqual(seen, ['create', 'start', 'die', 'destroy'])
 })
 
+test('push and pull carry an image over a registry, and tell how far they are', async () => {
+  await using registry = await DebianRegistry.start(lab, 1, { address: '127.0.0.1', port: 5000 })
+  await docker.getImage('busybox').tag({ repo: 'localhost:5000/sdk', tag: '1' })
+  const pushed = await followed(await docker.getImage('localhost:5000/sdk:1').push({ authconfig: {} }))
+  const [layer = ''] = await registry.layers('sdk', '1')
+  // Without any other name for it, its layers are fetched rather than found.
+  for (const name of ['localhost:5000/sdk:1', 'busybox:latest']) await docker.getImage(name).remove()
+  const lines = await followed(await docker.pull('localhost:5000/sdk:1') as NodeJS.ReadableStream)
+  await docker.getImage('localhost:5000/sdk:1').tag({ repo: 'busybox', tag: 'latest' })
+
+  const digest = (pushed.find(({ aux }) => aux?.Digest !== undefined) ?? {}).aux?.Digest ?? 'none'
+  assert.deepEqual(lines.filter(({ id }) => id === '1' || id === undefined).map(({ status }) => status), ['Pulling from sdk', `Digest: ${digest}`, 'Status: Downloaded newer image for localhost:5000/sdk:1'])
+  const ofLayer = lines.filter(({ id }) => id === layer.slice(7, 19))
+  assert.deepEqual([...new Set(ofLayer.map(({ status }) => status))], ['Pulling fs layer', 'Downloading', 'Verifying Checksum', 'Download complete', 'Extracting', 'Pull complete'])
+  for (const status of ['Downloading', 'Extracting']) {
+    const { current = 0, total } = ofLayer.filter(line => line.status === status).at(-1)?.progressDetail ?? {}
+    assert.deepEqual([current > 0, current], [true, total], status)
+  }
+  const output = new PassThrough()
+  const said = text(output)
+  const [{ StatusCode }] = await docker.run('localhost:5000/sdk:1', ['echo', 'pulled'], output, { Tty: true, HostConfig: { AutoRemove: true } }) as [{ StatusCode: number }]
+  output.end()
+  assert.deepEqual([StatusCode, await said], [0, 'pulled\r\n'])
+})
+
 test('pull tells why it failed', async () => {
   await assert.rejects(async () => followed(await docker.pull('registry.invalid/nothing:1')), /registry\.invalid|lookup|not found/i)
 })
 
-interface ProgressLine { readonly stream?: string; readonly error?: string }
+interface ProgressLine {
+  readonly stream?: string
+  readonly error?: string
+  readonly id?: string
+  readonly status?: string
+  readonly progressDetail?: { readonly current?: number; readonly total?: number }
+  readonly aux?: { readonly Digest?: string }
+}
 
 async function followed(stream: NodeJS.ReadableStream): Promise<readonly ProgressLine[]> {
   return new Promise((resolve, reject) => { docker.modem.followProgress(stream, (error, lines) => { if (error) reject(error); else resolve(lines as ProgressLine[]) }) })

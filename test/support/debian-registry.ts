@@ -1,10 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { eventually, run, type Lab } from './lab.ts'
+import { eventually, run, type Output } from './lab.ts'
 
 /** user:secret, made with `htpasswd -Bbn`. */
 const HTPASSWD = 'user:$2y$05$R38SMU41p8GUqTQLoEfCju8GBop6Ujl4MIWniLq8AXiUZtrJZ066K\n'
+
+/** Hosts of deploy/lab. */
+export interface LabHosts { readonly name: string; readonly folder: string; readonly script: string; lab(...args: readonly string[]): Promise<Output> }
 
 export interface DebianRegistryOptions {
   readonly address: string
@@ -28,7 +31,7 @@ export class DebianRegistry implements AsyncDisposable {
     this.#process = child
   }
 
-  static async start(lab: Lab, host: number, options: DebianRegistryOptions): Promise<DebianRegistry> {
+  static async start(lab: LabHosts, host: number, options: DebianRegistryOptions): Promise<DebianRegistry> {
     const folder = join(lab.folder, `registry-${options.port}`)
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, 'htpasswd'), HTPASSWD)

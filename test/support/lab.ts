@@ -52,8 +52,8 @@ export class Lab implements AsyncDisposable {
     this.folder = `/var/lib/${name}-lab`
   }
 
-  /** Makes `hosts` hosts with a running daemon and the image busybox:latest each, and after them idle ones without a daemon. */
-  static async up(name: string, hosts: number, options: { readonly images?: boolean; readonly idleHosts?: number } = {}): Promise<Lab> {
+  /** Makes `hosts` hosts with a running daemon (of these `flags`) and the image busybox:latest each, and after them idle ones without a daemon. */
+  static async up(name: string, hosts: number, options: { readonly images?: boolean; readonly idleHosts?: number; readonly flags?: readonly string[] } = {}): Promise<Lab> {
     const lab = new Lab(name)
     lab.#claim()
     try {
@@ -61,7 +61,7 @@ export class Lab implements AsyncDisposable {
       await lab.#must('up', String(hosts + (options.idleHosts ?? 0)))
       writeFileSync(lab.#ownerFile, String(process.pid))
       const all = Array.from({ length: hosts }, (_, i) => i + 1)
-      await Promise.all(all.map(async i => lab.start(i)))
+      await Promise.all(all.map(async i => lab.start(i, ...options.flags ?? [])))
       if (options.images !== false) await lab.importBusybox(all)
       return lab
     } catch (error) {

@@ -12,7 +12,7 @@ export class Peer implements AsyncDisposable {
   readonly name: string
   readonly folder: string
   readonly #configFolder = mkdtempSync(join(tmpdir(), 'docker-config-'))
-  readonly #script = join(process.cwd(), 'deploy/lab/lab.sh')
+  readonly script = join(process.cwd(), 'deploy/lab/lab.sh')
 
   private constructor(name: string) {
     this.name = name
@@ -23,7 +23,7 @@ export class Peer implements AsyncDisposable {
   static async up(name: string): Promise<Peer> {
     const peer = new Peer(name)
     try {
-      await peer.#lab('down')
+      await peer.lab('down')
       await peer.#must(['up', '1'])
       await peer.#startDaemon()
       await peer.#importBusybox()
@@ -36,6 +36,9 @@ export class Peer implements AsyncDisposable {
 
   get socket(): string { return join(this.folder, 'h1', 'docker.sock') }
 
+  /** lab.sh for its host. */
+  async lab(...args: readonly string[]): Promise<Output> { return run('bash', [this.script, ...args], { env: { LAB: this.name } }) }
+
   /** The stock CLI against the real dockerd. */
   async docker(args: readonly string[], input?: string): Promise<Output> {
     return run('docker', args, { ...(input === undefined ? {} : { input }), env: { DOCKER_HOST: `unix://${this.socket}`, DOCKER_CONFIG: this.#configFolder, DOCKER_CLI_HINTS: 'false' } })
@@ -43,14 +46,14 @@ export class Peer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stopDaemon()
-    await this.#lab('down')
+    await this.lab('down')
     rmSync(this.#configFolder, { recursive: true, force: true })
   }
 
   async #startDaemon(): Promise<void> {
     const dir = join(this.folder, 'h1')
     const log = openSync(join(dir, 'docker.log'), 'a')
-    spawn('bash', [this.#script, 'exec', '1', 'dockerd', '--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'docker.pid'), '-H', `unix://${this.socket}`,
+    spawn('bash', [this.script, 'exec', '1', 'dockerd', '--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'docker.pid'), '-H', `unix://${this.socket}`,
       '--exec-opt', 'native.cgroupdriver=cgroupfs', '--cgroup-parent', `/${this.name}-lab/h1`],
     { env: { ...process.env, LAB: this.name }, stdio: ['ignore', log, log], detached: true }).unref()
     await eventually('dockerd answers', START_MS, async () => ((await run('curl', ['-sf', '--unix-socket', this.socket, 'http://d/_ping'])).status === 0 ? true : undefined))
@@ -74,9 +77,8 @@ export class Peer implements AsyncDisposable {
     if (imported.status !== 0) throw new Error(imported.stderr)
   }
 
-  async #lab(...args: readonly string[]): Promise<Output> { return run('bash', [this.#script, ...args], { env: { LAB: this.name } }) }
   async #must(args: readonly string[]): Promise<void> {
-    const output = await this.#lab(...args)
+    const output = await this.lab(...args)
     if (output.status !== 0) throw new Error(`lab ${args.join(' ')}: ${output.stderr}`)
   }
 }

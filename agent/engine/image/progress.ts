@@ -1,5 +1,6 @@
 import { Channel } from '../../../src/base/channel.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
+import { humanSize } from '../../../src/base/human-size.ts'
 
 export type ProgressLine = Readonly<Record<string, unknown>>
 
@@ -8,6 +9,7 @@ const LINES_MAX = 100_000
 /** dockerd tells of a running transfer as often. */
 const FIGURE_INTERVAL_MS = 100
 const BAR_WIDTH = 50
+const SIZE_DIGITS = 4
 const FIGURES_QUEUED_MAX = 64
 
 /** What a pull or push tells its client while it works, in Docker's lines. */
@@ -61,22 +63,10 @@ export function withProgress(monotonicMs: () => number, signal: AbortSignal | un
 /** "[=====>       ]  1.2MB/12MB" */
 export function progressBar(current: number, total: number): string {
   if (current <= 0 && total <= 0) return ''
-  if (total <= 0) return humanBytes(current).padStart(8)
+  if (total <= 0) return humanSize(current, SIZE_DIGITS).padStart(8)
   const filled = Math.min(BAR_WIDTH, Math.floor(Math.floor(current / total * 100) / 2))
-  const numbers = current > total ? humanBytes(current).padStart(8) : `${humanBytes(current).padStart(8)}/${humanBytes(total)}`
+  const numbers = current > total ? humanSize(current, SIZE_DIGITS).padStart(8) : `${humanSize(current, SIZE_DIGITS).padStart(8)}/${humanSize(total, SIZE_DIGITS)}`
   return `[${'='.repeat(filled)}>${' '.repeat(BAR_WIDTH - filled)}] ${numbers}`
-}
-
-/** Go's units.HumanSize: four significant digits, powers of 1000. */
-export function humanBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
-  let value = bytes
-  let at = 0
-  while (value >= 1000 && at < units.length - 1) {
-    value /= 1000
-    at++
-  }
-  return `${Number(value.toPrecision(4))}${units[at] ?? ''}`
 }
 
 /** The first twelve digits of a digest, by which a layer is called in progress lines. */

@@ -1,4 +1,4 @@
-import type { Allocation, WantedAddresses } from './network-pools.ts'
+import type { AddressSource } from './network-pools.ts'
 import type { EndpointRecord } from './network-records.ts'
 
 /** What containers can be plugged into. */
@@ -17,11 +17,7 @@ export interface AttachableNetwork {
   readonly isDirect: boolean
   /** Its containers are reached at their own addresses: ports are opened rather than published. */
   isRouted(family: 4 | 6): boolean
-  /** Takes addresses. @throws `address-in-use`, `address-outside-subnet`, `no-free-address`, `overlay-address-missing` */
-  allocate(wanted: WantedAddresses): Allocation
-  /** Marks the addresses of an endpoint that was there before a restart as taken. */
-  claim(taken: { readonly address: string; readonly address6?: string }): void
-  release(taken: { readonly address: string; readonly address6?: string }): void
+  readonly addresses: AddressSource
   /** Puts the interface into `netns`, up and with its addresses; routes are the caller's business. */
   plug(netns: string, endpoint: EndpointRecord): void
   /** Takes the interface away. Gone: nothing happens. */

@@ -4,7 +4,7 @@ import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
 import { bringEndpointUp } from './endpoint-links.ts'
 import { macOf } from './ipv4.ts'
-import { NetworkPools, type Allocation, type WantedAddresses } from './network-pools.ts'
+import { NetworkPools } from './network-pools.ts'
 import type { BridgeSettings, EndpointRecord, NetworkRecord } from './network-records.ts'
 
 /** One bridge in the daemon's namespace and the addresses of its subnets. */
@@ -14,7 +14,7 @@ export class BridgeNetwork implements AttachableNetwork {
   readonly driver = 'bridge'
   readonly isDirect = false
   readonly settings: BridgeSettings
-  readonly #pools: NetworkPools
+  readonly addresses: NetworkPools
   readonly #kernel: NetworkKernel
 
   constructor(kernel: NetworkKernel, record: NetworkRecord & { readonly bridge: BridgeSettings }) {
@@ -23,7 +23,7 @@ export class BridgeNetwork implements AttachableNetwork {
     this.name = record.name
     this.settings = record.bridge
     const { subnet, ipv6 } = this.settings
-    this.#pools = new NetworkPools([...(subnet === '' ? [] : [this.settings]), ...(ipv6 === undefined ? [] : [ipv6])])
+    this.addresses = new NetworkPools([...(subnet === '' ? [] : [this.settings]), ...(ipv6 === undefined ? [] : [ipv6])], { hasGateways: !this.isInternal })
   }
 
   /** Of its IPv4 subnet. */
@@ -35,12 +35,6 @@ export class BridgeNetwork implements AttachableNetwork {
   get linkPrefix(): string { return this.settings.linkPrefix ?? 'eth' }
 
   isRouted(family: 4 | 6): boolean { return (family === 4 ? this.settings.gatewayMode : this.settings.gatewayMode6) === 'routed' }
-  allocate(wanted: WantedAddresses): Allocation {
-    const allocation = this.#pools.allocate(wanted)
-    return this.isInternal ? { ...allocation, gateway: '', gateway6: '' } : allocation
-  }
-  claim(taken: { readonly address: string; readonly address6?: string }): void { this.#pools.claim(taken) }
-  release(taken: { readonly address: string; readonly address6?: string }): void { this.#pools.release(taken) }
 
   /** Makes the bridge or sets one right that is there, e.g. after a restart of the daemon. */
   up(): void {
@@ -49,7 +43,7 @@ export class BridgeNetwork implements AttachableNetwork {
     if (!isThere) this.#kernel.links.apply(undefined, [{ kind: 'add-bridge', name, mac: macOf(this.settings.gateway === '' ? ipv6?.gateway ?? '' : this.settings.gateway), mtu, isFiltered: !icc }])
     if (ipv6 !== undefined) this.#enableIpv6()
     else if (this.#kernel.hasIpv6 && isForeign !== true) this.#kernel.netns.writeSysctl(undefined, `ipv6/conf/${name}/disable_ipv6`, '1')
-    const wanted = this.#addresses()
+    const wanted = this.#ownAddresses()
     const families = new Set(wanted.map(familyOf))
     const stale = isThere ? this.#kernel.links.addresses(undefined).filter(({ link, cidr }) => link === name && families.has(familyOf(cidr)) && !wanted.includes(cidr)) : []
     this.#kernel.links.apply(undefined, [
@@ -81,7 +75,7 @@ export class BridgeNetwork implements AttachableNetwork {
   }
 
   /** What the bridge itself has; an isolated one keeps the host out. */
-  #addresses(): readonly string[] {
+  #ownAddresses(): readonly string[] {
     const { subnet, gateway, ipv6, gatewayMode, gatewayMode6, hasNoAddress } = this.settings
     return [
       ...(subnet === '' || hasNoAddress === true || gatewayMode === 'isolated' ? [] : [`${gateway}/${this.prefix}`]),

@@ -161,7 +161,7 @@ export class ContainerAttachments implements AsyncDisposable {
   }
 
   async #adopt(record: SandboxRecord): Promise<void> {
-    for (const endpoint of record.endpoints) this.#network(endpoint.networkId)?.claim(endpoint)
+    for (const endpoint of record.endpoints) this.#network(endpoint.networkId)?.addresses.claim(endpoint)
     this.#parts.sandboxes.adopt(record)
     try {
       await this.#openResolver(record, true)

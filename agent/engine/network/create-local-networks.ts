@@ -80,7 +80,7 @@ export async function createLocalNetworks(options: LocalNetworksOptions): Promis
   const sandboxes = new Sandboxes({ kernel, publisher, random, logger, netnsFolder, files: new RecordFiles<SandboxRecord>(join(options.execRoot, 'sandboxes'), { durable: false, logger, isSound: isSoundSandbox }) })
   if (registry.records().some(record => record.bridge?.icc === false)) await needBridgeFilter(kernel).catch((err: unknown) => logger.error('containers on bridges without icc may reach each other', { err }))
   registry.start()
-  for (const endpoint of sandboxes.all().flatMap(record => record.endpoints)) registry.network(endpoint.networkId)?.claim(endpoint)
+  for (const endpoint of sandboxes.all().flatMap(record => record.endpoints)) registry.network(endpoint.networkId)?.addresses.claim(endpoint)
   await overlays.start()
   await firewall.replace({ bridges: registry.bridges(), ports: sandboxes.all().flatMap(record => record.ports), ingress: ingress.ports() })
   const attachments = new ContainerAttachments({

@@ -52,7 +52,7 @@ export class IngressGateway {
     await this.#change([])
     const bridge = await this.#bridge()
     await bridge.unplug(network.sandboxPath, endpointOf(network, this.#address ?? ''))
-    if (this.#address !== undefined) bridge.release({ address: this.#address })
+    if (this.#address !== undefined) bridge.addresses.release({ address: this.#address })
     this.#address = undefined
     this.#bridgeId = undefined
   }
@@ -61,8 +61,8 @@ export class IngressGateway {
   async #plug(network: OverlayNetwork): Promise<string> {
     const bridge = await this.#bridge()
     const found = this.#kernel.links.addresses(network.sandboxPath).find(({ link, cidr }) => link === SANDBOX_GATEWAY && !cidr.includes(':'))?.cidr.split('/')[0]
-    if (found !== undefined) bridge.claim({ address: found })
-    const address = found ?? bridge.allocate({ address: '', address6: '' }).address
+    if (found !== undefined) bridge.addresses.claim({ address: found })
+    const address = found ?? bridge.addresses.allocate({ address: '', address6: '' }).address
     if (found === undefined) {
       await network.hideNear(formatCidr(parseCidr(`${address}/${bridge.prefix}`)))
       bridge.plug(network.sandboxPath, { ...endpointOf(network, address), prefix: bridge.prefix })

@@ -23,13 +23,25 @@ export interface Allocation extends WantedAddresses {
   readonly gateway6: string
 }
 
+/** Where the endpoints of one network have their addresses from. */
+export interface AddressSource {
+  /** Takes addresses. @throws `address-in-use`, `address-outside-subnet`, `no-free-address`, `overlay-address-missing` */
+  allocate(wanted: WantedAddresses): Allocation
+  /** Marks the addresses of an endpoint that was there before a restart as taken. */
+  claim(taken: { readonly address: string; readonly address6?: string }): void
+  release(taken: { readonly address: string; readonly address6?: string }): void
+}
+
 interface Pool { readonly settings: SubnetSettings; readonly family: 4 | 6; readonly prefix: number; readonly addresses: AddressPool }
 
 /** All subnets of a network: an endpoint gets one address of each family that there is. */
-export class NetworkPools {
+export class NetworkPools implements AddressSource {
   readonly #pools: readonly Pool[]
+  readonly #hasGateways: boolean
 
-  constructor(subnets: readonly SubnetSettings[]) {
+  /** @param options.hasGateways endpoints are told where it leads outside */
+  constructor(subnets: readonly SubnetSettings[], options: { readonly hasGateways: boolean }) {
+    this.#hasGateways = options.hasGateways
     this.#pools = subnets.map(settings => ({
       settings, family: familyOf(settings.subnet), prefix: Number(settings.subnet.split('/')[1]),
       addresses: new AddressPool(settings.subnet, { range: settings.range, reserved: [settings.gateway, ...settings.auxiliary] }),
@@ -41,7 +53,8 @@ export class NetworkPools {
     const first = this.#take(4, wanted.address)
     try {
       const second = this.#take(6, wanted.address6)
-      return { address: first.address, prefix: first.prefix, gateway: first.gateway, address6: second.address, prefix6: second.prefix, gateway6: second.gateway }
+      const gateways = this.#hasGateways ? { gateway: first.gateway, gateway6: second.gateway } : { gateway: '', gateway6: '' }
+      return { address: first.address, prefix: first.prefix, address6: second.address, prefix6: second.prefix, ...gateways }
     } catch (error) {
       this.release({ address: first.address })
       throw error

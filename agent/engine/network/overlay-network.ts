@@ -3,7 +3,7 @@ import { ShoalError } from '../../../src/base/errors.ts'
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
 import { contains, formatCidr, macOf, parseCidr, parseIpv4 } from './ipv4.ts'
-import type { Allocation, WantedAddresses } from './network-pools.ts'
+import type { AddressSource, Allocation, WantedAddresses } from './network-pools.ts'
 import type { EndpointRecord } from './network-records.ts'
 import { changeLinks, OVERLAY_MTU, overlayLinks, type OverlayLinks } from './overlay-links.ts'
 import { addNearSource, changeRules, ownAddress, removedBackends, SANDBOX_BRIDGE, SANDBOX_GATEWAY, SANDBOX_TUNNEL, sandboxTable } from './overlay-rules.ts'
@@ -12,7 +12,7 @@ import { addNearSource, changeRules, ownAddress, removedBackends, SANDBOX_BRIDGE
 const VXLAN_PORT = 4789
 
 /** One overlay network on this host: a namespace with a bridge and a tunnel, that containers are plugged straight into. */
-export class OverlayNetwork implements AttachableNetwork {
+export class OverlayNetwork implements AttachableNetwork, AddressSource {
   readonly driver = 'overlay'
   readonly prefix: number
   /** Outside traffic leaves by a bridge of the host. */
@@ -52,6 +52,7 @@ export class OverlayNetwork implements AttachableNetwork {
   /** The mesh hides clients of this subnet from now on: containers may be in it themselves. */
   async hideNear(subnet: string): Promise<void> { await this.#kernel.nft.run(this.sandboxPath, addNearSource(subnet)) }
 
+  get addresses(): AddressSource { return this }
   get id(): string { return this.#table.networkId }
   get name(): string { return this.#table.name }
   get table(): OverlayTable { return this.#table }

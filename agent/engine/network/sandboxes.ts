@@ -66,7 +66,7 @@ export class Sandboxes {
       this.#kernel.netns.remove(netnsPath)
       for (const joining of joinings) {
         const endpoint = this.#newEndpoint(joining, record.endpoints)
-        undo.push(() => joining.network.release(endpoint))
+        undo.push(() => joining.network.addresses.release(endpoint))
         record = { ...record, endpoints: [...record.endpoints, endpoint] }
       }
       this.#save(record)
@@ -105,7 +105,7 @@ export class Sandboxes {
       return joined.ports.length > 0 ? joined : await this.#publish(joined, networks)
     } catch (error) {
       await joining.network.unplug(record.netnsPath, endpoint)
-      joining.network.release(endpoint)
+      joining.network.addresses.release(endpoint)
       this.#save(record)
       throw error
     }
@@ -125,7 +125,7 @@ export class Sandboxes {
       this.#save(record)
       throw error
     }
-    network.release(endpoint)
+    network.addresses.release(endpoint)
     return await this.afterLeave(left, networks)
   }
 
@@ -155,7 +155,7 @@ export class Sandboxes {
       return network === undefined ? [] : [{ network, endpoint }]
     })
     await Promise.all([this.#publisher.unpublish(record.ports), ...plugged.map(({ network, endpoint }) => network.unplug(record.netnsPath, endpoint))])
-    for (const { network, endpoint } of plugged) network.release(endpoint)
+    for (const { network, endpoint } of plugged) network.addresses.release(endpoint)
     this.#kernel.netns.remove(record.netnsPath)
     this.#forget(record.container.id)
   }
@@ -176,7 +176,7 @@ export class Sandboxes {
     const id = createHexId(this.#random)
     const driverOpts = settings.DriverOpts ?? {}
     const { IPv4Address: wantedAddress = '', IPv6Address: wantedAddress6 = '', LinkLocalIPs } = settings.IPAMConfig ?? {}
-    const allocation = network.allocate({ address: wantedAddress, address6: wantedAddress6 })
+    const allocation = network.addresses.allocate({ address: wantedAddress, address6: wantedAddress6 })
     const link = driverOpts[LINK_NAME_OPTION] ?? freeLink(siblings, network.linkPrefix)
     if (siblings.some(sibling => sibling.link === link)) throw new ShoalError('invalid-argument', 'invalid-endpoint', `the container has an interface named ${link} already`)
     return {

@@ -1,7 +1,7 @@
 import type { NetworkKernel } from '../../kernel/network-kernel.ts'
 import type { AttachableNetwork } from './attachable-network.ts'
 import { bringEndpointUp } from './endpoint-links.ts'
-import { NetworkPools, type Allocation, type WantedAddresses } from './network-pools.ts'
+import { NetworkPools } from './network-pools.ts'
 import type { EndpointRecord, NetworkRecord, SharedLinkSettings } from './network-records.ts'
 
 type MacvlanMode = 'bridge' | 'private' | 'vepa' | 'passthru'
@@ -17,7 +17,7 @@ export class SharedLinkNetwork implements AttachableNetwork {
   readonly defaultHostIp = '0.0.0.0'
   readonly linkPrefix = 'eth'
   readonly settings: SharedLinkSettings
-  readonly #pools: NetworkPools
+  readonly addresses: NetworkPools
   readonly #kernel: NetworkKernel
 
   constructor(kernel: NetworkKernel, record: NetworkRecord & { readonly shared: SharedLinkSettings }) {
@@ -28,19 +28,13 @@ export class SharedLinkNetwork implements AttachableNetwork {
     // A link that leads nowhere is what Docker gives a network without a parent.
     this.isInternal = record.internal || (record.shared.isParentOurs && !/\.\d+$/.test(record.shared.parent))
     this.settings = record.shared
-    this.#pools = new NetworkPools(record.shared.subnets)
+    this.addresses = new NetworkPools(record.shared.subnets, { hasGateways: !this.isInternal && !this.isDirect })
   }
 
   get hasWayOut(): boolean { return !this.isInternal }
   get isDirect(): boolean { return this.driver === 'ipvlan' && this.settings.mode !== 'l2' && !this.isInternal }
 
-  allocate(wanted: WantedAddresses): Allocation {
-    const allocation = this.#pools.allocate(wanted)
-    return this.isInternal || this.isDirect ? { ...allocation, gateway: '', gateway6: '' } : allocation
-  }
   isRouted(): boolean { return false }
-  claim(taken: { readonly address: string; readonly address6?: string }): void { this.#pools.claim(taken) }
-  release(taken: { readonly address: string; readonly address6?: string }): void { this.#pools.release(taken) }
 
   /** Makes the parent if it is ours to make. @throws `rtnetlink-failed` when the kernel lacks its kind, `no-such-link` */
   up(): void {

@@ -3,8 +3,9 @@ import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import type { ImageSummary } from '../../api/engine/engine-json.ts'
 import { ShoalError } from '../../base/errors.ts'
+import { humanSize } from '../../base/human-size.ts'
 import { print, type CliContext } from '../cli-context.ts'
-import { humanDuration, humanSize, shortId } from '../output/human.ts'
+import { humanDuration, shortId } from '../output/human.ts'
 import { renderList } from '../output/list.ts'
 import { printProgress } from '../output/progress-lines.ts'
 import { collect } from './collect.ts'
@@ -65,16 +66,18 @@ interface HistoryStep { readonly Id: string; readonly Created: number; readonly 
 type HistoryRow = Readonly<Record<'ID' | 'CreatedSince' | 'CreatedBy' | 'Size' | 'Comment', string>>
 
 const COMMAND_WIDTH = 45
+/** Of sizes, as the stock client. */
+const SIZE_DIGITS = 3
 
 function historyRow(step: HistoryStep, nowMs: number, isCut: boolean): HistoryRow {
   const command = step.CreatedBy.replaceAll('\t', ' ')
   return {
     ID: isCut && step.Id !== '<missing>' ? shortId(step.Id) : step.Id, CreatedSince: `${humanDuration(nowMs - step.Created * 1000)} ago`,
-    CreatedBy: isCut && command.length > COMMAND_WIDTH ? `${command.slice(0, COMMAND_WIDTH - 1)}…` : command, Size: humanSize(step.Size), Comment: step.Comment,
+    CreatedBy: isCut && command.length > COMMAND_WIDTH ? `${command.slice(0, COMMAND_WIDTH - 1)}…` : command, Size: humanSize(step.Size, SIZE_DIGITS), Comment: step.Comment,
   }
 }
 
 function toRow(image: ImageSummary, reference: string, nowMs: number): ImageRow {
   const at = reference.lastIndexOf(':')
-  return { Repository: reference.slice(0, at), Tag: reference.slice(at + 1), ID: shortId(image.Id ?? ''), CreatedSince: `${humanDuration(nowMs - (image.Created ?? 0) * 1000)} ago`, Size: humanSize(image.Size ?? 0) }
+  return { Repository: reference.slice(0, at), Tag: reference.slice(at + 1), ID: shortId(image.Id ?? ''), CreatedSince: `${humanDuration(nowMs - (image.Created ?? 0) * 1000)} ago`, Size: humanSize(image.Size ?? 0, SIZE_DIGITS) }
 }

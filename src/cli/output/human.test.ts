@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { compareNatural, humanDuration, humanSize, parseBytes, parseDurationNs } from './human.ts'
+import { compareNatural, humanDuration, parseBytes, parseDurationNs } from './human.ts'
 import { renderList } from './list.ts'
 
 test('durations read as Docker writes them', () => {
@@ -8,10 +8,9 @@ test('durations read as Docker writes them', () => {
     ['Less than a second', '1 second', '59 seconds', 'About a minute', '45 minutes', 'About an hour', '2 hours', '3 days'])
 })
 
-test('sizes and durations are parsed with their units', () => {
+test('amounts and durations are parsed with their units', () => {
   assert.deepEqual(['100', '64M', '1.5g', '10kb', 'x'].map(parseBytes), [100, 64 * 2 ** 20, 1.5 * 2 ** 30, 10_240, undefined])
   assert.deepEqual(['10s', '1h30m', '1.5s', '500ms', '0', '10'].map(parseDurationNs), [10e9, 5400e9, 1.5e9, 5e8, 0, undefined])
-  assert.equal(humanSize(4_210_000), '4.21MB')
 })
 
 test('names sort as people expect', () => {

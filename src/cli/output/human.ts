@@ -16,18 +16,6 @@ export function humanDuration(durationMs: number): string {
   return `${Math.floor(hours / 24 / 365)} years`
 }
 
-/** Bytes with decimal units, three digits: "4.21MB". */
-export function humanSize(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
-  let value = bytes
-  let unit = 0
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000
-    unit++
-  }
-  return `${Number(value.toPrecision(3))}${units[unit]}`
-}
-
 /** "64M", "1.5g", "100" -> bytes (binary units, as Docker reads them). Undefined for anything else. */
 export function parseBytes(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgtp]?)i?b?$/i.exec(text.trim())

@@ -142,6 +142,7 @@ export class HttpServer implements AsyncDisposable {
     try {
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
       await this.#answer(exchange)
+      logger.debug('a request was answered', { method: incoming.method, url: incoming.url, status: response.statusCode })
     } catch (err) {
       if (gone.signal.aborted) {
         response.destroy()
@@ -150,7 +151,9 @@ export class HttpServer implements AsyncDisposable {
         response.destroy()
       } else {
         sender.sendError(response, err)
-        if (response.statusCode >= 500) logger.warn('a request failed', { method: incoming.method, url: incoming.url, status: response.statusCode, err })
+        const fields = { method: incoming.method, url: incoming.url, status: response.statusCode, err }
+        if (response.statusCode >= 500) logger.warn('a request failed', fields)
+        else logger.debug('a request was refused', fields)
       }
     }
   }

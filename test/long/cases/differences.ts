@@ -95,7 +95,7 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/was found but does not match the specified platform: wanted (\S+), actual: (\S+)/, 'was found but its platform ($2) does not match the specified platform ($1)'],
   [/Specifying a kernel memory limit is deprecated and will be removed in a future release\./, 'Your kernel does not support kernel memory limit capabilities or the cgroup is not mounted. Limitation discarded.'],
   // Only what the daemon says: the client of that age has the same words.
-  [/(?<=(?:daemon: |"message":").*)repository name must be lowercase/, 'repository name (library/$ref) must be lowercase'],
+  [/((?:daemon: |"message":").*)repository name must be lowercase/, '$1repository name (library/$ref) must be lowercase'],
   [/no such image: (\S+): No such image: /, 'No such image: '],
   [/error looking up logging plugin (\w+): plugin "\w+" not found/, "logger: no log driver named '$1' is registered"],
   [/cannot join network of a non running container: (\S+)/, 'cannot join network namespace of a non running container: container $1 is not running'],
