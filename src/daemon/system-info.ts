@@ -19,7 +19,7 @@ export async function systemInfo(parts: SystemBackendParts, runtimeVersion: Runt
   return {
     ID: parts.engineId, Name: hostname(), ServerVersion: VERSION, SystemTime: new Date(clock.nowMs()).toISOString(), ...containerCounts(containers), Images: images.length,
     Driver: 'overlay2', DriverStatus: [['Backing Filesystem', backingFilesystem(config.dataRoot)], ['Supports d_type', 'true'], ['Using metacopy', 'false'], ['Native Overlay Diff', 'true'], ['userxattr', 'false']],
-    DockerRootDir: config.dataRoot, ...limits, Debug: config.logLevel === 'debug', NFd: openFiles(), NGoroutines: process.getActiveResourcesInfo().length, NEventsListener: parts.eventListeners(),
+    DockerRootDir: config.dataRoot, ...limits, Debug: config.debug, NFd: openFiles(), NGoroutines: process.getActiveResourcesInfo().length, NEventsListener: parts.eventListeners(),
     CgroupDriver: 'cgroupfs', CgroupVersion: kernel.cgroups.version === 2 ? '2' : '1', KernelVersion: release(), OperatingSystem: operatingSystem('PRETTY_NAME'), OSVersion: operatingSystem('VERSION_ID'),
     Architecture: machineName(), NCPU: kernel.host.cpuCount, MemTotal: kernel.host.memoryBytes, Labels: [...config.labels], ExperimentalBuild: config.experimental, LoggingDriver: config.logDriver,
     Plugins: { Volume: parts.volumeDrivers() },

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { words } from '../long/cases/case.ts'
 import { SCENARIOS } from '../long/cases/all-cases.ts'
+import { SWARM_CASES } from '../long/cases/swarm-cases.ts'
 import type { CommandLineReader } from './command-line.ts'
 import { commandLinesIn } from './source-lines.ts'
 
@@ -19,6 +20,9 @@ export interface Proof {
 /** The scenarios as a whole prove an operation when they run: the daemon's log says that it was asked for and answered with a success (live-record.ts). */
 export const LIVE = 'test/long/differential.test.ts'
 
+/** The proof that differential-swarm.test.ts is. */
+export const SWARM_STORY = 'swarm: the life of a swarm'
+
 const TEST_FOLDERS = ['test/e2e', 'test/long']
 
 /** Every scenario that is not there to be refused, and every end-to-end and long test of real daemons. */
@@ -30,7 +34,7 @@ export function allProofs(): readonly Proof[] {
       commandLines: steps.flatMap(step => 'line' in step ? [words(step.line)] : []),
       requests: steps.flatMap(step => 'api' in step ? [(step.api.split('?', 1)[0] ?? '')] : []),
     }
-  }), ...TEST_FOLDERS.flatMap(folder => readdirSync(folder).filter(name => name.endsWith('.test.ts')).flatMap((name): readonly Proof[] => {
+  }), { name: SWARM_STORY, commandLines: SWARM_CASES.map(({ args }) => args), requests: [], text: '' }, ...TEST_FOLDERS.flatMap(folder => readdirSync(folder).filter(name => name.endsWith('.test.ts')).flatMap((name): readonly Proof[] => {
     const text = readFileSync(join(folder, name), 'utf8')
     return text.includes("/support/lab.ts'") ? [{ name: `${folder}/${name}`, text, commandLines: commandLinesIn(text), requests: [] }] : []
   }))]

@@ -35,7 +35,7 @@ test('TLS lets in who shows a certificate of the authority, and nobody else', { 
   }
   await lab.lab('stop', '1')
   await lab.start(1, '-H', 'tcp://127.0.0.1', '--tlsverify', '--tlscacert', path('ca.pem'), '--tlscert', path('server.pem'), '--tlskey', path('server-key.pem'), '--metrics-addr', '127.0.0.1:9323')
-  const said = await must(dockerInHost('-H', 'tcp://127.0.0.1:2376', '--tlsverify', '--tlscacert', path('ca.pem'), '--tlscert', path('client.pem'), '--tlskey', path('client-key.pem'), 'run', '--rm', '--network', 'none', 'busybox', 'echo', 'over TLS'))
+  const said = await must(dockerInHost('-H', 'tcp://127.0.0.1:2376', '--tls', '--tlsverify', '--tlscacert', path('ca.pem'), '--tlscert', path('client.pem'), '--tlskey', path('client-key.pem'), 'run', '--rm', '--network', 'none', 'busybox', 'echo', 'over TLS'))
   assert.equal(said, 'over TLS\n')
   const stranger = await dockerInHost('-H', 'tcp://127.0.0.1:2376', '--tls', '--tlscacert', path('ca.pem'), 'ps')
   assert.notEqual(stranger.status, 0)

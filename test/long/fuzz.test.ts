@@ -34,8 +34,16 @@ const HEAP_GROWTH_MAX_MIB = 16
 /** Of all memory. That is no measure of a leak: the allocator keeps what one burst of large requests needed (of 197 MiB in its arena, 8 were in use after 60,000 requests). It bounds the bursts. */
 const GROWTH_MAX_MIB = 256
 const DESCRIPTORS_GROWTH_MAX = 8
-/** 5xx answers that are right: what is not there, and what the machine refuses. */
-const DOCUMENTED = [/not supported|not implemented|left out/i, /This node is not a swarm manager|not part of a swarm|swarm/i, /registry|no such host|lookup|dial tcp|EAI_AGAIN/i, /^Get "http/, /update out of sequence|constraint expected/, /OCI runtime|runtime create failed|cgroup/i]
+/** 5xx answers that are right, each whole: what Shoal leaves out, what is not in this state, and what another machine did not answer. */
+const DOCUMENTED: readonly (readonly [status: number, message: RegExp, why: string])[] = [
+  [501, /^[^\n]+ (is|are) not supported by shoal([:;] [^\n]+)?$/, 'left out of the product, as the README says; nothing that the client could change makes it work'],
+  [503, /^This node is not a swarm manager\. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again\.$/, "dockerd's answer outside a swarm"],
+  [503, /^This node is already part of a swarm\. Use "docker swarm leave" to leave this swarm and join another one\.$/, "dockerd's answer to a second init or join"],
+  [503, /^volume update only valid for cluster volumes, but swarm is unavailable$/, "dockerd's answer outside a swarm"],
+  [500, /^(Get|Post|Head) "https?:\/\/.*": dial tcp:? .*: (no such host|Temporary failure in name resolution|connection refused|network is unreachable)$/s, 'a registry or index that does not answer: no fault of the request, as with dockerd'],
+  [500, /^rpc error: code = Unknown desc = update out of sequence$/, "dockerd's answer to a version that is not the object's"],
+  [500, /^the name of the registry of \S+ cannot be resolved, and the image here has no digest of it$/, 'a registry that cannot be asked'],
+]
 
 let lab: Lab
 let caller: Caller
@@ -101,7 +109,7 @@ async function storm(random: SeededRandom, requests: number, isAsked: (operation
       const request = maker.next()
       const answer = await caller.call(request.operation.method, request.target, { headers: request.headers, body: request.body, ...(OUTBOUND.test(request.operation.path) ? { leaveMs: LEAVE_MS } : {}) })
       const fault = wrong(request, answer)
-      if (fault !== undefined) faults.set(`${request.operation.method} ${request.operation.path} ${typeof answer === 'string' ? answer : answer.status} ${fault.slice(0, 60)}`, `${fault.slice(0, 300)} <- ${request.operation.method} ${request.target.slice(0, 200)} ${request.body?.toString().slice(0, 400) ?? ''}`)
+      if (fault !== undefined) faults.set(`${request.operation.method} ${request.operation.path} ${typeof answer === 'string' ? answer : answer.status} ${fault.slice(0, 60)}`, `${shortened(fault)} <- ${request.operation.method} ${request.target.slice(0, 200)} ${request.body?.toString().slice(0, 400) ?? ''}`)
     }
   }
   await Promise.all(Array.from({ length: CONCURRENCY }, worker))
@@ -117,13 +125,16 @@ function wrong(request: FuzzedRequest, answer: Answered | Unanswered): string | 
   if (status >= 400 && !cut) {
     const message = messageOf(body)
     if (typeof message !== 'string' || message === '') return `status ${status} without a message: ${body.slice(0, 200)}`
-    if (status >= 500 && !DOCUMENTED.some(known => known.test(message))) return `status ${status}: ${message}`
+    if (status >= 500 && !DOCUMENTED.some(([known, words]) => status === known && words.test(message))) return `status ${status}: ${message}`
     if (/TypeError|RangeError|Cannot read prop|is not a function|undefined|assert/i.test(message)) return `status ${status}: ${message}`
     return undefined
   }
   if (status < 400 && !cut && contentType.startsWith('application/json') && body !== '') return body.split(/\r?\n/).every(line => line === '' || isJson(line)) || isJson(body) ? undefined : `not JSON: ${body.slice(0, 200)}`
   return undefined
 }
+
+/** Its beginning and its end. */
+function shortened(text: string): string { return text.length <= 400 ? text : `${text.slice(0, 200)} … ${text.slice(-200)}` }
 
 function messageOf(body: string): unknown {
   try {

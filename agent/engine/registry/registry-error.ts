@@ -65,17 +65,18 @@ export function unreachable(method: string, url: string, error: unknown): Regist
   return new RegistryUnreachable(`${verb} "${url}": ${reasonOf(error, new URL(url))}`, { cause: error })
 }
 
-interface SocketError { readonly code?: string; readonly address?: string; readonly port?: number; readonly errors?: readonly unknown[]; readonly reason?: string; readonly cause?: unknown }
+interface SocketError { readonly code?: string; readonly syscall?: string; readonly address?: string; readonly port?: number; readonly errors?: readonly unknown[]; readonly reason?: string; readonly cause?: unknown }
 
 function reasonOf(error: unknown, url: URL): string {
-  const { code = '', address, port, errors, cause } = (error ?? {}) as SocketError
+  const { code = '', syscall, address, port, errors, cause } = (error ?? {}) as SocketError
   if (errors !== undefined && errors.length > 0) return reasonOf(errors[0], url)
   const host = address === undefined ? url.host : `${address.includes(':') ? `[${address}]` : address}:${port ?? ''}`
+  // A name that is too long is not even looked up: EINVAL.
+  if (syscall === 'getaddrinfo' && code !== 'EAI_AGAIN') return `dial tcp: lookup ${url.hostname}: no such host`
   switch (code) {
     case 'ECONNREFUSED': return `dial tcp ${host}: connect: connection refused`
     case 'EHOSTUNREACH': return `dial tcp ${host}: connect: no route to host`
     case 'ENETUNREACH': return `dial tcp ${host}: connect: network is unreachable`
-    case 'ENOTFOUND': case 'EAI_NONAME': return `dial tcp: lookup ${url.hostname}: no such host`
     case 'EAI_AGAIN': return `dial tcp: lookup ${url.hostname}: Temporary failure in name resolution`
     case 'UND_ERR_CONNECT_TIMEOUT': case 'ETIMEDOUT': return `dial tcp ${host}: i/o timeout`
     case 'UND_ERR_HEADERS_TIMEOUT': case 'UND_ERR_BODY_TIMEOUT': return 'net/http: request canceled (Client.Timeout exceeded while awaiting headers)'

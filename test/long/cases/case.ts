@@ -20,7 +20,7 @@ export interface Comparison {
 
 /** One command line of the stock CLI, asked of both daemons. */
 export interface Step extends Comparison {
-  /** After `docker`, split like a shell does (quotes, no expansion). In it `~` is a prefix of this run of the scenario: `--name ~c`; `~dir` its folder. */
+  /** After `docker`, split like a shell does (quotes, no expansion). In it `~` is a prefix of this run of the scenario: `--name ~c`; `~dir` its folder, `~disk` a disk of the machine. */
   readonly line: string
 }
 
@@ -50,6 +50,8 @@ export interface Scenario {
   readonly newer?: true
   /** It is there to be refused: its command lines prove no flag. */
   readonly refusals?: true
+  /** dockerd waits for something in it: it begins before the others, so that they go on meanwhile. */
+  readonly slow?: true
   /** What it touches is seen by other scenarios (prune, system df): it runs when no other does. */
   readonly alone?: true
 }

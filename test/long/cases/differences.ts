@@ -51,6 +51,8 @@ export const DIFFERENCES: readonly Difference[] = [
   { line: 'start ~c', reason: 'a container stays on the network of that name, also when it is another one by now; dockerd looks for the id', ours: /network ~n not found/ },
   { line: 'run --rm --dns-search . busybox cat /etc/resolv.conf', reason: 'as dockerd 28: servers on the host\'s loopback are of no use in a container, search domains given or not', ours: /nameserver 8\.8\.8\.8/ },
   { line: 'POST /networks/create', reason: NEWER, ours: /invalid name: name is empty/ },
+  { line: 'POST /auth', reason: NEWER, ours: /401 Unauthorized/ },
+  { line: 'search localhost:5999/box', reason: 'the index is asked at once, without a ping first', ours: /connection refused/ },
   { line: 'POST /networks/prune?filters=bogus', reason: 'what the client got wrong is answered 400 rather than 500', ours: /invalid filters/ },
 ]
 
@@ -76,6 +78,7 @@ export const REWORDED: readonly (readonly [words: RegExp, newer: string])[] = [
   [/Error processing tar file\(exit status 1\)/, 'error processing tar file'],
   [/^\{"message":"strconv\.Atoi: parsing \\"x\\": invalid syntax"/, '{"message":"invalid resize height \\"x\\": invalid syntax"'],
   [/"Error":null,/, ''],
+  [/daemon: Limit (\d+) is outside/, 'daemon: limit $1 is outside'],
   [/: Empty string specified for ports\./, ': empty string specified for ports'],
   [/: Invalid range specified for the Port/, ': invalid range specified for port'],
   [/daemon: Pool overlaps with other one/, 'daemon: invalid pool request: Pool overlaps with other one'],

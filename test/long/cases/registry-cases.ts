@@ -14,7 +14,7 @@ function boxAs(...tags: readonly string[]): readonly ReturnType<typeof quiet>[] 
 export const REGISTRY_CASES: readonly Scenario[] = [
   {
     name: 'an image goes out, comes back and runs', steps: [
-      ...boxAs('~b:1'), { line: 'push localhost:5000/~b:1', only: PUSHED }, { line: 'pull localhost:5000/~b:1', only: PULLED }, quiet('rmi localhost:5000/~b:1'), { line: 'pull localhost:5000/~b:1', only: PULLED }, { line: "image inspect --format '{{.RepoTags}} {{.RepoDigests}}' localhost:5000/~b:1" },
+      ...boxAs('~b:1'), { line: 'push localhost:5000/~b:1', only: PUSHED }, { line: 'pull localhost:5000/~b:1', only: PULLED }, quiet('rmi localhost:5000/~b:1'), { line: 'pull localhost:5000/~b:1', only: PULLED }, { line: "image inspect --format '{{.RepoTags}} {{.RepoDigests}}' localhost:5000/~b:1", only: /localhost:5000\/~b[^ \]]*/ },
       quiet('rmi localhost:5000/~b:1'), { line: 'run --rm localhost:5000/~b:1 echo came' }, { line: 'run --pull always --quiet --rm localhost:5000/~b:1 echo came' }, { line: 'create --pull always --name ~c localhost:5000/~b:1', only: /^<hex>/ }, { line: 'ps -a --filter name=~c --format {{.Image}}' },
       { api: 'GET /distribution/localhost:5000/~b:1/json' }, { line: "images --digests --format '{{.Repository}} {{.Tag}} {{.Digest}}' localhost:5000/~b" },
     ],
@@ -36,7 +36,7 @@ export const REGISTRY_CASES: readonly Scenario[] = [
     name: 'login, and what is refused without', steps: [
       quiet('tag busybox localhost:5001/~b:1'), { line: 'push localhost:5001/~b:1', only: /^The push.*/ }, 'pull localhost:5001/~b:1', 'login --username user --password wrong localhost:5001', { line: 'login --username user --password secret localhost:5001', only: /^Login.*/ }, { line: 'push localhost:5001/~b:1', only: PUSHED },
       'logout localhost:5001', 'logout localhost:5001', { line: 'login -u user --password-stdin localhost:5001', input: 'secret', only: /^Login.*/ }, { line: 'pull localhost:5001/~b:1', only: PULLED }, { line: 'login localhost:5001', only: /^Login.*/ }, { line: 'login -u user -p secret localhost:5999', only: /^Login.*/ },
-      { api: 'POST /auth', body: { username: 'user', password: 'secret', serveraddress: 'localhost:5001' }, compare: 'whole' }, { api: 'POST /auth', body: { username: 'user', password: 'wrong', serveraddress: 'localhost:5001' } },
+      { api: 'POST /auth', body: { username: 'user', password: 'secret', serveraddress: 'localhost:5001' } }, { api: 'POST /auth', body: { username: 'user', password: 'wrong', serveraddress: 'localhost:5001' } },
     ],
   },
   {

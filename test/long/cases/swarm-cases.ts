@@ -172,12 +172,17 @@ export const SWARM_CASES: readonly SwarmCase[] = [
   { args: say('stack ps nosuch') },
   { args: say('stack rm nosuch') },
   { args: say('stack rm st') },
+  // Another routing mesh.
+  { args: say('service rm web every job nowhere fails nocommand user') },
+  { args: say('network rm ingress'), input: 'y\n', until: /ingress\s*$/ },
+  { args: say('network create -d overlay --ingress --subnet 10.11.0.0/16 mesh') },
+  { args: say('network create -d overlay --ingress more') },
+  { args: ['network', 'inspect', '--format', '{{.Name}} {{.Ingress}} {{.Scope}} {{(index .IPAM.Config 0).Subnet}}', 'mesh'] },
   // The end.
   { args: say('swarm update --task-history-limit 3') },
   { args: ['info', '--format', '{{.Swarm.Cluster.Spec.Orchestration.TaskHistoryRetentionLimit}}'] },
   { args: say('swarm update --dispatcher-heartbeat -1s') },
   { args: say('swarm unlock-key') },
-  { args: say('service rm web every job nowhere fails nocommand user') },
   { args: say('service rm nosuch') },
   { args: say('secret rm token') },
   { args: say('swarm leave') },

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { words, type ApiStep, type Difference, type Scenario, type Step } from '../cases/case.ts'
@@ -31,8 +31,11 @@ export async function runScenario(scenario: Scenario, daemons: Daemons, client: 
 }
 
 function commandOf(step: Step | ApiStep, place: Place): Command | ApiStep {
-  return 'api' in step ? step : { ...step, args: words(step.line.replaceAll('~dir', place.folder).replaceAll('~', place.prefix)) }
+  return 'api' in step ? step : { ...step, args: words(step.line.replaceAll('~dir', place.folder).replaceAll('~disk', disk()).replaceAll('~', place.prefix)) }
 }
+
+/** Any disk of this machine. */
+function disk(): string { return `/dev/${readdirSync('/sys/block').find(name => existsSync(`/dev/${name}`)) ?? 'sda'}` }
 
 function writeFiles(scenario: Scenario, folders: readonly string[]): void {
   for (const folder of folders) {
