@@ -56,16 +56,19 @@ export class ControlService {
 
   async create(request: CreateObjectRequest, signal: AbortSignal): Promise<CreateObjectResponse> {
     const { store, clock, random } = this.#deps
-    const id = createId(random)
+    const newId = createId(random)
     const nowMs = clock.nowMs()
     const spec = request.spec ?? {}
-    const kind = await store.update(tx => {
+    const { kind, id } = await store.update(tx => {
+      const made = tx.claim(request.requestId ?? '', newId)
+      if (made !== undefined) return { kind: kindOf(spec), id: made }
+      const id = newId
       if (spec.service !== undefined) createService(tx, id, spec.service, nowMs)
       else if (spec.network !== undefined) createNetwork(tx, id, spec.network)
       else if (spec.secret !== undefined) createSecret(tx, id, spec.secret)
       else if (spec.config !== undefined) createConfig(tx, id, spec.config)
       else throw invalidSpec('the request has no spec of a service, network, secret or config')
-      return kindOf(spec)
+      return { kind: kindOf(spec), id }
     }, signal)
     return { object: this.#stored(kind, id), warnings: [] }
   }
@@ -74,6 +77,7 @@ export class ControlService {
     const { store, clock, membership, secrets } = this.#deps
     const nowMs = clock.nowMs()
     await store.update(tx => {
+      if (tx.claim(request.requestId ?? '', request.id) !== undefined) return
       switch (request.kind) {
         case 'service': return updateService(tx, request, nowMs)
         case 'node': return updateNode(tx, request, membership)
@@ -90,7 +94,9 @@ export class ControlService {
     const { store, clock, membership } = this.#deps
     const { ref, force } = request
     const nowMs = clock.nowMs()
-    await store.update(tx => removeOne(tx, request.kind, () => removeNode(tx, { ref, force, nowMs }, membership), ref), signal)
+    await store.update(tx => {
+      if (tx.claim(request.requestId ?? '', 'removed') === undefined) removeOne(tx, request.kind, () => removeNode(tx, { ref, force, nowMs }, membership), ref)
+    }, signal)
     return {}
   }
 

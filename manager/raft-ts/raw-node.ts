@@ -56,8 +56,8 @@ export class RawNode {
   /** Starts an election now. */
   campaign(): void { this.raft.step(createMessage({ type: 'MsgHup' })) }
 
-  /** Offers data for the log. Whether it was committed shows only in committedEntries. @throws RaftError `proposal-dropped` if it certainly was not taken */
-  propose(data: Uint8Array): void { this.#propose({ type: 'normal', data, term: 0, index: 0 }) }
+  /** Offers data for the log; several become entries that follow each other, all or none. Whether it was committed shows only in committedEntries. @throws RaftError `proposal-dropped` if it certainly was not taken */
+  propose(...data: readonly Uint8Array[]): void { this.#propose(...data.map((each): Entry => ({ type: 'normal', data: each, term: 0, index: 0 }))) }
 
   /**
    * Offers a membership change. One that does not fit the configuration at that time is replaced by an empty entry.
@@ -140,7 +140,7 @@ export class RawNode {
   /** With synchronous writes, what is committed is written before it is applied, in the same Ready. */
   get #mayApplyUnstable(): boolean { return !this.raft.config.asyncStorageWrites }
 
-  #propose(entry: Entry): void { this.raft.step(createMessage({ type: 'MsgProp', from: this.raft.id, entries: [entry] })) }
+  #propose(...entries: readonly Entry[]): void { this.raft.step(createMessage({ type: 'MsgProp', from: this.raft.id, entries })) }
 
   #collect(): Ready {
     const { raft } = this

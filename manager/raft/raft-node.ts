@@ -6,7 +6,7 @@ import type { RaftStatus, RawNode } from 'raft-ts/raw-node'
 import type { Ready } from 'raft-ts/ready'
 import { RaftError } from 'raft-ts/storage'
 import { decode, encode } from '../../src/api/codec/codec.ts'
-import type { RaftEnvelope, RaftMember, SnapshotChunk, StoreAction } from '../../src/api/swarm/raft.ts'
+import type { Proposal, RaftEnvelope, RaftMember, SnapshotChunk } from '../../src/api/swarm/raft.ts'
 import { abortable } from '../../src/base/abort.ts'
 import type { Clock, Timer } from '../../src/base/clock.ts'
 import { hasCode, messageOf, ShoalError } from '../../src/base/errors.ts'
@@ -24,6 +24,7 @@ import { decodeMessage } from './message-codec.ts'
 import { noLeader, notLeader } from './not-leader.ts'
 import { PeerSet } from './peer-set.ts'
 import { PendingEntries } from './pending-entries.ts'
+import { entriesOfProposal } from './proposal-parts.ts'
 import { ReadConfirmations } from './read-confirmations.ts'
 import { encodeBaseNote, memberOf, RaftLogStore, type LogBase } from './raft-log-store.ts'
 import { SnapshotCaptures } from './snapshot-captures.ts'
@@ -31,8 +32,8 @@ import { recordsOfChunks } from './snapshot-stream.ts'
 import { bootstrapBase, forceNewCluster, joinBase, recoverInstalledSnapshot, restoredBase } from './start-state.ts'
 import type { StagedSnapshot, StateMachine } from './state-machine.ts'
 
-/** One proposal; half of what one message of the transport may hold. */
-const ENTRY_BYTES_MAX = 32 * 1024 * 1024
+/** One proposal: every manager holds it twice while it is put together and applied. */
+const PROPOSAL_BYTES_MAX = 512 * 1024 * 1024
 /** How often a proposal that the core certainly did not take is offered again, a tick apart. */
 const OFFERS_MAX = 2 * ELECTION_TICKS
 /** What a leader sends while it writes (thesis 10.2.1): it counts itself for the quorum only when its own write is durable. All else waits for the disk. */
@@ -184,14 +185,16 @@ export class RaftNode implements AsyncDisposable {
     this.#run(base)
   }
 
+  newRequestId(): string { return createId(this.#options.random) }
+
   /** As Proposer.propose. @throws ShoalError also `entry-too-large` (resource-exhausted) */
-  async propose(actions: readonly StoreAction[], signal?: AbortSignal): Promise<number> {
-    const { clock, random } = this.#options
-    const data = encode('Proposal', { requestId: createId(random), proposedAtMs: clock.nowMs(), actions })
-    if (data.length > ENTRY_BYTES_MAX) {
-      throw new ShoalError('resource-exhausted', 'entry-too-large', `a change of ${data.length} bytes exceeds the ${ENTRY_BYTES_MAX} that one log entry may hold; make it in several steps`)
+  async propose(draft: Pick<Proposal, 'requestId' | 'after' | 'actions' | 'requests'>, signal?: AbortSignal): Promise<number> {
+    const data = encode('Proposal', { ...draft, proposedAtMs: this.#options.clock.nowMs() })
+    if (data.length > PROPOSAL_BYTES_MAX) {
+      throw new ShoalError('resource-exhausted', 'entry-too-large', `a change of ${data.length} bytes exceeds the ${PROPOSAL_BYTES_MAX} that managers take at once; make it in several steps`)
     }
-    const entry = await this.#commit(node => node.propose(data), signal)
+    const entries = entriesOfProposal(data, draft.requestId)
+    const entry = await this.#commit(node => node.propose(...entries), signal)
     return entry.index
   }
 

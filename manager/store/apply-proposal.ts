@@ -8,9 +8,11 @@ export interface Applied { readonly state: StoreState; readonly changes: readonl
 
 /**
  * Applies one log entry as a whole. Pure, and the same on every manager: versions are the entry's index, times the proposer's.
+ * @param isApplied whether the proposal of this id was applied
  * @returns undefined when the entry refuses to apply, because what it was computed from had changed (another leader's entry came between)
  */
-export function applyProposal(before: StoreState, index: number, proposal: Proposal): Applied | undefined {
+export function applyProposal(before: StoreState, index: number, proposal: Proposal, isApplied: (requestId: string) => boolean): Applied | undefined {
+  if (proposal.after !== '' && !isApplied(proposal.after)) return undefined
   let state = before
   const changes: StoreChange[] = []
   for (const action of proposal.actions) {
@@ -19,7 +21,7 @@ export function applyProposal(before: StoreState, index: number, proposal: Propo
     const { kind, object } = target
     const old: AnyObject | undefined = state.get(kind, object.id)
     if ((old === undefined) !== (action.kind === 'create')) return undefined
-    if (old !== undefined && versionOf(old) !== versionOf(object)) return undefined
+    if (old !== undefined && action.presumed !== true && versionOf(old) !== versionOf(object)) return undefined
     if (action.kind === 'remove') {
       state = state.drop(kind, object.id)
       changes.push({ kind, action: 'remove', object: old, old } as StoreChange)

@@ -1,7 +1,7 @@
 import { decode, encode } from '../../src/api/codec/codec.ts'
-import type { Proposal, StoreAction } from '../../src/api/swarm/raft.ts'
+import type { Proposal } from '../../src/api/swarm/raft.ts'
 import type { ShoalError } from '../../src/base/errors.ts'
-import type { Proposer } from './proposer.ts'
+import type { ProposalDraft, Proposer } from './proposer.ts'
 
 /** What a proposer feeds; ReplicatedStore is one. */
 export interface CommitTarget {
@@ -13,8 +13,10 @@ export interface CommitTarget {
 export class MemoryProposer implements Proposer {
   readonly #target: CommitTarget
   readonly #nowMs: () => number
+  #ids = 0
   /** When set, proposals fail with it and nothing is applied: a manager without a leader. */
   failure: ShoalError | undefined
+  #failures: ShoalError[] = []
   /** When set, proposals wait for it: a leader without a quorum. */
   held: Promise<void> | undefined
 
@@ -23,12 +25,18 @@ export class MemoryProposer implements Proposer {
     this.#nowMs = nowMs
   }
 
-  async propose(actions: readonly StoreAction[], signal?: AbortSignal): Promise<number> {
+  /** The next proposal fails with this. */
+  failOnce(failure: ShoalError): void { this.#failures.push(failure) }
+
+  newRequestId(): string { return `request-${this.#target.appliedIndex}-${this.#ids++}` }
+
+  async propose(draft: ProposalDraft, signal?: AbortSignal): Promise<number> {
     signal?.throwIfAborted()
     await this.held
-    if (this.failure !== undefined) throw this.failure
+    const failure = this.#failures.shift() ?? this.failure
+    if (failure !== undefined) throw failure
     const index = this.#target.appliedIndex + 1
-    const bytes = encode('Proposal', { requestId: `request-${index}`, proposedAtMs: this.#nowMs(), actions })
+    const bytes = encode('Proposal', { ...draft, proposedAtMs: this.#nowMs() })
     this.#target.applyCommitted(index, decode('Proposal', bytes))
     return index
   }

@@ -41,6 +41,13 @@ export interface StoreTx extends StoreView {
   update<K extends ObjectKind>(kind: K, object: ObjectTypes[K]): void
   /** @throws ShoalError `no-such-object` (not-found) */
   remove(kind: ObjectKind, id: string): void
+  /**
+   * Makes these writes the answer to a client's request: it is remembered with them, so that a repeat of the request, also at another leader, finds it.
+   * @param requestId '' for a request that has no id
+   * @param result id of the object it is answered with; without blanks
+   * @returns the result of the request if it was answered before: then nothing may be changed; otherwise undefined
+   */
+  claim(requestId: string, result: string): string | undefined
 }
 
 /** One applied change. */

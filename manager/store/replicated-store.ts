@@ -1,12 +1,13 @@
-import type { Proposal, StoreAction } from '../../src/api/swarm/raft.ts'
+import type { Proposal } from '../../src/api/swarm/raft.ts'
 import type { RaftMember } from '../../src/api/swarm/raft.ts'
 import { Channel } from '../../src/base/channel.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { KvStore } from '../../src/base/storage.ts'
 import { applyProposal } from './apply-proposal.ts'
 import type { ObjectStore, StoreCommit, StoreTx, StoreView } from './object-store.ts'
-import type { Proposer } from './proposer.ts'
-import { RecentIds } from './recent-ids.ts'
+import { ProposalAssembler } from './proposal-assembler.ts'
+import type { ProposalDraft, Proposer } from './proposer.ts'
+import { RecentRequests, requestText } from './recent-requests.ts'
 import { readSnapshot, writeSnapshot, type StagedState } from './snapshot-records.ts'
 import { StatePersister } from './state-persister.ts'
 import { StoreState } from './store-state.ts'
@@ -14,8 +15,8 @@ import { UpdateQueue } from './update-queue.ts'
 
 /** Commits a watcher may fall behind before it has to list again: some seconds of a busy leader, some megabytes at worst. */
 const WATCH_COMMITS_MAX = 1024
-/** Request ids remembered for dropping repeats: a repeat comes within seconds, and a busy leader commits some hundred entries in one. */
-const REQUEST_IDS_MAX = 4096
+/** Requests remembered for dropping repeats: a client tries for twenty seconds at most (B06), and a busy leader answers some hundred in one. */
+export const REQUESTS_MAX = 16_384
 
 /** Who the members are, for the header of a snapshot. */
 export interface SnapshotMembers { readonly members: readonly RaftMember[]; readonly removed: readonly number[] }
@@ -26,20 +27,23 @@ export interface SnapshotMembers { readonly members: readonly RaftMember[]; read
  */
 export class ReplicatedStore implements ObjectStore, AsyncDisposable {
   #state: StoreState
-  #requestIds: RecentIds
+  #requests: RecentRequests
+  readonly #assembler = new ProposalAssembler()
   #proposer: Proposer | undefined
   readonly #persister: StatePersister | undefined
   readonly #watchers = new Set<Channel<StoreCommit>>()
   readonly #updates: UpdateQueue
   readonly #stop = new AbortController()
-  #isProposing = false
+  #proposing = 0
   readonly #refused = new Set<number>()
 
-  private constructor(state: StoreState, requestIds: readonly string[], persister: StatePersister | undefined) {
+  private constructor(state: StoreState, requests: readonly string[], persister: StatePersister | undefined) {
     this.#state = state
-    this.#requestIds = new RecentIds(REQUEST_IDS_MAX, requestIds)
+    this.#requests = new RecentRequests(REQUESTS_MAX, requests)
     this.#persister = persister
-    this.#updates = new UpdateQueue({ state: () => this.#state, commit: actions => this.#commit(actions) })
+    this.#updates = new UpdateQueue({
+      state: () => this.#state, resultOf: id => this.#requests.resultOf(id), newRequestId: () => this.#proposer?.newRequestId() ?? '', commit: draft => this.#commit(draft),
+    })
   }
 
   /** An empty store that keeps nothing on disk. */
@@ -53,8 +57,8 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
    * @throws ShoalError `state-damaged` (internal) when the kept state is not whole
    */
   static async open(kv: KvStore, pause: () => Promise<void> = async () => {}): Promise<ReplicatedStore> {
-    const { persister, state, requestIds } = await StatePersister.open({ kv, pause })
-    return new ReplicatedStore(state, requestIds, persister)
+    const { persister, state, requests } = await StatePersister.open({ kv, pause, requestsMax: REQUESTS_MAX })
+    return new ReplicatedStore(state, requests, persister)
   }
 
   /** Gives the store its way to commit. Once, before the first update. */
@@ -85,27 +89,30 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
 
   /**
    * Applies the entry `index`, which consensus has committed; called in order, for own entries and those of others. `undefined` is an
-   * entry without a proposal (raft's own). Entries at or below appliedIndex were applied before a restart and are skipped.
+   * entry without a proposal (raft's own). Entries at or below appliedIndex were applied before a restart and are skipped. While parts of a
+   * large one are missing, appliedIndex stays where it was before them: the log must keep them.
    */
-  applyCommitted(index: number, proposal: Proposal | undefined): void {
+  applyCommitted(index: number, entry: Proposal | undefined): void {
     if (index <= this.#state.version) return
-    const isRepeat = proposal !== undefined && proposal.requestId !== '' && this.#requestIds.has(proposal.requestId)
-    const applied = proposal === undefined || isRepeat ? undefined : applyProposal(this.#state, index, proposal)
-    if (applied === undefined) {
-      if (this.#isProposing && proposal !== undefined && !isRepeat) this.#refused.add(index)
+    const proposal = this.#assembler.add(entry)
+    if (proposal === 'incomplete') return
+    const isRepeat = proposal !== undefined && proposal.requestId !== '' && this.#requests.has(proposal.requestId)
+    const applied = proposal === undefined || isRepeat ? undefined : applyProposal(this.#state, index, proposal, id => this.#requests.has(id))
+    if (proposal === undefined || applied === undefined) {
+      if (this.#proposing > 0 && proposal !== undefined && !isRepeat) this.#refused.add(index)
       this.#state = this.#state.at(index)
       return
     }
-    const requestId = proposal?.requestId ?? ''
-    if (requestId !== '') this.#requestIds.add(requestId)
+    const requests = [...proposal.requests.map(({ id, objectId }) => requestText(id, objectId)), ...(proposal.requestId === '' ? [] : [proposal.requestId])]
+    for (const request of requests) this.#requests.add(request)
     this.#state = applied.state
-    this.#persister?.add(index, applied.changes, requestId)
+    this.#persister?.add(index, applied.changes, requests)
     this.#publish({ view: applied.state, changes: applied.changes })
   }
 
   /** The state as it is now, as encoded SnapshotRecords: a header, then objects. Later changes do not show. */
   snapshot(members: SnapshotMembers): AsyncIterable<Uint8Array> {
-    return writeSnapshot(this.#state, { ...members, recentRequestIds: this.#requestIds.list() })
+    return writeSnapshot(this.#state, { ...members, recentRequestIds: this.#requests.list() })
   }
 
   /** Reads a snapshot without installing it. @throws ShoalError `snapshot-malformed` (invalid-argument) */
@@ -120,7 +127,8 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
   async install(staged: StagedState, note: Uint8Array): Promise<void> {
     await this.#persister?.replace(staged.state, staged.header.recentRequestIds, note)
     this.#state = staged.state
-    this.#requestIds = new RecentIds(REQUEST_IDS_MAX, staged.header.recentRequestIds)
+    this.#requests = new RecentRequests(REQUESTS_MAX, staged.header.recentRequestIds)
+    this.#assembler.add(undefined)
     this.#publish({ view: staged.state, changes: 'all' })
   }
 
@@ -143,15 +151,16 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
     await this.#persister?.[Symbol.asyncDispose]()
   }
 
-  async #commit(actions: readonly StoreAction[]): Promise<boolean> {
+  /** @returns the entry's index; undefined when it refused to apply */
+  async #commit(draft: ProposalDraft): Promise<number | undefined> {
     if (this.#proposer === undefined) throw new ShoalError('unavailable', 'no-leader', 'the store is not connected to consensus yet; try again')
-    this.#isProposing = true
+    this.#proposing += 1
     try {
-      const index = await this.#proposer.propose(actions, this.#stop.signal)
-      return !this.#refused.has(index)
+      const index = await this.#proposer.propose(draft, this.#stop.signal)
+      return this.#refused.delete(index) ? undefined : index
     } finally {
-      this.#isProposing = false
-      this.#refused.clear()
+      this.#proposing -= 1
+      if (this.#proposing === 0) this.#refused.clear()
     }
   }
 

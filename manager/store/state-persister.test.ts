@@ -27,7 +27,7 @@ test('a restart finds state, index and request ids', async () => {
   const again = await openStore(new MemoryStore(data))
   assert.equal(again.appliedIndex, 3)
   assert.deepEqual(again.view().list('service'), store.view().list('service'))
-  again.applyCommitted(4, { requestId: 'request-1', proposedAtMs: 1, actions: [{ kind: 'create', object: { service: service('repeated') } }] })
+  again.applyCommitted(4, make('Proposal', { requestId: 'request-0-0', proposedAtMs: 1, actions: [{ kind: 'create', object: { service: service('repeated') } }] }))
   assert.equal(again.view().get('service', 'repeated'), undefined)
   assert.equal(again.view().findByName('service', 'S1')?.meta?.version, 2)
 })

@@ -11,17 +11,25 @@ const GENERATION_BATCH_WRITES = 1000
 const GATHERED_MAX = 2048
 /** Objects encoded in one go: a longer turn of the process would hold up its heartbeats. */
 const ENCODED_PER_TURN = 128
-/** Request ids kept on disk; as many as the store remembers. */
-const REQUEST_IDS_MAX = 4096
 const CURRENT_KEY = 'current'
 const NOTE_KEY = 'note'
 
 /** What CURRENT_KEY holds: which generation of keys is in force, up to where it is applied, and a digest to notice missing objects. */
 interface Current { readonly generation: number; readonly index: number; readonly count: number; readonly digest: number }
 
-/** @param pause awaited between pieces of long work, for the process to do other things */
-export interface PersisterContext { readonly kv: KvStore; readonly pause: () => Promise<void> }
-export interface OpenedState { readonly persister: StatePersister; readonly state: StoreState; readonly requestIds: readonly string[] }
+/** What StatePersister works with. */
+export interface PersisterContext {
+  readonly kv: KvStore
+  /** Awaited between pieces of long work, for the process to do other things. */
+  readonly pause: () => Promise<void>
+  /** Requests that must still be there after a restart. */
+  readonly requestsMax: number
+}
+
+/** Where the requests of one entry are kept. */
+interface KeptRequests { readonly key: string; readonly count: number }
+
+export interface OpenedState { readonly persister: StatePersister; readonly state: StoreState; readonly requests: readonly string[] }
 
 /**
  * Keeps the applied state in a KvStore, behind the store: changes are gathered per object and written together with the index they
@@ -32,7 +40,9 @@ export class StatePersister implements AsyncDisposable {
   readonly #pause: () => Promise<void>
   #current: Current
   #note: Uint8Array | undefined
-  #requestKeys: string[]
+  readonly #requestsMax: number
+  #requests: KeptRequests[]
+  #requestCount: number
   #dirty = new Map<string, Uint8Array | KindedObject | undefined>()
   /** The write under way: batches go out one after the other, or an older index could overwrite a newer. */
   #lane: Promise<unknown> = Promise.resolve()
@@ -41,12 +51,14 @@ export class StatePersister implements AsyncDisposable {
   #background: Promise<void> = Promise.resolve()
   #failure: ShoalError | undefined
 
-  private constructor({ kv, pause }: PersisterContext, current: Current, note: Uint8Array | undefined, requestKeys: string[]) {
+  private constructor({ kv, pause, requestsMax }: PersisterContext, current: Current, note: Uint8Array | undefined, requests: KeptRequests[]) {
     this.#kv = kv
     this.#pause = pause
     this.#current = current
     this.#note = note
-    this.#requestKeys = requestKeys
+    this.#requestsMax = requestsMax
+    this.#requests = requests
+    this.#requestCount = countOf(requests)
   }
 
   static async open(context: PersisterContext): Promise<OpenedState> {
@@ -58,17 +70,21 @@ export class StatePersister implements AsyncDisposable {
       throw new ShoalError('internal', 'state-damaged', `the stored cluster state is damaged: ${count} of ${current.count} objects of version ${current.index} are readable. `
         + 'Remove this manager from the cluster and let it join again; if it is the only one, restore the manager\'s directory from a backup')
     }
-    const requests: (readonly [string, string])[] = []
+    const kept: KeptRequests[] = []
+    const requests: string[] = []
     const prefix = requestPrefix(current.generation)
-    for await (const [key, value] of kv.range(prefix, after(prefix))) requests.push([key, new TextDecoder().decode(value)])
-    const persister = new StatePersister(context, current, await kv.get(NOTE_KEY), requests.map(([key]) => key))
-    return { persister, state, requestIds: requests.map(([, id]) => id) }
+    for await (const [key, value] of kv.range(prefix, after(prefix))) {
+      const texts = new TextDecoder().decode(value).split('\n')
+      kept.push({ key, count: texts.length })
+      requests.push(...texts)
+    }
+    return { persister: new StatePersister(context, current, await kv.get(NOTE_KEY), kept), state, requests }
   }
 
   get note(): Uint8Array | undefined { return this.#note }
 
   /** Takes over what entry `index` changed. Returns at once; written when enough has gathered, and at the end. */
-  add(index: number, changes: readonly StoreChange[], requestId: string): void {
+  add(index: number, changes: readonly StoreChange[], requests: readonly string[]): void {
     let { count, digest } = this.#current
     for (const { kind, action, object, old } of changes) {
       if (old !== undefined) digest ^= digestOf({ kind, object: old })
@@ -76,7 +92,7 @@ export class StatePersister implements AsyncDisposable {
       count += action === 'create' ? 1 : action === 'remove' ? -1 : 0
       this.#dirty.set(objectKey(this.#current.generation, kind, object.id), action === 'remove' ? undefined : { kind, object })
     }
-    if (requestId !== '') this.#addRequest(index, requestId)
+    if (requests.length > 0) this.#addRequests(index, requests)
     this.#current = { ...this.#current, index, count, digest: digest >>> 0 }
     if (this.#dirty.size >= GATHERED_MAX) this.#start()
   }
@@ -89,19 +105,19 @@ export class StatePersister implements AsyncDisposable {
   }
 
   /** Replaces all by `state`: written beside the old as a new generation, then switched over in one batch. */
-  async replace(state: StoreState, requestIds: readonly string[], note: Uint8Array): Promise<void> {
+  async replace(state: StoreState, requests: readonly string[], note: Uint8Array): Promise<void> {
     const current = { generation: this.#current.generation + 1, index: state.version, ...summaryOf(state) }
-    const requestKeys = requestIds.map((_, i) => requestKey(current.generation, 0, i))
+    const kept = requests.length === 0 ? [] : [{ key: requestKey(current.generation, 0), count: requests.length }]
     await this.#inLane(async () => {
       this.#dirty.clear()
       await this.#writeGeneration(current.generation, state)
-      const requests = requestIds.map((id, i): KvWrite => ({ kind: 'put', key: requestKeys[i] as string, value: new TextEncoder().encode(id) }))
-      await this.#kv.batch([...requests, { kind: 'put', key: NOTE_KEY, value: note }, currentWrite(current)])
+      await this.#kv.batch([...kept.map(({ key }): KvWrite => ({ kind: 'put', key, value: encodeRequests(requests) })), { kind: 'put', key: NOTE_KEY, value: note }, currentWrite(current)])
       await removeOtherGenerations(this.#kv, current.generation)
     })
     this.#current = current
     this.#note = note
-    this.#requestKeys = requestKeys
+    this.#requests = kept
+    this.#requestCount = countOf(kept)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,11 +128,16 @@ export class StatePersister implements AsyncDisposable {
     await this.#lane
   }
 
-  #addRequest(index: number, requestId: string): void {
-    const key = requestKey(this.#current.generation, index, 0)
-    this.#dirty.set(key, new TextEncoder().encode(requestId))
-    this.#requestKeys.push(key)
-    if (this.#requestKeys.length > REQUEST_IDS_MAX) this.#dirty.set(this.#requestKeys.shift() as string, undefined)
+  #addRequests(index: number, requests: readonly string[]): void {
+    const key = requestKey(this.#current.generation, index)
+    this.#dirty.set(key, encodeRequests(requests))
+    this.#requests.push({ key, count: requests.length })
+    this.#requestCount += requests.length
+    for (let oldest = this.#requests[0]; oldest !== undefined && this.#requestCount - oldest.count >= this.#requestsMax; oldest = this.#requests[0]) {
+      this.#requests.shift()
+      this.#requestCount -= oldest.count
+      this.#dirty.set(oldest.key, undefined)
+    }
   }
 
   #start(): void {
@@ -239,7 +260,9 @@ function generationPrefix(generation: number): string { return `g/${padded(gener
 function objectPrefix(generation: number): string { return `${generationPrefix(generation)}o/` }
 function objectKey(generation: number, kind: string, id: string): string { return `${objectPrefix(generation)}${kind}/${id}` }
 function requestPrefix(generation: number): string { return `${generationPrefix(generation)}r/` }
-function requestKey(generation: number, index: number, order: number): string { return `${requestPrefix(generation)}${padded(index)}.${padded(order)}` }
+function requestKey(generation: number, index: number): string { return `${requestPrefix(generation)}${padded(index)}` }
+function encodeRequests(requests: readonly string[]): Uint8Array { return new TextEncoder().encode(requests.join('\n')) }
+function countOf(requests: readonly KeptRequests[]): number { return requests.reduce((sum, { count }) => sum + count, 0) }
 function padded(value: number): string { return String(value).padStart(16, '0') }
 /** The least string after all that start with `prefix` (whose last character is a slash). */
 function after(prefix: string): string { return `${prefix.slice(0, -1)}0` }

@@ -5,12 +5,20 @@ import type { ObjectKind, ObjectTypes, StoreTx } from './object-store.ts'
 import { NAMED_KINDS, nameOf, toStoreObject, versionOf, withMeta, type AnyObject } from './store-object.ts'
 import type { StoreState } from './store-state.ts'
 
-/** What a transaction does to one object in the end. `baseVersion` is the committed version it was read at. */
+/** What a transaction does to one object in the end. `baseVersion` is the version it was read at; negative when that is not committed yet. */
 export interface PendingWrite {
   readonly action: 'create' | 'update' | 'remove'
   readonly kind: ObjectKind
   readonly object: AnyObject
   readonly baseVersion: number
+}
+
+/** What a transaction is told. */
+export interface TransactionContext {
+  readonly pendingVersion: number
+  /** The version that a pending one became when it was committed; any other, and one that is still pending, as it is. */
+  readonly committedVersion: (version: number) => number
+  readonly resultOf: (requestId: string) => string | undefined
 }
 
 /**
@@ -20,16 +28,18 @@ export interface PendingWrite {
 export class StoreTransaction implements StoreTx {
   #state: StoreState
   readonly #writes = new Map<string, PendingWrite>()
-  readonly #pendingVersion: number
+  readonly #claims = new Map<string, string>()
+  readonly #context: TransactionContext
 
-  constructor(state: StoreState, pendingVersion: number) {
+  constructor(state: StoreState, context: TransactionContext) {
     this.#state = state
-    this.#pendingVersion = pendingVersion
+    this.#context = context
   }
 
   /** Everything with this transaction's writes. */
   get state(): StoreState { return this.#state }
   get writes(): ReadonlyMap<string, PendingWrite> { return this.#writes }
+  get claims(): ReadonlyMap<string, string> { return this.#claims }
 
   get version(): number { return this.#state.version }
   get<K extends ObjectKind>(kind: K, id: string): ObjectTypes[K] | undefined { return this.#state.get(kind, id) }
@@ -48,15 +58,24 @@ export class StoreTransaction implements StoreTx {
 
   update<K extends ObjectKind>(kind: K, object: ObjectTypes[K]): void {
     const old = this.#existing(kind, object.id)
-    if (versionOf(object) !== versionOf(old)) throw new ShoalError('unknown', 'out-of-sequence', 'update out of sequence')
+    if (versionOf(object) !== versionOf(old) && versionOf(object) !== this.#versionOf(old)) throw new ShoalError('unknown', 'out-of-sequence', 'update out of sequence')
     this.#checkName(kind, object)
-    this.#write({ action: 'update', kind, object, baseVersion: versionOf(old) })
+    this.#write({ action: 'update', kind, object, baseVersion: this.#versionOf(old) })
   }
 
   remove(kind: ObjectKind, id: string): void {
     const old = this.#existing(kind, id)
-    this.#write({ action: 'remove', kind, object: old, baseVersion: versionOf(old) })
+    this.#write({ action: 'remove', kind, object: old, baseVersion: this.#versionOf(old) })
   }
+
+  claim(requestId: string, result: string): string | undefined {
+    if (requestId === '') return undefined
+    const before = this.#claims.get(requestId) ?? this.#context.resultOf(requestId)
+    if (before === undefined) this.#claims.set(requestId, result)
+    return before
+  }
+
+  #versionOf(object: AnyObject): number { return this.#context.committedVersion(versionOf(object)) }
 
   #existing(kind: ObjectKind, id: string): AnyObject {
     const old = this.#state.get(kind, id)
@@ -77,7 +96,7 @@ export class StoreTransaction implements StoreTx {
     const { kind, object } = write
     foldWrite(this.#writes, write)
     if (write.action === 'remove') this.#state = this.#state.drop(kind, object.id)
-    else this.#state = this.#state.put(kind, withMeta(object, { createdAtMs: 0, updatedAtMs: 0, ...object.meta, version: this.#pendingVersion }))
+    else this.#state = this.#state.put(kind, withMeta(object, { createdAtMs: 0, updatedAtMs: 0, ...object.meta, version: this.#context.pendingVersion }))
   }
 }
 
@@ -98,8 +117,9 @@ function foldTwo(before: PendingWrite, write: PendingWrite): PendingWrite | unde
 
 /** The write as a log entry holds it: object.meta.version is the version it is based on; a removal names the object only. */
 export function actionOf({ action, kind, object, baseVersion }: PendingWrite): StoreAction {
-  const meta = { createdAtMs: 0, updatedAtMs: 0, version: baseVersion }
+  const presumed = baseVersion < 0
+  const meta = { createdAtMs: 0, updatedAtMs: 0, version: presumed ? 0 : baseVersion }
   // A removal needs no more than kind, id and version; the other fields of a message are optional on the wire.
   const body = action === 'remove' ? ({ id: object.id, meta } as AnyObject) : withMeta(object, meta)
-  return { kind: action, object: toStoreObject(kind, body) }
+  return { kind: action, object: toStoreObject(kind, body), ...presumed ? { presumed } : {} }
 }

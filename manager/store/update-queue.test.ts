@@ -5,7 +5,7 @@ import { UpdateQueue } from './update-queue.ts'
 
 test('an update made at any moment around the end of another one is done', async () => {
   for (let turns = 0; turns < 12; turns++) {
-    const queue = new UpdateQueue({ state: () => StoreState.empty(), commit: async () => true })
+    const queue = new UpdateQueue({ state: () => StoreState.empty(), resultOf: () => undefined, newRequestId: () => 'id', commit: async () => 1 })
     const first = queue.run(() => 1)
     let second: Promise<number> | undefined
     const later = (async () => {

@@ -2,7 +2,10 @@ import { CONTROL_RPC, LOGS_RPC } from '../api/codec/methods.ts'
 import type { ListObjectsRequest, UpdateObjectRequest } from '../api/swarm/control.ts'
 import type { StoreObject } from '../api/swarm/objects.ts'
 import { make } from '../api/codec/codec.ts'
+import type { Clock } from '../base/clock.ts'
 import { ShoalError } from '../base/errors.ts'
+import { createId } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
 import { streamOf, type RpcClient } from '../base/rpc.ts'
 import { swarmStateError } from '../http/convert/swarm-state-error.ts'
 import type { Staleness } from './staleness.ts'
@@ -10,14 +13,25 @@ import type { ControlBackend, ControlKind, ControlObjects, ControlSpecs, UpdateC
 
 /** B06 */
 const CALL_TIMEOUT_MS = 20_000
+/** A write whose outcome nobody knows is asked for again this often, until CALL_TIMEOUT_MS: as its id stays, it takes effect once. */
+const WRITE_RETRY_MS = 100
+/** The leadership or the connection went while the write was under way. */
+const UNSETTLED: ReadonlySet<string> = new Set(['proposal-lost', 'proposal-dropped', 'not-leader', 'rpc-unavailable', 'raft-stopped', 'store-closed'])
 
-/**
- * The control service of this host's manager, as the API's routes want it.
- * @param manager throws when this host has none
- * @param untilManagerAnswers waits a bounded time for a manager that is being started
- * @param staleness told how old the answers are that a manager without a leader gives
- */
-export function createControlBackend(manager: () => RpcClient, untilManagerAnswers: () => Promise<void>, staleness: Staleness): ControlBackend {
+/** What the backend works with. */
+export interface ControlBackendParts {
+  /** Throws when this host has none. */
+  readonly manager: () => RpcClient
+  /** Waits a bounded time for a manager that is being started. */
+  readonly untilManagerAnswers: () => Promise<void>
+  /** Told how old the answers are that a manager without a leader gives. */
+  readonly staleness: Staleness
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** The control service of this host's manager, as the API's routes want it. */
+export function createControlBackend({ manager, untilManagerAnswers, staleness, clock, random }: ControlBackendParts): ControlBackend {
   const options = (signal: AbortSignal | undefined): { readonly timeoutMs: number; readonly signal?: AbortSignal } => ({ timeoutMs: CALL_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) })
   const call = async <T>(work: (client: RpcClient) => Promise<T>): Promise<T> => {
     try {
@@ -33,6 +47,16 @@ export function createControlBackend(manager: () => RpcClient, untilManagerAnswe
       throw error instanceof ShoalError && error.code.startsWith('rpc-') ? swarmStateError('starting') : error
     }
   }
+  const write = async <T>(signal: AbortSignal | undefined, work: (client: RpcClient, requestId: string) => Promise<T>): Promise<T> => {
+    const requestId = createId(random)
+    for (const endMs = clock.monotonicMs() + CALL_TIMEOUT_MS; ; await clock.sleep(WRITE_RETRY_MS, signal)) {
+      try {
+        return await call(client => work(client, requestId))
+      } catch (error) {
+        if (!(error instanceof ShoalError) || !UNSETTLED.has(error.code) || clock.monotonicMs() >= endMs) throw error
+      }
+    }
+  }
   return {
     get: async (kind, ref, signal) => call(async client => {
       const { object, staleMs } = await client.unary(CONTROL_RPC.get, { kind, ref }, options(signal))
@@ -45,15 +69,15 @@ export function createControlBackend(manager: () => RpcClient, untilManagerAnswe
       staleness.note(signal, staleMs)
       return objects.map(object => objectOf(kind, object))
     }),
-    create: async (kind, spec, signal) => call(async client => {
-      const { object, warnings } = await client.unary(CONTROL_RPC.create, { spec: { [kind]: spec } }, options(signal))
+    create: async (kind, spec, signal) => write(signal, async (client, requestId) => {
+      const { object, warnings } = await client.unary(CONTROL_RPC.create, { spec: { [kind]: spec }, requestId }, options(signal))
       return { object: objectOf(kind, object), warnings }
     }),
-    update: async (update, signal) => call(async client => {
-      const { object, warnings } = await client.unary(CONTROL_RPC.update, updateRequest(update), options(signal))
+    update: async (update, signal) => write(signal, async (client, requestId) => {
+      const { object, warnings } = await client.unary(CONTROL_RPC.update, { ...updateRequest(update), requestId }, options(signal))
       return { object: objectOf(update.kind, object), warnings }
     }),
-    remove: async (kind, id, { force = false } = {}, signal) => call(async client => { await client.unary(CONTROL_RPC.remove, { kind, ref: id, force }, options(signal)) }),
+    remove: async (kind, id, { force = false } = {}, signal) => write(signal, async (client, requestId) => { await client.unary(CONTROL_RPC.remove, { kind, ref: id, force, requestId }, options(signal)) }),
     serviceStatuses: async (serviceIds, signal) => call(async client => {
       const { statuses, staleMs } = await client.unary(CONTROL_RPC.listServiceStatuses, { serviceIds }, options(signal))
       staleness.note(signal, staleMs)

@@ -94,7 +94,8 @@ export class Daemon implements AsyncDisposable {
       logger, clock, random, version: VERSION, experimental: config.experimental, corsOrigins: config.corsHeader, requestHeaders: signal => staleness.headers(signal),
       backends: {
         system, containers: metrics?.timedContainers(engine.containers) ?? engine.containers, execs: engine.execs, images: metrics?.timedImages(engine.images) ?? engine.images, builder: engine.builder, networks: metrics?.timedNetworks(engine.networks) ?? engine.networks, volumes: engine.volumes, events: engine.events,
-        swarm: swarmBackend, recovery: createRecoveryBackend(swarm, clock), control: createControlBackend(() => swarm.manager(), () => swarm.untilManagerAnswers(), staleness),
+        swarm: swarmBackend, recovery: createRecoveryBackend(swarm, clock),
+        control: createControlBackend({ manager: () => swarm.manager(), untilManagerAnswers: () => swarm.untilManagerAnswers(), staleness, clock, random }),
       },
     }))
     live.onReload(changed => engine.eventLog.publish('daemon', 'reload', id, reloadAttributes(changed)))

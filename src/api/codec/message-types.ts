@@ -4,7 +4,7 @@ import type { CreateObjectRequest, CreateObjectResponse, GetObjectRequest, GetOb
 import type { Assignment, AssignmentChange, AssignmentsMessage, AssignmentsRequest, AttachNetworkRequest, AttachNetworkResponse, FindNetworkRequest, FindNetworkResponse, HeartbeatRequest, HeartbeatResponse, NetworkEndpoint, NetworkNode, NetworkRevision, NetworkService, NetworkTable, SessionMessage, SessionRequest, TaskStatusUpdate, UpdateTaskStatusRequest, UpdateTaskStatusResponse, WeightedPeer } from '../swarm/dispatcher.ts'
 import type { ListenSubscriptionsRequest, LogAttribute, LogContext, LogMessage, LogOptions, LogSelector, PublishLogsMessage, PublishLogsResponse, SubscribeLogsMessage, SubscribeLogsRequest, SubscriptionMessage } from '../swarm/logs.ts'
 import type { Cluster, Config, ContainerStatus, Endpoint, JobStatus, JoinTokens, ManagerStatus, Meta, Network, NetworkAttachment, NetworkState, Node, NodeDescription, NodeStatus, Plugin, RemovedNode, RootCa, Secret, Service, StoreObject, Task, TaskRestart, TaskStatus, TlsInfo, UpdateStatus, VirtualIp } from '../swarm/objects.ts'
-import type { JoinRaftRequest, JoinRaftResponse, LeaveRaftRequest, LeaveRaftResponse, MembersRequest, MembersResponse, Proposal, RaftEnvelope, RaftEnvelopeAck, RaftMember, SnapshotChunk, StoreAction } from '../swarm/raft.ts'
+import type { ClientRequest, JoinRaftRequest, JoinRaftResponse, LeaveRaftRequest, LeaveRaftResponse, MembersRequest, MembersResponse, Proposal, RaftEnvelope, RaftEnvelopeAck, RaftMember, SnapshotChunk, StoreAction } from '../swarm/raft.ts'
 import type { SaveStateRequest, StateRecords } from '../swarm/recovery.ts'
 import type { SnapshotHeader, SnapshotRecord } from '../swarm/snapshot.ts'
 import type { Annotations, BindOptions, ClusterSpec, ConfigReference, ConfigSpec, ContainerSpec, DnsConfig, Driver, EndpointSpec, ExternalCa, FileTarget, GenericResource, GlobalJob, GlobalService, HealthConfig, IpamConfig, IpamOptions, Mount, NetworkAttachmentConfig, NetworkAttachmentSpec, NetworkSpec, NodeSpec, Placement, PlacementPreference, Platform, PortConfig, Privileges, RaftConfig, ReplicatedJob, ReplicatedService, ResourceRequirements, Resources, RestartPolicy, SecretReference, SecretSpec, ServiceSpec, TaskSpec, TmpfsOptions, Ulimit, UpdateConfig, VolumeOptions } from '../swarm/specs.ts'
@@ -19,6 +19,7 @@ export interface MessageTypes {
   readonly AttachNetworkRequest: AttachNetworkRequest
   readonly AttachNetworkResponse: AttachNetworkResponse
   readonly BindOptions: BindOptions
+  readonly ClientRequest: ClientRequest
   readonly Cluster: Cluster
   readonly ClusterSpec: ClusterSpec
   readonly Config: Config

@@ -160,10 +160,24 @@ export const SCHEMA = {
        }
       },
       "CreateObjectRequest": {
+       "oneofs": {
+        "_requestId": {
+         "oneof": [
+          "requestId"
+         ]
+        }
+       },
        "fields": {
         "spec": {
          "type": "ObjectSpec",
          "id": 1
+        },
+        "requestId": {
+         "type": "string",
+         "id": 2,
+         "options": {
+          "proto3_optional": true
+         }
         }
        }
       },
@@ -181,6 +195,13 @@ export const SCHEMA = {
        }
       },
       "UpdateObjectRequest": {
+       "oneofs": {
+        "_requestId": {
+         "oneof": [
+          "requestId"
+         ]
+        }
+       },
        "fields": {
         "kind": {
          "type": "ObjectKind",
@@ -217,6 +238,13 @@ export const SCHEMA = {
         "registryAuthFrom": {
          "type": "string",
          "id": 9
+        },
+        "requestId": {
+         "type": "string",
+         "id": 20,
+         "options": {
+          "proto3_optional": true
+         }
         }
        }
       },
@@ -234,6 +262,13 @@ export const SCHEMA = {
        }
       },
       "RemoveObjectRequest": {
+       "oneofs": {
+        "_requestId": {
+         "oneof": [
+          "requestId"
+         ]
+        }
+       },
        "fields": {
         "kind": {
          "type": "ObjectKind",
@@ -246,6 +281,13 @@ export const SCHEMA = {
         "force": {
          "type": "bool",
          "id": 3
+        },
+        "requestId": {
+         "type": "string",
+         "id": 4,
+         "options": {
+          "proto3_optional": true
+         }
         }
        }
       },
@@ -1727,6 +1769,13 @@ export const SCHEMA = {
        }
       },
       "StoreAction": {
+       "oneofs": {
+        "_presumed": {
+         "oneof": [
+          "presumed"
+         ]
+        }
+       },
        "fields": {
         "kind": {
          "type": "ActionKind",
@@ -1734,6 +1783,25 @@ export const SCHEMA = {
         },
         "object": {
          "type": "StoreObject",
+         "id": 2
+        },
+        "presumed": {
+         "type": "bool",
+         "id": 3,
+         "options": {
+          "proto3_optional": true
+         }
+        }
+       }
+      },
+      "ClientRequest": {
+       "fields": {
+        "id": {
+         "type": "string",
+         "id": 1
+        },
+        "objectId": {
+         "type": "string",
          "id": 2
         }
        }
@@ -1752,6 +1820,27 @@ export const SCHEMA = {
          "rule": "repeated",
          "type": "StoreAction",
          "id": 3
+        },
+        "after": {
+         "type": "string",
+         "id": 4
+        },
+        "requests": {
+         "rule": "repeated",
+         "type": "ClientRequest",
+         "id": 5
+        },
+        "part": {
+         "type": "uint32",
+         "id": 6
+        },
+        "parts": {
+         "type": "uint32",
+         "id": 7
+        },
+        "piece": {
+         "type": "bytes",
+         "id": 8
         }
        }
       },

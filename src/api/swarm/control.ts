@@ -40,8 +40,10 @@ export interface ListObjectsResponse {
   readonly staleMs: number
 }
 
+/** request_id: the same for each try of one request; it takes effect once. Empty: each try counts. */
 export interface CreateObjectRequest {
   readonly spec?: ObjectSpec
+  readonly requestId?: string
 }
 
 export interface CreateObjectResponse {
@@ -64,6 +66,7 @@ export interface UpdateObjectRequest {
   readonly rotateUnlockKey: boolean
   /** services: "spec" or "previous-spec" */
   readonly registryAuthFrom: string
+  readonly requestId?: string
 }
 
 export interface UpdateObjectResponse {
@@ -75,6 +78,7 @@ export interface RemoveObjectRequest {
   readonly kind: ObjectKind
   readonly ref: string
   readonly force: boolean
+  readonly requestId?: string
 }
 
 export interface RemoveObjectResponse {

@@ -3,16 +3,31 @@ import type { StoreObject } from './objects.ts'
 
 export type ActionKind = 'create' | 'update' | 'remove'
 
+/** presumed: the object's version is the one that the proposal named by after, or one before it, gave it; otherwise it stands in the object. */
 export interface StoreAction {
   readonly kind: ActionKind
   readonly object?: StoreObject
+  readonly presumed?: boolean
 }
 
-/** The data of one normal log entry: applied as a whole. proposed_at_ms is the leader's clock: apply code never reads one. */
+/** A client's request that this entry answers, and the object it was answered with: a repeat of it changes nothing. */
+export interface ClientRequest {
+  readonly id: string
+  readonly objectId: string
+}
+
+/** The data of one normal log entry: applied as a whole. proposed_at_ms is the leader's clock: apply code never reads one.
+ * after: request_id of the proposal whose effect this one presumes; without that it refuses to apply.
+ * A large one stands in the log as entries that follow each other, each with a piece of its bytes: part counts from 1 to parts. */
 export interface Proposal {
   readonly requestId: string
   readonly proposedAtMs: number
   readonly actions: readonly StoreAction[]
+  readonly after: string
+  readonly requests: readonly ClientRequest[]
+  readonly part: number
+  readonly parts: number
+  readonly piece: Uint8Array
 }
 
 /** A raft message as raft-ts makes it, encoded by manager/raft. class: which stream it takes. */

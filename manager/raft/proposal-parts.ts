@@ -1,0 +1,11 @@
+import { encode } from '../../src/api/codec/codec.ts'
+
+/** Bytes of one part: a heartbeat and a vote never wait long behind one, and no queue is far over its bound with one. */
+const PART_BYTES = 512 * 1024
+
+/** An encoded proposal as the entries it takes: itself, or parts that stand in the log one after the other. */
+export function entriesOfProposal(bytes: Uint8Array, requestId: string): readonly Uint8Array[] {
+  if (bytes.length <= PART_BYTES) return [bytes]
+  const parts = Math.ceil(bytes.length / PART_BYTES)
+  return Array.from({ length: parts }, (_, i) => encode('Proposal', { requestId, part: i + 1, parts, piece: bytes.subarray(i * PART_BYTES, (i + 1) * PART_BYTES) }))
+}
