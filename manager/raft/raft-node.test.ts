@@ -329,11 +329,11 @@ test('watchers of leadership see it come and go', async () => {
   await cluster.stopAll()
 })
 
-test('an object of 40 MB and 20,000 objects at once are committed whole, on all members, also after a restart', async () => {
+test('an object of 5 MB and 20,000 objects at once are committed whole, on all members, also after a restart', async () => {
   const cluster = new RaftCluster()
   const a = await cluster.bootstrap('a')
   const b = await cluster.join('b', 'a')
-  const large = make('Secret', { id: 'large', spec: { annotations: { name: 'large' }, data: new Uint8Array(40 * 1024 * 1024).fill(7) } })
+  const large = make('Secret', { id: 'large', spec: { annotations: { name: 'large' }, data: new Uint8Array(5 * 1024 * 1024).fill(7) } })
   await cluster.running(a.store.update(tx => tx.create('secret', large)))
   await cluster.running(a.store.update(tx => { for (let i = 0; i < 20_000; i++) tx.create('secret', make('Secret', { id: `s${i}`, spec: { annotations: { name: `s${i}` }, data: new Uint8Array(64) } })) }))
   await cluster.until(() => b.store.view().list('secret').length === 20_001)
