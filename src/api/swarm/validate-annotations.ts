@@ -1,7 +1,8 @@
 import { ShoalError } from '../../base/errors.ts'
 import type { Annotations } from './specs.ts'
 
-const DNS_LABEL = /^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$/
+/** No part of it can be read in two ways: a name of 63 characters that nearly fits must not take the manager years to refuse. */
+const DNS_LABEL = /^[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[a-zA-Z0-9])?$/
 const PLAIN_NAME = /^[a-zA-Z0-9]+(?:[a-zA-Z0-9\-_.]*[a-zA-Z0-9])?$/
 const LABEL_LENGTH_MAX = 63
 const NAME_LENGTH_MAX = 64
