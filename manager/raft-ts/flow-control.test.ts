@@ -77,6 +77,22 @@ test('a member that cannot be reached is probed once for each heartbeat that it 
   assert.deepEqual(ranges(peer.step('MsgHeartbeatResp')), [[2, 3, 4]])
 })
 
+test('a member that has everything and is only probed gets an empty message, whose answer brings it back to replication', () => {
+  const peer = replicating()
+  peer.node.reportUnreachable(2)
+  assert.deepEqual(ranges(peer.step('MsgHeartbeatResp')), [[]])
+  peer.step('MsgAppResp', { index: peer.lastIndex })
+  assert.equal(peer.progress(2).state, 'replicate')
+})
+
+test('a member that was paused when an entry was committed is told of it as soon as it answers', () => {
+  const peer = replicating({ voters: [1, 2, 3], maxInflightMessages: 1 })
+  peer.acknowledge([3])
+  peer.propose('x')
+  assert.deepEqual(only('MsgApp', peer.acknowledge([3])).map(({ to, commit }) => [to, commit]), [[3, 2]])
+  assert.deepEqual(only('MsgApp', peer.acknowledge([2])).map(({ to, commit, entries }) => [to, commit, entries.length]), [[2, 2, 0]])
+})
+
 test('entries are cut into messages of a size, and a larger one travels alone', () => {
   const limit = 3 * (OVERHEAD + 1)
   const peer = new TestPeer({ voters: [1, 2], maxSizePerMessageBytes: limit, maxInflightMessages: 20 })

@@ -102,7 +102,7 @@ test('5.2: hearing from the leader puts the timeout off, for appends and heartbe
 })
 
 test('5.2: granting a vote puts the timeout off, refusing one does not', () => {
-  const granting = new TestPeer()
+  const granting = new TestPeer({ hardState: { term: 1 } })
   granting.tick(TEST_ELECTION_TICKS - 1)
   granting.step('MsgVote', { term: 1 })
   granting.tick()
@@ -157,6 +157,13 @@ test('5.2: a leader and a candidate have voted for themselves', () => {
     const [answer] = only('MsgVoteResp', peer.step('MsgVote', { from: 3, term: peer.term, index: 9, logTerm: 9 }))
     assert.deepEqual([answer?.reject, peer.role], [true, role])
   }
+})
+
+test('5.2: who follows a leader already votes for no other in its term', () => {
+  const peer = new TestPeer({ hardState: { term: 1 } })
+  peer.step('MsgHeartbeat', { from: 2 })
+  assert.deepEqual(peer.step('MsgVote', { from: 3, term: 1 }).map(({ reject }) => reject), [true])
+  assert.equal(peer.vote, 0)
 })
 
 test('5.2: a candidate that hears of a leader of its term or a later one follows it', () => {

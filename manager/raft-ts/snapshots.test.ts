@@ -70,7 +70,7 @@ test('a snapshot that has arrived lets the member be probed right behind it, onc
 test('a member that comes level by other means ends the wait for its snapshot', () => {
   const peer = leaderAhead()
   refuse(peer)
-  peer.step('MsgAppResp', { index: 10 })
+  assert.deepEqual(only('MsgSnap', peer.step('MsgAppResp', { index: 10 })), [])
   assert.equal(peer.progress(2).state, 'snapshot')
   peer.step('MsgAppResp', { index: 11 })
   assert.deepEqual([peer.progress(2).state, peer.progress(2).match, peer.progress(2).next], ['replicate', 11, 13])

@@ -36,6 +36,18 @@ test('a member that lags is brought level first', () => {
   assert.deepEqual([network.leaderId, network.peer(3).appliedTexts], [3, ['a']])
 })
 
+test('a member that lags is asked to take over with its last answer, not before', () => {
+  const peer = new TestPeer({ voters: [1, 2], maxSizePerMessageBytes: 1 })
+  peer.lead()
+  peer.acknowledge([2])
+  peer.propose('a')
+  peer.propose('b')
+  peer.node.transferLeader(2)
+  assert.deepEqual(timeoutNow(peer.work()), [])
+  assert.deepEqual(timeoutNow(peer.acknowledge([2], 2)), [])
+  assert.deepEqual(timeoutNow(peer.acknowledge([2], 3)), [2])
+})
+
 test('a member that needs a snapshot takes over once it has it', () => {
   const network = led()
   network.isolate(3)
@@ -51,6 +63,7 @@ test('a member that needs a snapshot takes over once it has it', () => {
 
 test('while it is under way proposals are dropped, and after an election timeout it is given up and they are taken again', () => {
   const network = led()
+  network.tick(TEST_ELECTION_TICKS / 2, [1])
   network.isolate(3)
   network.act(1, transfer(3))
   assert.throws(() => network.peer(1).propose('x'), { code: 'proposal-dropped' })
