@@ -4,6 +4,7 @@ import type { Storage } from 'raft-ts/storage'
 import { RaftError } from 'raft-ts/storage'
 import type { RaftMember } from '../../src/api/swarm/raft.ts'
 import { ShoalError } from '../../src/base/errors.ts'
+import { MANAGER_WAY_OUT } from '../../src/base/manager-way-out.ts'
 import type { AppendLog } from '../../src/base/storage.ts'
 import { ByteReader, ByteWriter, malformed } from './byte-codec.ts'
 import type { MemberTable } from './member-table.ts'
@@ -186,7 +187,7 @@ class LoadedLog {
 }
 
 function gap(entry: Entry | undefined, after: number): ShoalError {
-  return new ShoalError('internal', 'log-damaged', `the raft log has a gap: entry ${entry?.index ?? 0} follows ${after}; remove this manager from the cluster and let it join again`)
+  return new ShoalError('internal', 'log-damaged', `the raft log has a gap: entry ${entry?.index ?? 0} follows ${after}; records are missing. ${MANAGER_WAY_OUT}`)
 }
 
 function memoryFrom({ index, term, table }: LogBase): MemoryStorage {

@@ -12,6 +12,7 @@ import type { Clock, Timer } from '../../src/base/clock.ts'
 import { hasCode, messageOf, ShoalError } from '../../src/base/errors.ts'
 import { createId } from '../../src/base/ids.ts'
 import type { Logger } from '../../src/base/logger.ts'
+import { MANAGER_WAY_OUT } from '../../src/base/manager-way-out.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { RpcDialer } from '../../src/base/rpc.ts'
 import type { AppendLog } from '../../src/base/storage.ts'
@@ -41,8 +42,7 @@ const LEADER_MESSAGES: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp'
 
 const BROKEN_MESSAGE = 'consensus found its state impossible, so this manager stopped before it could do harm; restart it, and if it stops again remove it and let it join anew'
 
-const LOG_MISSING_MESSAGE = 'this manager has state of its cluster but its raft log is empty: it would not know how it voted. If other managers are running, remove this one '
-  + '(shoal node demote, shoal node rm), delete its folder and let it join again; if it is the only one, restore the folder from a backup'
+const LOG_MISSING_MESSAGE = `this manager has state of its cluster but its raft log is empty: it would not know how it voted. ${MANAGER_WAY_OUT}`
 
 /** What RaftNode works with. */
 export interface RaftNodeOptions {
@@ -108,7 +108,7 @@ export class RaftNode implements AsyncDisposable {
 
   private constructor(options: RaftNodeOptions) { this.#options = options }
 
-  /** Reads the log, and takes part again if there is one. @throws ShoalError `log-damaged`, `raft-wrong-cluster` (failed-precondition), `state-behind-log` (internal) */
+  /** Reads the log, and takes part again if there is one. @throws ShoalError `log-damaged`, `log-missing`, `log-behind-state`, `state-behind-log` (internal), `raft-wrong-cluster` (failed-precondition) */
   static async open(options: RaftNodeOptions): Promise<RaftNode> {
     const raft = new RaftNode(options)
     raft.#logStore = await RaftLogStore.open(options.log, () => raft.#captureSnapshot())

@@ -2,6 +2,7 @@ import { decodeConfChange, encodeConfChange } from 'raft-ts/conf-change-codec'
 import type { ConfChangeType, ConfState, Entry } from 'raft-ts/message'
 import type { RaftMember } from '../../src/api/swarm/raft.ts'
 import { ShoalError } from '../../src/base/errors.ts'
+import { MANAGER_WAY_OUT } from '../../src/base/manager-way-out.ts'
 import { randomInt, type Random } from '../../src/base/random.ts'
 import { encodeMember } from './member-table.ts'
 import { decodeBaseNote, RaftLogStore, type LogBase } from './raft-log-store.ts'
@@ -53,7 +54,8 @@ export function joinBase({ clusterId, nodeId }: SelfDescription, joined: { reado
 
 /**
  * Brings log and state machine together after a crash between installing a snapshot and resetting the log: the snapshot is durable first.
- * @throws ShoalError `state-behind-log` (internal) when the state machine has lost what the log no longer holds
+ * @throws ShoalError `state-behind-log` (internal) when the state machine has lost what the log no longer holds, `log-behind-state` (internal) when the log
+ *   has lost what the state machine holds
  */
 export async function recoverInstalledSnapshot(log: RaftLogStore, machine: StateMachine): Promise<void> {
   const note = machine.note()
@@ -66,7 +68,10 @@ export async function recoverInstalledSnapshot(log: RaftLogStore, machine: State
     return
   }
   if (machine.appliedIndex < base.index && base.index > BOOTSTRAP_INDEX) {
-    throw new ShoalError('internal', 'state-behind-log', `the state on disk is of index ${machine.appliedIndex}, but the log begins after ${base.index}; remove this manager from the cluster and let it join again`)
+    throw new ShoalError('internal', 'state-behind-log', `the state on disk is of index ${machine.appliedIndex}, but the log begins after ${base.index}: what is between is lost. ${MANAGER_WAY_OUT}`)
+  }
+  if (machine.appliedIndex > log.lastIndex()) {
+    throw new ShoalError('internal', 'log-behind-state', `the state on disk is of index ${machine.appliedIndex}, but the log ends at ${log.lastIndex()}: it is an older copy, and its votes and entries since are lost. ${MANAGER_WAY_OUT}`)
   }
 }
 

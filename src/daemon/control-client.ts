@@ -22,6 +22,8 @@ const UNSETTLED: ReadonlySet<string> = new Set(['proposal-lost', 'proposal-dropp
 export interface ControlBackendParts {
   /** Throws when this host has none. */
   readonly manager: () => RpcClient
+  /** Why the manager does not start; empty while it does. */
+  readonly failure: () => string
   /** Waits a bounded time for a manager that is being started. */
   readonly untilManagerAnswers: () => Promise<void>
   /** Told how old the answers are that a manager without a leader gives. */
@@ -31,7 +33,7 @@ export interface ControlBackendParts {
 }
 
 /** The control service of this host's manager, as the API's routes want it. */
-export function createControlBackend({ manager, untilManagerAnswers, staleness, clock, random }: ControlBackendParts): ControlBackend {
+export function createControlBackend({ manager, failure, untilManagerAnswers, staleness, clock, random }: ControlBackendParts): ControlBackend {
   const options = (signal: AbortSignal | undefined): { readonly timeoutMs: number; readonly signal?: AbortSignal } => ({ timeoutMs: CALL_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) })
   const call = async <T>(work: (client: RpcClient) => Promise<T>): Promise<T> => {
     try {
@@ -44,7 +46,7 @@ export function createControlBackend({ manager, untilManagerAnswers, staleness, 
     try {
       return await work(manager())
     } catch (error) {
-      throw error instanceof ShoalError && error.code.startsWith('rpc-') ? swarmStateError('starting') : error
+      throw error instanceof ShoalError && error.code.startsWith('rpc-') ? swarmStateError('starting', failure()) : error
     }
   }
   const write = async <T>(signal: AbortSignal | undefined, work: (client: RpcClient, requestId: string) => Promise<T>): Promise<T> => {

@@ -95,7 +95,7 @@ export class Daemon implements AsyncDisposable {
       backends: {
         system, containers: metrics?.timedContainers(engine.containers) ?? engine.containers, execs: engine.execs, images: metrics?.timedImages(engine.images) ?? engine.images, builder: engine.builder, networks: metrics?.timedNetworks(engine.networks) ?? engine.networks, volumes: engine.volumes, events: engine.events,
         swarm: swarmBackend, recovery: createRecoveryBackend(swarm, clock),
-        control: createControlBackend({ manager: () => swarm.manager(), untilManagerAnswers: () => swarm.untilManagerAnswers(), staleness, clock, random }),
+        control: createControlBackend({ manager: () => swarm.manager(), failure: () => swarm.error, untilManagerAnswers: () => swarm.untilManagerAnswers(), staleness, clock, random }),
       },
     }))
     live.onReload(changed => engine.eventLog.publish('daemon', 'reload', id, reloadAttributes(changed)))

@@ -1,6 +1,6 @@
 /** The manager process: consensus, the replicated store, control loops. Started by the daemon with the path of its configuration; outlives it. */
 import { createReadStream, mkdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Manager } from '../../manager/manager.ts'
 import type { RestoredState } from '../../manager/restored-cluster.ts'
 import { messageOf } from '../base/errors.ts'
@@ -14,11 +14,13 @@ import { KeyRing } from '../platform/storage/key-ring.ts'
 import { LevelStore } from '../platform/storage/level-store.ts'
 import { SealedStore } from '../platform/storage/sealed-store.ts'
 import { ThreadedLog } from '../platform/storage/threaded-log.ts'
+import { FailureNote } from './failure-note.ts'
 import type { ClusterRestore, ManagerConfig, ManagerOrders } from './manager-config.ts'
 import { openManagerKeys, resealManagerKeys } from './manager-keys.ts'
 import { WatchedCertificates } from './watched-certificates.ts'
 
 const STDIN = 0
+const CONFIG_PATH = process.argv[2] ?? ''
 /** The process is started again by its daemon after any other end than this one. */
 const EXIT_REMOVED = 3
 
@@ -46,6 +48,7 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
       certificates.reload()
     },
   })
+  failureNote().clear()
   const end = (exitCode: number): void => {
     certificates[Symbol.dispose]()
     manager[Symbol.asyncDispose]().then(() => log[Symbol.asyncDispose]()).then(() => kv[Symbol.asyncDispose]()).then(() => process.exit(exitCode), (err: unknown) => {
@@ -56,8 +59,11 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end(0))
   const stop = await manager.stopped
   if (stop.kind === 'disposed') return
-  if (stop.kind === 'failed') logger.error('this manager takes part no more', { err: stop.error })
-  else logger.warn('this manager was removed from the cluster')
+  if (stop.kind === 'failed') {
+    failureNote().write(messageOf(stop.error))
+    logger.error('this manager takes part no more', { err: stop.error })
+  }
+  if (stop.kind === 'removed') logger.warn('this manager was removed from the cluster')
   end(stop.kind === 'removed' ? EXIT_REMOVED : 1)
 }
 
@@ -65,14 +71,18 @@ function restoredState({ file, passphrase, workerGraceMs, availability }: Cluste
   return { records: () => openBackup(createReadStream(file), passphrase), workerGraceMs, availability }
 }
 
+/** Lies beside the configuration, where the daemon looks for it. */
+function failureNote(): FailureNote { return new FailureNote(dirname(CONFIG_PATH)) }
+
 process.on('unhandledRejection', (error: unknown) => {
   process.stderr.write(`unhandled rejection in the manager: ${error instanceof Error ? error.stack ?? error.message : String(error)}\n`)
   process.exit(70)
 })
 
 try {
-  await main(JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ManagerConfig, JSON.parse(readFileSync(STDIN, 'utf8')) as ManagerOrders)
+  await main(JSON.parse(readFileSync(CONFIG_PATH, 'utf8')) as ManagerConfig, JSON.parse(readFileSync(STDIN, 'utf8')) as ManagerOrders)
 } catch (error) {
   process.stderr.write(`shoal manager: ${messageOf(error)}\n`)
+  failureNote().write(messageOf(error))
   process.exit(1)
 }

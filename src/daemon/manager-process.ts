@@ -11,6 +11,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { RpcClient, RpcDialer } from '../base/rpc.ts'
 import { TaskGroup } from '../base/task-group.ts'
+import { FailureNote } from './failure-note.ts'
 import type { ManagerConfig, ManagerOrders } from './manager-config.ts'
 import { StateFile } from './state-file.ts'
 
@@ -47,6 +48,7 @@ export class ManagerProcess implements AsyncDisposable {
   readonly #config: ManagerConfig
   readonly #configFile: StateFile<ManagerConfig>
   readonly #pidFile: string
+  readonly #failureNote: FailureNote
   readonly #group: TaskGroup
   readonly client: RpcClient
   #isStopping = false
@@ -57,6 +59,7 @@ export class ManagerProcess implements AsyncDisposable {
     this.#config = config
     this.#configFile = new StateFile(join(parts.execFolder, 'manager.json'))
     this.#pidFile = join(parts.execFolder, 'manager.pid')
+    this.#failureNote = new FailureNote(parts.execFolder)
     this.#group = new TaskGroup(parts.logger)
     this.client = parts.dialer.dial(`unix:${config.socketPath}`)
   }
@@ -77,6 +80,9 @@ export class ManagerProcess implements AsyncDisposable {
     }
   }
 
+  /** Why the last process ended, until one has started; empty while all is well. */
+  get failure(): string { return this.#failureNote.read() }
+
   /** Whether a process is there, of this daemon or of an earlier one. */
   get isRunning(): boolean { return this.#isRunning() }
 
@@ -87,7 +93,7 @@ export class ManagerProcess implements AsyncDisposable {
     while (this.#parts.clock.monotonicMs() < endMs) {
       const status = await this.status()
       if (status?.hasLeader === true) return
-      lastSaid = status?.error ?? this.#lastError
+      lastSaid = status?.error ?? (this.failure || this.#lastError)
       if (status !== undefined && status.error !== '') break
       await this.#parts.clock.sleep(START_POLL_MS, signal)
     }
@@ -106,6 +112,7 @@ export class ManagerProcess implements AsyncDisposable {
       if (this.#isRunning()) signalProcess(pid, 'SIGKILL')
     }
     rmSync(this.#pidFile, { force: true })
+    this.#failureNote.clear()
     this.#configFile.remove()
     rmSync(this.#config.socketPath, { force: true })
     await this.client[Symbol.asyncDispose]()

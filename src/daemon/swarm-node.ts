@@ -116,7 +116,10 @@ export class SwarmNode implements AsyncDisposable {
     if (this.#locked !== undefined) return 'locked'
     return this.#isChanging ? 'pending' : this.#error !== '' ? 'error' : 'inactive'
   }
-  get error(): string { return this.#locked === undefined ? this.#error : swarmStateError('locked').message }
+  get error(): string {
+    if (this.#locked !== undefined) return swarmStateError('locked').message
+    return this.#error || (this.#membership?.manager?.process.failure ?? '')
+  }
   /** Where others reach this host, also while it is locked. */
   get advertiseAddress(): string { return (this.#membership?.state ?? this.#locked)?.advertiseAddress ?? '' }
   /** PEM of the cluster's root certificate. */
@@ -133,10 +136,10 @@ export class SwarmNode implements AsyncDisposable {
     return membership.manager.process.client
   }
 
-  /** Waits until this host's manager answers, at most a few seconds. */
+  /** Waits until this host's manager answers, at most a few seconds, and not for one that has said why it cannot. */
   async untilManagerAnswers(): Promise<void> {
     const endMs = this.#parts.clock.monotonicMs() + MANAGER_RESTART_MS
-    while (this.#parts.clock.monotonicMs() < endMs && (await this.managerStatus()) === undefined) await this.#parts.clock.sleep(MANAGER_POLL_MS)
+    while (this.#parts.clock.monotonicMs() < endMs && (await this.managerStatus()) === undefined && this.error === '') await this.#parts.clock.sleep(MANAGER_POLL_MS)
   }
 
   /** Takes up the membership of before a restart. A broken state is reported by `localState` and does not stop the engine. */

@@ -15,9 +15,9 @@ const TEXTS: Readonly<Record<SwarmHindrance, string>> = {
 
 const CODE_PREFIX = 'swarm-'
 
-/** The error of a request that needs another place in the swarm (B03): 503 with Docker's text, code `swarm-<hindrance>`. */
-export function swarmStateError(hindrance: SwarmHindrance): ShoalError {
-  return new ShoalError('unavailable', `${CODE_PREFIX}${hindrance}`, TEXTS[hindrance])
+/** The error of a request that needs another place in the swarm (B03): 503 with Docker's text, code `swarm-<hindrance>`. @param reason what an operator needs to know beyond that */
+export function swarmStateError(hindrance: SwarmHindrance, reason = ''): ShoalError {
+  return new ShoalError('unavailable', `${CODE_PREFIX}${hindrance}`, TEXTS[hindrance] + (reason === '' ? '' : ` ${reason}`))
 }
 
 /** True for errors of this node, as opposed to those that came from a manager's control service. */

@@ -102,7 +102,7 @@ for (const [name, damage, message] of DAMAGES) {
     assert.throws(() => SegmentLog.open(new NodeLogDisk(folder), OPTIONS), (error: Error & { code?: string }) => {
       assert.equal(error.code, 'log-damaged')
       assert.match(error.message, message)
-      assert.match(error.message, /shoal node rm.*restore the folder from a backup/s)
+      assert.match(error.message, /docker swarm leave --force.*docker node rm.*restore the folder from a backup/s)
       return true
     })
   })

@@ -1,4 +1,5 @@
 import { messageOf, ShoalError } from '../../base/errors.ts'
+import { MANAGER_WAY_OUT } from '../../base/manager-way-out.ts'
 import { crc32c } from './crc32c.ts'
 import type { LogDisk, LogFile } from './log-disk.ts'
 import { seal, unseal, type LogKey } from './log-seal.ts'
@@ -348,13 +349,11 @@ function nameOf(number: number): string { return `${number.toString(16).padStart
 function numberOf(name: string): number | undefined { return /^[0-9a-f]{16}\.log$/.test(name) ? parseInt(name.slice(0, 16), 16) : undefined }
 function placeOf(segment: number, sequence: number): string { return `${segment}/${sequence}` }
 
-const WAY_OUT = 'If other managers are running, remove this one from the cluster (shoal node demote, shoal node rm), delete its folder and let it join again; if it is the only one, restore the folder from a backup'
-
 function damaged(disk: LogDisk, segment: number, offset: number): ShoalError {
-  return new ShoalError('internal', 'log-damaged', `the log ${disk.path} is damaged in ${nameOf(segment)} at offset ${offset}: records that were acknowledged can not be read. ${WAY_OUT}`)
+  return new ShoalError('internal', 'log-damaged', `the log ${disk.path} is damaged in ${nameOf(segment)} at offset ${offset}: records that were acknowledged can not be read. ${MANAGER_WAY_OUT}`)
 }
 function missing(disk: LogDisk, segment: number): ShoalError {
-  return new ShoalError('internal', 'log-damaged', `the log ${disk.path} is damaged: its segment ${nameOf(segment)} is missing, and with it records that were acknowledged. ${WAY_OUT}`)
+  return new ShoalError('internal', 'log-damaged', `the log ${disk.path} is damaged: its segment ${nameOf(segment)} is missing, and with it records that were acknowledged. ${MANAGER_WAY_OUT}`)
 }
 function keyMissing(disk: LogDisk, keyId: string): ShoalError {
   return new ShoalError('failed-precondition', 'log-key-missing', `the log ${disk.path} is sealed with the key ${keyId}, which this manager does not have: restore its key file from the backup that the log is of`)
