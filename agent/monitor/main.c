@@ -360,6 +360,7 @@ static bool output_drained(void) {
 }
 
 static void finish(void) {
+    log_finish();
     bool failed = strstr(state, "failed") != NULL;
     if (!failed) {
         snprintf(state, sizeof state, "{\"pid\":%d,\"code\":%d,\"oom_kill\":%ld,\"at\":\"%llu\"}", container_pid, exit_code, oom_kills(), (unsigned long long)wall_ns());
@@ -372,12 +373,13 @@ static void finish(void) {
 
 static void parse(int argc, char **argv) {
     int opt;
-    while ((opt = getopt(argc, argv, "+d:l:m:n:o:u:c:ti1wa")) != -1) {
+    while ((opt = getopt(argc, argv, "+d:l:m:n:j:o:u:c:ti1wa")) != -1) {
         switch (opt) {
         case 'd': options.directory = optarg; break;
         case 'l': options.log_path = optarg; break;
         case 'm': options.log_bytes_max = atoll(optarg); break;
         case 'n': options.log_files_max = atoi(optarg); break;
+        case 'j': options.json_attributes = optarg; break;
         case 'o': options.oom_path = optarg; break;
         case 'c': if (sscanf(optarg, "%ld:%ld", &options.owner_uid, &options.owner_gid) != 2) _exit(2); break;
         case 'u': options.hidden_mount = optarg; break;
@@ -391,7 +393,7 @@ static void parse(int argc, char **argv) {
     }
     options.runtime = argv + optind;
     if (options.directory == NULL || argv[optind] == NULL) {
-        fprintf(stderr, "usage: shoal-monitor -d DIRECTORY [-l LOG -m BYTES -n FILES] [-o OOM-FILE] [-u HIDDEN-MOUNT] [-c UID:GID] [-t] [-i] [-1] [-w | -a] -- RUNTIME ARGUMENT...\n");
+        fprintf(stderr, "usage: shoal-monitor -d DIRECTORY [-l LOG -m BYTES -n FILES [-j ATTRIBUTES]] [-o OOM-FILE] [-u HIDDEN-MOUNT] [-c UID:GID] [-t] [-i] [-1] [-w | -a] -- RUNTIME ARGUMENT...\n");
         _exit(2);
     }
 }

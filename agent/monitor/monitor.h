@@ -11,7 +11,7 @@ enum frame { F_STDIN = 0, F_STDOUT = 1, F_STDERR = 2, F_STDIN_CLOSE = 5, F_RESIZ
 /* What a client asks for in its attach frame. */
 enum want { W_STDOUT = 1, W_STDERR = 2, W_STDIN = 4, W_FOLLOW = 8 };
 
-#define PROTOCOL 3                  /* raised with every option or frame that a daemon may not find in an older monitor; agent/kernel/monitor-protocol.ts says the same */
+#define PROTOCOL 4                  /* raised with every option or frame that a daemon may not find in an older monitor; agent/kernel/monitor-protocol.ts says the same */
 
 #define HEADER_SIZE 8
 #define READ_SIZE 32768             /* one read of container output, so also the longest log record and output frame */
@@ -19,6 +19,7 @@ enum want { W_STDOUT = 1, W_STDERR = 2, W_STDIN = 4, W_FOLLOW = 8 };
 #define STUCK_MS 2000               /* a client with a full queue that takes nothing for so long is dropped */
 #define CLIENTS_MAX 64              /* attachments, followers and daemons of one container */
 #define LINGER_MS 2000              /* after the exit, how long clients may take to read what is queued and to go */
+#define LINE_MAX_BYTES 16384        /* a longer line is logged in pieces, as Docker does */
 #define TTY_DRAIN_MS 500            /* after the exit, how long the terminal's last output may take to arrive */
 #define LOG_RETRY_MS 1000           /* a log that could not be opened is tried again, so often at most */
 #define CONTROL_FD 3                /* the connection that the daemon hands over at start */
@@ -30,6 +31,7 @@ void buffer_drop(struct buffer *b, size_t n);
 static inline size_t buffer_length(const struct buffer *b) { return b->end - b->start; }
 
 struct options {
+    const char *json_attributes;    /* the log is lines of JSON with these, or none (""); NULL: records */
     const char *directory, *log_path, *hidden_mount, *oom_path;
     long long log_bytes_max;
     int log_files_max;
@@ -41,6 +43,10 @@ struct options {
 /* log.c */
 void log_open(const struct options *o);
 void log_write(int stream, const char *data, size_t n);
+void log_finish(void);              /* writes down lines that have no end */
+
+/* json.c */
+void json_line(struct buffer *out, int stream, const char *text, size_t n, uint64_t at_ns, const char *attributes);
 
 /* clients.c: connections over the Unix socket */
 struct client {

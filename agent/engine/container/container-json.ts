@@ -25,7 +25,7 @@ export function inspectContainer(record: ContainerRecord, facts: InspectFacts): 
       Pid: state.pid, ExitCode: state.exitCode, Error: state.error, StartedAt: state.startedAt, FinishedAt: state.finishedAt, ...(state.health === undefined ? {} : { Health: state.health }),
     },
     Image: record.imageId, ResolvConfPath: `${facts.directory}/resolv.conf`, HostnamePath: `${facts.directory}/hostname`, HostsPath: `${facts.directory}/hosts`,
-    LogPath: hostConfig.LogConfig?.Type === 'none' ? '' : facts.logPath, Name: `/${record.name}`, RestartCount: record.restartCount, Driver: facts.driver, Platform: 'linux',
+    LogPath: (hostConfig.LogConfig?.Type ?? 'json-file') === 'json-file' ? facts.logPath : '', Name: `/${record.name}`, RestartCount: record.restartCount, Driver: facts.driver, Platform: 'linux',
     MountLabel: '', ProcessLabel: '', AppArmorProfile: '', ExecIDs: facts.execIds.length === 0 ? null : facts.execIds,
     HostConfig: { ...hostConfig, Links: shownLinks(record, facts.nameOf) }, GraphDriver: { Name: facts.driver, Data: facts.graphData },
     Mounts: shownMounts(record).map(mountPoint), Config: config, NetworkSettings: networkSettings(record),

@@ -51,13 +51,14 @@ export class ContainerLogs {
 
   constructor(options: ContainerLogsOptions) { this.#options = options }
 
-  path(container: Container): string { return join(this.#options.table.directory(container.id), 'container.log') }
+  /** Where the files are: those of json-file under the name that others look for. */
+  path(container: Container): string { return join(this.#options.table.directory(container.id), isJsonFile(container.record) ? `${container.id}-json.log` : 'container.log') }
 
   /** For a start: where the monitor writes. A remote driver is tried first, as dockerd does. @throws `invalid-log-option`, `log-send-failed` */
   async prepare(container: Container): Promise<LogTarget | undefined> {
     const plan = planLogAtStart(...planned(container.record))
     if (plan.remote !== undefined) this.#opened.set(container, await this.#open(plan.remote).catch((error: unknown) => { throw loggingFailed(error) }))
-    return plan.file === undefined ? undefined : { path: this.path(container), ...plan.file }
+    return plan.file === undefined ? undefined : { path: this.path(container), ...plan.file, ...(plan.isJson ? { attributes: attributesJson(plan.attributes) } : {}) }
   }
 
   /** Sends on what a container writes, until it ends. */
@@ -86,7 +87,7 @@ export class ContainerLogs {
     const until = untilSignal(this.#options.clock, options.until)
     const watch = options.follow === true && launched !== undefined ? await this.#watch(launched) : undefined
     const stream = openLog({
-      path: this.path(container), filesMax: plan.file.filesMax, tty: container.record.config.Tty === true, attributes: formatAttributes(plan.attributes),
+      path: this.path(container), filesMax: plan.file.filesMax, isJson: plan.isJson, tty: container.record.config.Tty === true, attributes: formatAttributes(plan.attributes),
       changed: watch === undefined ? undefined : signal => watch.changed(until === undefined ? signal : AbortSignal.any([signal, until.signal])),
       ...(watch === undefined ? {} : { onWrite: (listener: () => void) => { watch.onWrite(listener) } }),
     }, options)
@@ -164,6 +165,10 @@ function readPosition(path: string): LogPosition | undefined {
     return undefined
   }
 }
+
+function isJsonFile({ hostConfig }: ContainerRecord): boolean { return (hostConfig.LogConfig?.Type ?? 'json-file') === 'json-file' }
+
+function attributesJson(attributes: LogPlan['attributes']): string { return Object.keys(attributes).length === 0 ? '' : JSON.stringify(attributes) }
 
 function planned({ hostConfig, ...record }: ContainerRecord): Parameters<typeof planLog> {
   const { Type: type, Config } = hostConfig.LogConfig ?? {}

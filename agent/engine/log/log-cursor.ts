@@ -1,14 +1,20 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { JsonLines } from './json-lines.ts'
+import { RECORD_HEAD } from './record-head.ts'
 
-/** A record of the monitor's log: {u64 little-endian ns}{stream, 0, 0, 0, big-endian length}{bytes}. The last 8 bytes of the head are Docker's frame header. */
-export const RECORD_HEAD = 16
+const NEWLINE = 0x0a
 export const READ_BYTES = 1 << 18
 /** Files that one search for the next record passes over at most. */
 const ROTATIONS_MAX = 1000
 /** Files that are kept open for a slow follower; more would let one client hold any amount of deleted text on the disk. */
 const AHEAD_MAX = 16
 
-export interface LogFiles { readonly path: string; readonly filesMax: number }
+export interface LogFiles {
+  readonly path: string
+  readonly filesMax: number
+  /** The files are lines of JSON rather than records. */
+  readonly isJson?: boolean
+}
 /** A record's place: the file that it was written to, which keeps its inode when it is rotated, and the offset in it. */
 export interface LogPosition { readonly inode: number; readonly offset: number }
 
@@ -20,10 +26,13 @@ export class LogCursor {
   /** Newer files, oldest first: open, so that they can be read when they have been rotated away. */
   readonly #ahead: OpenFile[] = []
   #isClosed = false
+  readonly #json: JsonLines | undefined
 
   /** From `start`, or the oldest record there is when that has been rotated away. */
-  constructor(source: LogFiles, start?: LogPosition) {
+  constructor(source: LogFiles, options: { readonly start?: LogPosition | undefined; /** Only the text counts, not when each line came. */ readonly isJoined?: boolean } = {}) {
+    const { start } = options
     this.#source = source
+    this.#json = source.isJson === true ? new JsonLines(options.isJoined === true) : undefined
     const paths = this.#paths()
     const resumed = start === undefined ? undefined : paths.find(path => inodeOf(path) === start.inode)
     const first = resumed ?? paths.find(path => inodeOf(path) !== undefined)
@@ -78,6 +87,7 @@ export class LogCursor {
 
   #read({ fd }: OpenFile): Buffer | undefined {
     const left = fstatSync(fd).size - this.#offset
+    if (this.#json !== undefined) return this.#readLines(this.#json, fd, left)
     if (left < RECORD_HEAD) return undefined
     const buffer = Buffer.allocUnsafe(Math.min(left, READ_BYTES))
     const bytes = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, this.#offset))
@@ -85,6 +95,19 @@ export class LogCursor {
     while (end + RECORD_HEAD <= bytes.length && end + RECORD_HEAD + bytes.readUInt32BE(end + 12) <= bytes.length) end += RECORD_HEAD + bytes.readUInt32BE(end + 12)
     this.#offset += end
     return end === 0 ? undefined : bytes.subarray(0, end)
+  }
+
+  #readLines(json: JsonLines, fd: number, left: number): Buffer | undefined {
+    for (let size = READ_BYTES; left > 0; size *= 2) {
+      const buffer = Buffer.allocUnsafe(Math.min(left, size))
+      const bytes = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, this.#offset))
+      const end = bytes.lastIndexOf(NEWLINE) + 1
+      this.#offset += end
+      if (end > 0) return json.toRecords(bytes.subarray(0, end))
+      // A line with many attributes may be longer than a read; one without an end is being written.
+      if (size >= left) return undefined
+    }
+    return undefined
   }
 
   /** Oldest first. */

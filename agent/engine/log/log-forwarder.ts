@@ -41,7 +41,7 @@ export class LogForwarder {
   /** Opens the files now, so that they can be read after a removal. Else run() does. */
   open(): LogCursor {
     this.#saved = this.#options.load()
-    this.#cursor = new LogCursor(this.#options.files, this.#saved)
+    this.#cursor = new LogCursor(this.#options.files, { start: this.#saved })
     return this.#cursor
   }
 

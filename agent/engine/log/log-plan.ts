@@ -10,6 +10,8 @@ import { planSyslog, type SyslogPlan } from './syslog-options.ts'
 export interface LogPlan {
   /** Rotation of the monitor's file, bytes 0: none. Undefined: nothing is kept. */
   readonly file: LogRotation | undefined
+  /** The file is Docker's own json-file, rather than in the monitor's form. */
+  readonly isJson: boolean
   /** Whether `docker logs` may read that file. */
   readonly isReadable: boolean
   /** What `docker logs --details` shows before each line. */
@@ -31,14 +33,14 @@ const LOCAL_DEFAULT: LogRotation = { bytesMax: 20 * 1024 ** 2, filesMax: 5, comp
 export function planLog(driver: string, options: LogOptionValues, container: LoggedContainer): LogPlan {
   const attributes = () => logAttributes(options, container)
   const tag = () => renderTag(options['tag'] === undefined || options['tag'] === '' ? '{{.ID}}' : options['tag'], container)
-  const remote = { file: cacheOf(options), isReadable: !isTrue(options['cache-disabled']) }
+  const remote = { file: cacheOf(options), isJson: false, isReadable: !isTrue(options['cache-disabled']) }
   switch (driver) {
-    case 'none': return { file: undefined, isReadable: false, attributes: {}, remote: undefined }
-    case 'local': return { file: localRotation(options), isReadable: true, attributes: {}, remote: undefined }
+    case 'none': return { file: undefined, isJson: false, isReadable: false, attributes: {}, remote: undefined }
+    case 'local': return { file: localRotation(options), isJson: false, isReadable: true, attributes: {}, remote: undefined }
     case 'syslog': return { ...remote, attributes: {}, remote: { kind: 'syslog', syslog: planSyslog(options, tag()) } }
     case 'journald': return { ...remote, attributes: attributes(), remote: { kind: 'journald', fields: journalFields(options, container, tag()) } }
     default: return {
-      file: jsonFileRotation(options), isReadable: true, remote: undefined,
+      file: jsonFileRotation(options), isJson: true, isReadable: true, remote: undefined,
       attributes: { ...attributes(), ...(options['tag'] === undefined || options['tag'] === '' ? {} : { tag: tag() }) },
     }
   }

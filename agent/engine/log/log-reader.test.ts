@@ -63,6 +63,20 @@ test('rotated files are read oldest first', async () => {
   assert.deepEqual(await read(), ['1:old\n', '1:mid\n', '1:new\n'])
 })
 
+test('lines of JSON are read as records are: by line, joined, through rotations, and not before their end is there', async () => {
+  const line = (seconds: number, stream: string, log: string): string => `{"log":${JSON.stringify(log)},"stream":"${stream}","time":"1970-01-01T00:00:0${seconds}.000000000Z"}\n`
+  writeFileSync(`${path}.1`, line(1, 'stdout', 'one\n') + line(1, 'stdout', 'on"e\n'))
+  writeFileSync(path, line(2, 'stderr', 'two\n') + line(3, 'stdout', 'thr') + line(4, 'stdout', 'ee\n') + line(5, 'stdout', 'torn\n').slice(0, -9))
+  const readJson = async (options: Partial<LogOptions>): Promise<string> => {
+    const chunks: Buffer[] = []
+    for await (const chunk of openLog({ path, filesMax: 3, isJson: true, tty: true, attributes: '', changed: undefined }, { stdout: true, stderr: true, ...options })) chunks.push(chunk as Buffer)
+    return Buffer.concat(chunks).toString()
+  }
+  assert.equal(await readJson({}), 'one\non"e\ntwo\nthree\n')
+  assert.equal(await readJson({ since: '2', stdout: false }), 'two\n')
+  assert.equal(await readJson({ tail: 1, timestamps: true }), '1970-01-01T00:00:03.000000000Z three\n')
+})
+
 test('following goes on through a rotation', async () => {
   writeFileSync(path, rec(1n, 1, 'a\n'))
   let turn = 0

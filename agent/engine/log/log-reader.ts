@@ -2,13 +2,12 @@ import { Readable } from 'node:stream'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { LogOptions } from '../../../src/api/engine/engine-calls.ts'
 import { formatTime } from './format-time.ts'
-import { LogCursor, READ_BYTES, RECORD_HEAD } from './log-cursor.ts'
+import { LogCursor, READ_BYTES, type LogFiles } from './log-cursor.ts'
+import { RECORD_HEAD } from './record-head.ts'
 
 const FRAME_HEAD = 8
 
-export interface LogSource {
-  readonly path: string
-  readonly filesMax: number
+export interface LogSource extends LogFiles {
   readonly tty: boolean
   /** Resolves at the next write, false at the end of the container. */
   readonly changed: ((signal: AbortSignal) => Promise<boolean>) | undefined
@@ -31,7 +30,7 @@ async function* read(source: LogSource, options: LogOptions, signal: AbortSignal
   const byLine = options.timestamps === true || options.tail !== undefined && options.tail >= 0 || window.sinceNs !== undefined || window.untilNs !== undefined || options.details === true
   const lines = new LineSplitter(options, source)
   const framer = new LineFramer(options, source.tty)
-  const cursor = new LogCursor(source)
+  const cursor = new LogCursor(source, { isJoined: !byLine })
   source.onWrite?.(() => { cursor.keepUp() })
   try {
     let held: Buffer[] = []

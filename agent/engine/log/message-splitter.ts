@@ -1,4 +1,5 @@
-import { RECORD_HEAD, type LogPosition } from './log-cursor.ts'
+import type { LogPosition } from './log-cursor.ts'
+import { RECORD_HEAD } from './record-head.ts'
 import type { LogMessage } from './log-sink.ts'
 
 /** Docker's pieces of long lines are as long. */

@@ -22,7 +22,13 @@ export interface StdioOptions {
   readonly owner?: Owner | undefined
 }
 
-export interface LogTarget { readonly path: string; readonly bytesMax: number; readonly filesMax: number; /** Rotated files are made smaller. */ readonly compress: boolean }
+export interface LogTarget {
+  readonly path: string
+  readonly bytesMax: number
+  readonly filesMax: number
+  /** Given: lines of JSON with these attributes, which are JSON, or none (""). */
+  readonly attributes?: string
+}
 
 export interface LaunchOptions extends StdioOptions {
   readonly id: string
@@ -101,7 +107,7 @@ export class Launcher {
     const oom = this.#kernel.cgroups.filePath(options.cgroupPath, 'memory', this.#kernel.cgroups.version === 1 ? 'memory.oom_control' : 'memory.events')
     // The pid file's path is whole: crun that makes devices for a user namespace comes back in another directory.
     const launched = await this.#spawn(runtime, directory, options, [
-      ...(log === undefined ? [] : ['-l', log.path, '-m', String(log.bytesMax), '-n', String(log.filesMax)]), '-o', oom,
+      ...(log === undefined ? [] : ['-l', log.path, '-m', String(log.bytesMax), '-n', String(log.filesMax), ...(log.attributes === undefined ? [] : ['-j', log.attributes])]), '-o', oom,
     ], ['run', '--detach', '--bundle', '.', ...(options.tty ? ['--console-socket', 'console'] : []), '--pid-file', join(directory, 'pid'), options.id], options.spec.process.args[0] ?? '')
     remember()
     return launched
