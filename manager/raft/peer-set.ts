@@ -1,10 +1,13 @@
-import type { Message } from 'raft-ts/message'
+import type { Message, MessageType } from 'raft-ts/message'
 import type { RaftEnvelope, RaftMember } from '../../src/api/swarm/raft.ts'
 import { encodeMessage } from './message-codec.ts'
 import { Peer, type PeerContext } from './peer.ts'
 
 /** Senders that are not members (yet) and are answered all the same: more at once do not occur while one change is pending. */
 const STRANGERS_MAX = 16
+
+/** Data and its answers; everything else is small and must not wait for it. */
+const APPENDS: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp', 'MsgAppResp'])
 
 /** What PeerSet works with. */
 export interface PeerSetOptions extends PeerContext {
@@ -61,7 +64,7 @@ export class PeerSet implements AsyncDisposable {
       return
     }
     if (peer === undefined) this.#options.onUnreachable(message.to)
-    else peer.send(this.#envelope(message))
+    else peer.send(this.#envelope(message), APPENDS.has(message.type) ? 'appends' : 'control')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -89,6 +92,6 @@ export class PeerSet implements AsyncDisposable {
 
   #envelope(message: Message): RaftEnvelope {
     const { clusterId, selfId, selfAddr } = this.#options
-    return { clusterId, from: selfId, to: message.to, message: encodeMessage(message), fromAddr: selfAddr }
+    return { clusterId, from: selfId, to: message.to, message: encodeMessage(message), fromAddr: selfAddr, more: [] }
   }
 }

@@ -1,21 +1,16 @@
 import { RAFT_RPC } from '../../src/api/codec/methods.ts'
 import type { RaftEnvelope } from '../../src/api/swarm/raft.ts'
-import { abortable } from '../../src/base/abort.ts'
-import { Backoff } from '../../src/base/backoff.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { RpcClient, RpcDialer } from '../../src/base/rpc.ts'
 import { TaskGroup } from '../../src/base/task-group.ts'
+import { PeerStream } from './peer-stream.ts'
 import { snapshotChunks } from './snapshot-stream.ts'
 
-/** Messages that wait for one peer (swarmkit's figure). When there are more, new ones are dropped and raft sends again. */
-const QUEUE_MESSAGES_MAX = 4096
-/** The same in bytes: what a peer that does not read may cost. */
-const QUEUE_BYTES_MAX = 64 * 1024 * 1024
-/** Well below the election timeout, so that a peer that comes back is found before anybody campaigns. */
-const RECONNECT_BASE_MS = 50
-const RECONNECT_MAX_MS = 1000
+/** Two streams, so that a vote or a heartbeat never waits behind data. */
+const CLASSES = ['control', 'appends'] as const
+export type MessageClass = (typeof CLASSES)[number]
 
 /** What a Peer works with, and whom it tells. The callbacks must not throw. */
 export interface PeerContext {
@@ -31,17 +26,14 @@ export interface PeerContext {
   readonly onRefused: (raftId: number, error: unknown) => void
 }
 
-/** The way to one member: one long-lived stream of messages, made again when it breaks, and snapshots beside it. */
+/** The way to one member: a long-lived stream for each class of messages, and snapshots beside them, on one connection. */
 export class Peer implements AsyncDisposable {
   readonly raftId: number
   readonly addr: string
   readonly #context: PeerContext
   readonly #client: RpcClient
   readonly #tasks: TaskGroup
-  readonly #backoff: Backoff
-  #queue: RaftEnvelope[] = []
-  #queueBytes = 0
-  #wake: (() => void) | undefined
+  readonly #streams: Readonly<Record<MessageClass, PeerStream>>
 
   constructor(raftId: number, addr: string, context: PeerContext) {
     this.raftId = raftId
@@ -49,22 +41,13 @@ export class Peer implements AsyncDisposable {
     this.#context = context
     this.#client = context.dialer.dial(addr)
     this.#tasks = new TaskGroup(context.logger)
-    this.#backoff = new Backoff({ baseMs: RECONNECT_BASE_MS, maxMs: RECONNECT_MAX_MS, random: context.random })
-    this.#tasks.run('raft peer', signal => this.#run(signal))
+    const stream = (): PeerStream => new PeerStream({ ...context, client: this.#client, onUnreachable: () => context.onUnreachable(raftId), onRefused: error => context.onRefused(raftId, error) })
+    this.#streams = { control: stream(), appends: stream() }
+    for (const each of CLASSES) this.#tasks.run(`raft ${each}`, signal => this.#streams[each].run(signal))
   }
 
   /** Queues a message; drops it, and reports the peer unreachable, when too much waits already. */
-  send(envelope: RaftEnvelope): void {
-    if (this.#queue.length >= QUEUE_MESSAGES_MAX || this.#queueBytes + envelope.message.length > QUEUE_BYTES_MAX) {
-      this.#context.onUnreachable(this.raftId)
-      return
-    }
-    this.#queue.push(envelope)
-    this.#queueBytes += envelope.message.length
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
-  }
+  send(envelope: RaftEnvelope, messageClass: MessageClass): void { this.#streams[messageClass].send(envelope) }
 
   sendSnapshot(envelope: RaftEnvelope, records: AsyncIterable<Uint8Array>): void {
     this.#tasks.run('raft snapshot', async signal => {
@@ -83,45 +66,5 @@ export class Peer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tasks[Symbol.asyncDispose]()
     await this.#client[Symbol.asyncDispose]()
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    const { clock, logger, onUnreachable, onRefused } = this.#context
-    while (!signal.aborted) {
-      const connection = new AbortController()
-      try {
-        for await (const ack of this.#client.stream(RAFT_RPC.messages, this.#outgoing(AbortSignal.any([signal, connection.signal])), { signal })) {
-          if (ack.received > 0) this.#backoff.reset()
-        }
-      } catch (err) {
-        if (signal.aborted) return
-        logger.debug('raft peer is not reached', { peer: this.addr, err })
-        onRefused(this.raftId, err)
-      } finally {
-        connection.abort(new Error('the stream ended'))
-      }
-      // What waited is old by the time the peer is back; raft sends again what is still needed.
-      this.#queue = []
-      this.#queueBytes = 0
-      onUnreachable(this.raftId)
-      await clock.sleep(this.#backoff.next(), signal)
-    }
-  }
-
-  async *#outgoing(signal: AbortSignal): AsyncGenerator<RaftEnvelope, void, undefined> {
-    while (!signal.aborted) {
-      const envelope = this.#queue.shift()
-      if (envelope !== undefined) {
-        this.#queueBytes -= envelope.message.length
-        yield envelope
-        continue
-      }
-      const filled = new Promise<void>(resolve => { this.#wake = resolve })
-      try {
-        await abortable(filled, signal)
-      } catch (error) {
-        if (!signal.aborted) throw error
-      }
-    }
   }
 }

@@ -259,7 +259,7 @@ test('a message that breaks the core stops the node before it answers', async ()
   const { term } = a.raft.leadership
   random.isBroken = true
   const message = encodeMessage(createMessage({ type: 'MsgHeartbeat', from: a.raft.raftId, to: b.raft.raftId, term: term + 1 }))
-  b.raft.receive({ clusterId: CLUSTER_ID, from: a.raft.raftId, to: b.raft.raftId, message, fromAddr: 'a:1' })
+  b.raft.receive({ clusterId: CLUSTER_ID, from: a.raft.raftId, to: b.raft.raftId, message, more: [], fromAddr: 'a:1' })
   const stop = await cluster.running(b.raft.stopped)
   assert(stop.kind === 'failed' && stop.error instanceof ShoalError, stop.kind)
   assert.equal(stop.error.code, 'raft-invariant')
@@ -279,7 +279,7 @@ test('a leader that is deposed while it writes never says that it leads in the n
   const lost = a.store.update(tx => tx.create('service', make('Service', { id: 'lost', spec: { annotations: { name: 'lost' } } }))).catch(() => {})
   await cluster.clock.advance(1)
   const message = encodeMessage(createMessage({ type: 'MsgHeartbeat', from: b.raft.raftId, to: a.raft.raftId, term: term + 1 }))
-  a.raft.receive({ clusterId: CLUSTER_ID, from: b.raft.raftId, to: a.raft.raftId, message, fromAddr: 'b:1' })
+  a.raft.receive({ clusterId: CLUSTER_ID, from: b.raft.raftId, to: a.raft.raftId, message, more: [], fromAddr: 'b:1' })
   await cluster.clock.advance(2000)
   assert(seen.some(leadership => leadership.term > term), 'the next term was seen')
   assert.deepEqual(seen.filter(leadership => leadership.isLeader && leadership.term > term), [])

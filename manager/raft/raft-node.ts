@@ -1,7 +1,7 @@
 import { decodeConfChange } from 'raft-ts/conf-change-codec'
 import { ConfChangeError } from 'raft-ts/confchange'
 import { RaftInvariantError } from 'raft-ts/invariant'
-import type { ConfChange, Entry, MessageType, Snapshot } from 'raft-ts/message'
+import type { ConfChange, Entry, Message, MessageType, Snapshot } from 'raft-ts/message'
 import type { RaftStatus, RawNode } from 'raft-ts/raw-node'
 import type { Ready } from 'raft-ts/ready'
 import { RaftError } from 'raft-ts/storage'
@@ -277,7 +277,7 @@ export class RaftNode implements AsyncDisposable {
       clusterId, selfId: base.raftId, selfAddr: addr, clock, random, logger, dialer,
       onUnreachable: raftId => this.#give(() => node.reportUnreachable(raftId)),
       onSnapshotSent: (raftId, outcome) => this.#give(() => node.reportSnapshot(raftId, outcome)),
-      onRefused: (_, error) => { if (hasCode(error, 'member-removed')) this.#stop({ kind: 'removed' }) },
+      onRefused: (to, error) => this.#refused(to, error),
     })
     this.#running = { node, peers, base }
     this.#appliedIndex = base.index
@@ -286,6 +286,11 @@ export class RaftNode implements AsyncDisposable {
     peers.setMembers(base.table.members)
     this.#timer = clock.after(TICK_MS, () => this.#tick())
     this.#wake()
+  }
+
+  #refused(to: number, error: unknown): void {
+    if (hasCode(error, 'member-removed')) this.#stop({ kind: 'removed' })
+    else if (hasCode(error, 'raft-wrong-cluster') || hasCode(error, 'member-mismatch') || hasCode(error, 'not-a-manager')) this.#options.logger.warn('a manager refuses this one', { to, reason: messageOf(error) })
   }
 
   #stop(stop: RaftStop): void {
@@ -399,7 +404,7 @@ export class RaftNode implements AsyncDisposable {
       this.#reads.rejectAll(this.#notLeader(ready.softState.leader))
     }
     this.#reads.rejectIfOlder(node.raft.term, () => this.#notLeader(node.raft.leader))
-    for (const message of ready.messages) if (LEADER_MESSAGES.has(message.type)) peers.send(message, message.snapshot && this.#captures.take(message.snapshot.metadata.index))
+    for (const message of ready.messages) if (LEADER_MESSAGES.has(message.type) && !isCommitOnly(node, message)) peers.send(message, message.snapshot && this.#captures.take(message.snapshot.metadata.index))
     if (ready.snapshot !== undefined) await this.#installSnapshot(base, ready.snapshot, ready)
     await this.#logStore.save(ready.entries, ready.hardState, ready.mustSync)
     if (this.#abort.signal.aborted) return
@@ -490,4 +495,12 @@ export class RaftNode implements AsyncDisposable {
     await this.#logStore.compact(index, table)
     this.#tables.forgetBefore(index)
   }
+}
+
+/** A message that brings nothing but a higher commit index to a member that has all entries: the next append or heartbeat brings it as well, a tick later at most. */
+function isCommitOnly(node: RawNode, { type, to, entries, index, context }: Message): boolean {
+  // A member that is being removed must hear of it now: it is sent nothing later.
+  if (type !== 'MsgApp' || entries.length > 0 || context !== undefined || node.raft.pendingConfIndex > node.raft.log.applied) return false
+  const progress = node.raft.tracker.progressOf(to)
+  return progress?.state === 'replicate' && progress.match === index
 }

@@ -32,9 +32,11 @@ export function registerRaftService(server: Pick<RpcServer, 'handle'>, raft: Raf
 async function* receiveMessages(raft: RaftNode, envelopes: AsyncIterable<RaftEnvelope>, context: RpcContext): AsyncGenerator<RaftEnvelopeAck, void, undefined> {
   const nodeId = managerOf(raft, context)
   let received = 0
+  let sender: RaftEnvelope | undefined
   for await (const envelope of envelopes) {
-    checkSender(raft, envelope, nodeId)
-    raft.receive(envelope)
+    sender ??= envelope
+    checkSender(raft, sender, nodeId)
+    for (const message of [envelope.message, ...envelope.more]) raft.receive({ ...sender, message })
     if (received++ % MESSAGES_PER_ACK === 0) yield { received }
   }
 }

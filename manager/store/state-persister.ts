@@ -2,13 +2,16 @@ import { decode, encode } from '../../src/api/codec/codec.ts'
 import { messageOf, ShoalError } from '../../src/base/errors.ts'
 import type { KvStore, KvWrite } from '../../src/base/storage.ts'
 import type { StoreChange } from './object-store.ts'
-import { fromStoreObject, OBJECT_KINDS, toStoreObject, versionOf, type KindedObject } from './store-object.ts'
+import { fromStoreObject, OBJECT_KINDS, toStoreObject, versionOf, type AnyObject, type KindedObject } from './store-object.ts'
 import { StoreState } from './store-state.ts'
 
-/** Writes per batch while a whole generation is written or removed: bounds what one batch holds in memory. */
+/** Writes, and bytes, per batch while a whole generation is written or removed: bounds what one batch holds in memory. */
 const GENERATION_BATCH_WRITES = 1000
+const GENERATION_BATCH_BYTES = 2 * 1024 * 1024
 /** Changes gathered before they are written: what is overwritten meanwhile is never written, and a restart reads as many from the log. */
 const GATHERED_MAX = 2048
+/** The same in bytes of secrets and configs, the only large objects: one batch holds them three times, encoded and sealed. */
+const GATHERED_BYTES_MAX = 8 * 1024 * 1024
 /** Objects encoded in one go: a longer turn of the process would hold up its heartbeats. */
 const ENCODED_PER_TURN = 128
 const CURRENT_KEY = 'current'
@@ -44,6 +47,7 @@ export class StatePersister implements AsyncDisposable {
   #requests: KeptRequests[]
   #requestCount: number
   #dirty = new Map<string, Uint8Array | KindedObject | undefined>()
+  #dirtyBytes = 0
   /** The write under way: batches go out one after the other, or an older index could overwrite a newer. */
   #lane: Promise<unknown> = Promise.resolve()
   #isWriteQueued = false
@@ -89,12 +93,13 @@ export class StatePersister implements AsyncDisposable {
     for (const { kind, action, object, old } of changes) {
       if (old !== undefined) digest ^= digestOf({ kind, object: old })
       if (action !== 'remove') digest ^= digestOf({ kind, object })
+      if (action !== 'remove') this.#dirtyBytes += dataBytesOf(object)
       count += action === 'create' ? 1 : action === 'remove' ? -1 : 0
       this.#dirty.set(objectKey(this.#current.generation, kind, object.id), action === 'remove' ? undefined : { kind, object })
     }
     if (requests.length > 0) this.#addRequests(index, requests)
     this.#current = { ...this.#current, index, count, digest: digest >>> 0 }
-    if (this.#dirty.size >= GATHERED_MAX) this.#start()
+    if (this.#dirty.size >= GATHERED_MAX || this.#dirtyBytes >= GATHERED_BYTES_MAX) this.#start()
   }
 
   /** Everything up to `index` durable. @returns index @throws ShoalError `state-write-failed` */
@@ -110,6 +115,7 @@ export class StatePersister implements AsyncDisposable {
     const kept = requests.length === 0 ? [] : [{ key: requestKey(current.generation, 0), count: requests.length }]
     await this.#inLane(async () => {
       this.#dirty.clear()
+      this.#dirtyBytes = 0
       await this.#writeGeneration(current.generation, state)
       await this.#kv.batch([...kept.map(({ key }): KvWrite => ({ kind: 'put', key, value: encodeRequests(requests) })), { kind: 'put', key: NOTE_KEY, value: note }, currentWrite(current)])
       await removeOtherGenerations(this.#kv, current.generation)
@@ -163,6 +169,7 @@ export class StatePersister implements AsyncDisposable {
     const dirty = this.#dirty
     const current = this.#current
     this.#dirty = new Map()
+    this.#dirtyBytes = 0
     const writes: KvWrite[] = []
     for (const [key, value] of dirty) {
       if (value === undefined) writes.push({ kind: 'delete', key })
@@ -174,12 +181,17 @@ export class StatePersister implements AsyncDisposable {
 
   async #writeGeneration(generation: number, state: StoreState): Promise<void> {
     let writes: KvWrite[] = []
+    let bytes = 0
     for (const kind of OBJECT_KINDS) {
       for (const object of state.list(kind)) {
-        writes.push({ kind: 'put', key: objectKey(generation, kind, object.id), value: encodeObject({ kind, object }) })
-        if (writes.length < GENERATION_BATCH_WRITES) continue
+        const value = encodeObject({ kind, object })
+        writes.push({ kind: 'put', key: objectKey(generation, kind, object.id), value })
+        bytes += value.length
+        if (writes.length < GENERATION_BATCH_WRITES && bytes < GENERATION_BATCH_BYTES) continue
         await this.#kv.batch(writes, { durable: false })
         writes = []
+        bytes = 0
+        await this.#pause()
       }
     }
     await this.#kv.batch(writes)
@@ -255,6 +267,7 @@ function currentWrite(current: Current): KvWrite {
   return { kind: 'put', key: CURRENT_KEY, value: new TextEncoder().encode(JSON.stringify(current)) }
 }
 
+function dataBytesOf(object: AnyObject): number { return (object as { readonly spec?: { readonly data?: Uint8Array } }).spec?.data?.length ?? 0 }
 function encodeObject({ kind, object }: KindedObject): Uint8Array { return encode('StoreObject', toStoreObject(kind, object)) }
 function generationPrefix(generation: number): string { return `g/${padded(generation)}/` }
 function objectPrefix(generation: number): string { return `${generationPrefix(generation)}o/` }

@@ -1865,6 +1865,11 @@ export const SCHEMA = {
         "fromAddr": {
          "type": "string",
          "id": 5
+        },
+        "more": {
+         "rule": "repeated",
+         "type": "bytes",
+         "id": 7
         }
        }
       },

@@ -30,13 +30,14 @@ export interface Proposal {
   readonly piece: Uint8Array
 }
 
-/** A raft message as raft-ts makes it, encoded by manager/raft. class: which stream it takes. */
+/** Raft messages as raft-ts makes them, encoded by manager/raft. The first envelope of a stream says who sends to whom; in the others only the messages count. */
 export interface RaftEnvelope {
   readonly clusterId: string
   readonly from: number
   readonly to: number
   readonly message: Uint8Array
   readonly fromAddr: string
+  readonly more: readonly Uint8Array[]
 }
 
 export interface RaftEnvelopeAck {

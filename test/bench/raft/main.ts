@@ -1,11 +1,16 @@
-/** `npm run bench:raft -- [--only puts,join,steady] [--nodes 1,3] [--clients 1,64] [--rounds 3] [--seconds 5] [--folder /var/tmp] [--profile FOLDER]`: consensus beside etcd, in turn, on this machine. */
+/**
+ * `npm run bench:raft -- [--only puts,join,steady] [--nodes 1,3] [--clients 1,64] [--rounds 3] [--seconds 5] [--folder /var/tmp] [--profile FOLDER] [--megabytes 500] [--rate 1000] [--minutes 10]`:
+ * consensus beside etcd, in turn, on this machine; a manager that joins a large state; a steady load.
+ */
 import { parseArgs } from 'node:util'
+import { measureJoin } from './join.ts'
 import { comparePuts, type Figures, type PutLine } from './puts.ts'
+import { measureSteady } from './steady.ts'
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: 'puts' }, nodes: { type: 'string', default: '1,3' }, clients: { type: 'string', default: '1,64' }, rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '5' }, folder: { type: 'string', default: '/var/tmp' }, profile: { type: 'string' },
+    seconds: { type: 'string', default: '5' }, folder: { type: 'string', default: '/var/tmp' }, profile: { type: 'string' }, megabytes: { type: 'string', default: '500' }, rate: { type: 'string', default: '1000' }, minutes: { type: 'string', default: '10' },
   },
 })
 const numbers = (text: string): readonly number[] => text.split(',').map(Number)
@@ -26,3 +31,5 @@ if (chosen.includes('puts')) {
   const head = `nodes clients  |${'shoal/s'.padStart(8)}${'p50 ms'.padStart(9)}${'p99'.padStart(8)}  |${'etcd/s'.padStart(8)}${'p50 ms'.padStart(9)}${'p99'.padStart(8)}  |  rate   p50   p99`
   process.stdout.write(`${METHOD}\n\n${head}\n${lines.map(format).join('\n')}\n`)
 }
+if (chosen.includes('join')) process.stdout.write(`${(await measureJoin(values.folder, Number(values.megabytes) * 1_000_000)).join('\n')}\n`)
+if (chosen.includes('steady')) process.stdout.write(`${(await measureSteady(values.folder, { rate: Number(values.rate), durationMs: Number(values.minutes) * 60_000 })).join('\n')}\n`)

@@ -51,10 +51,10 @@ export class ManagerCluster implements Subject {
   get pids(): readonly number[] { return this.#children.map(child => child.pid) }
 
   /** Founds the cluster or joins it, and waits until the new manager is a voter. @returns its number */
-  async add(): Promise<number> {
+  async add(timeoutMs = START_TIMEOUT_MS): Promise<number> {
     const i = this.#children.length
     this.#children.push(new Child(process.execPath, ['--no-warnings', ...this.#nodeArgs, fileURLToPath(new URL('../../../src/daemon/manager-main.js', import.meta.url)), await this.#configure(i)], JSON.stringify(this.#orders(i))))
-    await until(`manager ${i} is a voter`, START_TIMEOUT_MS, async () => {
+    await until(`manager ${i} is a voter`, timeoutMs, async () => {
       await using client = this.#dialer.dial(this.#socket(i))
       const { members, selfId } = await client.unary(RAFT_MEMBERSHIP_RPC.members, {})
       const self = members.find(member => member.raftId === selfId)

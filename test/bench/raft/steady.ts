@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { quantile } from '../measure.ts'
+import { ManagerCluster } from './managers.ts'
+import { pssMiB } from './memory.ts'
+
+const KEYS = 1024
+const VALUE = 'v'.repeat(256)
+/** After the start, before an idle manager's memory is read. */
+const IDLE_MS = 20_000
+const TURN_MS = 10
+/** How often the leader's status is asked for: its answer waits as long as anything on its event loop does. */
+const PROBE_MS = 20
+/** Writes that are waited for before more are begun: beyond this the rate is not kept. */
+const UNANSWERED_MAX = 2000
+
+/** Three managers take `rate` proposals a second for `durationMs`. @returns lines to print */
+export async function measureSteady(folder: string, { rate, durationMs }: { readonly rate: number; readonly durationMs: number }): Promise<readonly string[]> {
+  const work = mkdtempSync(join(folder, 'shoal-bench-raft-'))
+  try {
+    await using cluster = await ManagerCluster.start(work, 3)
+    await sleep(IDLE_MS)
+    const idle = cluster.pids.map(pssMiB)
+    using writer = await cluster.writer(KEYS)
+    const leader = await cluster.leader()
+    const term = (await cluster.status(leader)).term
+    const memory: number[][] = []
+    const waits: number[] = []
+    const done = new AbortController()
+    const probing = (async () => {
+      while (!done.signal.aborted) {
+        const atMs = performance.now()
+        await cluster.status(leader)
+        waits.push(performance.now() - atMs)
+        await sleep(PROBE_MS)
+      }
+    })()
+    const latencies: number[] = []
+    let unanswered = 0
+    const beganMs = performance.now()
+    let begun = 0
+    for (let nextSampleMs = 0; performance.now() - beganMs < durationMs; await sleep(TURN_MS)) {
+      const passedMs = performance.now() - beganMs
+      for (; begun < passedMs * rate / 1000 && unanswered < UNANSWERED_MAX; begun++) {
+        const atMs = performance.now()
+        unanswered += 1
+        void writer.put(begun % KEYS, VALUE).then(() => { latencies.push(performance.now() - atMs) }).finally(() => { unanswered -= 1 })
+      }
+      if (passedMs < nextSampleMs) continue
+      memory.push(cluster.pids.map(pssMiB))
+      nextSampleMs += durationMs / 10
+    }
+    const seconds = (performance.now() - beganMs) / 1000
+    done.abort()
+    await probing
+    const after = await cluster.status(await cluster.leader())
+    const row = (values: readonly number[] | undefined): string => (values ?? []).map(value => value.toFixed(0)).join(' / ')
+    return [
+      `idle managers: ${row(idle)} MiB PSS`,
+      `${(latencies.length / seconds).toFixed(0)} proposals/s answered for ${seconds.toFixed(0)} s (asked for: ${rate}); put p50 ${quantile(latencies, 0.5).toFixed(1)} ms, p99 ${quantile(latencies, 0.99).toFixed(1)} ms`,
+      `the leader's status, asked ${waits.length} times: p50 ${quantile(waits, 0.5).toFixed(1)} ms, p99 ${quantile(waits, 0.99).toFixed(1)} ms, max ${quantile(waits, 1).toFixed(1)} ms`,
+      `elections: ${after.term - term}`,
+      `memory in MiB PSS, from begin to end: ${memory.map(row).join(', ')}`,
+    ]
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
