@@ -230,17 +230,19 @@ async function readObjects(kv: KvStore, { generation, index }: Current): Promise
   return { state, ...summaryOf(state) }
 }
 
+/** Reads none of the generation that stays: all of it would be in memory for a moment. */
 async function removeOtherGenerations(kv: KvStore, generation: number): Promise<void> {
   const keep = generationPrefix(generation)
-  let writes: KvWrite[] = []
-  for await (const [key] of kv.range('g/', after('g/'))) {
-    if (key.startsWith(keep)) continue
-    writes.push({ kind: 'delete', key })
-    if (writes.length < GENERATION_BATCH_WRITES) continue
-    await kv.batch(writes, { durable: false })
-    writes = []
+  for (const [from, to] of [['g/', keep], [after(keep), after('g/')]] as const) {
+    let writes: KvWrite[] = []
+    for await (const [key] of kv.range(from, to)) {
+      writes.push({ kind: 'delete', key })
+      if (writes.length < GENERATION_BATCH_WRITES) continue
+      await kv.batch(writes, { durable: false })
+      writes = []
+    }
+    if (writes.length > 0) await kv.batch(writes, { durable: false })
   }
-  if (writes.length > 0) await kv.batch(writes, { durable: false })
 }
 
 function summaryOf(state: StoreState): { count: number; digest: number } {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parallel, timed } from '../measure.ts'
 import { until } from './child.ts'
 import { createConfig, ManagerCluster } from './managers.ts'
-import { peakRss, rssMiB } from './memory.ts'
+import { peakMemory, anonymousMiB } from './memory.ts'
 
 const OBJECT_BYTES = 500_000
 const CREATED_AT_ONCE = 4
@@ -24,19 +24,20 @@ export async function measureJoin(folder: string, stateBytes: number): Promise<r
     })
     await sleep(SETTLE_MS)
     const [leader] = cluster.pids as [number]
-    const before = { leader: rssMiB(leader), term: (await cluster.status(0)).term }
-    const { result: joinedMs, peaks } = await peakRss(() => cluster.pids, () => timed(async () => {
+    const before = { leader: anonymousMiB(leader), term: (await cluster.status(0)).term }
+    const { result: joinedMs, peaks } = await peakMemory(() => cluster.pids, () => timed(async () => {
       await cluster.add(JOIN_TIMEOUT_MS)
       await until('the new manager has all', JOIN_TIMEOUT_MS, async () => (await cluster.status(1)).appliedIndex >= (await cluster.status(0)).appliedIndex ? true : undefined)
     }))
     await sleep(SETTLE_MS)
-    const after = { joiner: rssMiB(cluster.pids[1] as number), term: (await cluster.status(0)).term }
+    const after = { joiner: anonymousMiB(cluster.pids[1] as number), term: (await cluster.status(0)).term }
     const mib = (value: number | undefined): string => (value ?? NaN).toFixed(0)
     return [
       `state: ${objects} configs of ${OBJECT_BYTES / 1000} kB, created in ${(filled / 1000).toFixed(1)} s`,
       `a new manager is a voter with all of it after ${(joinedMs / 1000).toFixed(1)} s`,
       `leader: ${mib(before.leader)} MiB before, at most ${mib(peaks[0])} MiB meanwhile: ${mib((peaks[0] ?? 0) - before.leader)} MiB extra`,
-      `joiner: at most ${mib(peaks[1])} MiB meanwhile, ${mib(after.joiner)} MiB afterwards; ${mib((peaks[1] ?? 0) - stateBytes / 2 ** 20)} MiB beyond the state's bytes`,
+      `joiner: at most ${mib(peaks[1])} MiB meanwhile, ${mib(after.joiner)} MiB afterwards: ${mib((peaks[1] ?? 0) - before.leader)} MiB more than the leader with the same state had before`,
+      'memory: the processes\' own (RssAnon), sampled every 50 ms',
       `elections meanwhile: ${after.term - before.term}`,
     ]
   } finally {

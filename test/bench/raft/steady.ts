@@ -5,6 +5,7 @@ import { quantile } from '../measure.ts'
 import { ManagerCluster } from './managers.ts'
 import { pssMiB } from './memory.ts'
 
+/** Each is written by one put at a time: when all are under way, the rate is not kept. */
 const KEYS = 1024
 const VALUE = 'v'.repeat(256)
 /** After the start, before an idle manager's memory is read. */
@@ -12,8 +13,6 @@ const IDLE_MS = 20_000
 const TURN_MS = 10
 /** How often the leader's status is asked for: its answer waits as long as anything on its event loop does. */
 const PROBE_MS = 20
-/** Writes that are waited for before more are begun: beyond this the rate is not kept. */
-const UNANSWERED_MAX = 2000
 
 /** Three managers take `rate` proposals a second for `durationMs`. @returns lines to print */
 export async function measureSteady(folder: string, { rate, durationMs }: { readonly rate: number; readonly durationMs: number }): Promise<readonly string[]> {
@@ -37,15 +36,18 @@ export async function measureSteady(folder: string, { rate, durationMs }: { read
       }
     })()
     const latencies: number[] = []
-    let unanswered = 0
+    const free = Array.from({ length: KEYS }, (_, key) => key)
     const beganMs = performance.now()
     let begun = 0
     for (let nextSampleMs = 0; performance.now() - beganMs < durationMs; await sleep(TURN_MS)) {
       const passedMs = performance.now() - beganMs
-      for (; begun < passedMs * rate / 1000 && unanswered < UNANSWERED_MAX; begun++) {
+      for (; begun < passedMs * rate / 1000 && free.length > 0; begun++) {
         const atMs = performance.now()
-        unanswered += 1
-        void writer.put(begun % KEYS, VALUE).then(() => { latencies.push(performance.now() - atMs) }).finally(() => { unanswered -= 1 })
+        const key = free.shift() as number
+        void writer.put(key, VALUE).then(() => {
+          latencies.push(performance.now() - atMs)
+          free.push(key)
+        })
       }
       if (passedMs < nextSampleMs) continue
       memory.push(cluster.pids.map(pssMiB))
