@@ -12,6 +12,8 @@ export class Child implements AsyncDisposable {
   constructor(command: string, args: readonly string[], input = '') {
     this.#process = spawn(command, args, { stdio: ['pipe', 'ignore', 'inherit'] })
     this.#process.stdin?.end(input)
+    // Also when a measurement fails.
+    process.once('exit', () => this.#process.kill('SIGKILL'))
   }
 
   get pid(): number { return this.#process.pid ?? 0 }

@@ -14,7 +14,7 @@ const SETTLE_MS = 5_000
 
 /** A cluster of one manager with a state of `stateBytes` gets a second one. @returns lines to print */
 export async function measureJoin(folder: string, stateBytes: number): Promise<readonly string[]> {
-  const work = mkdtempSync(join(folder, 'shoal-bench-raft-'))
+  const work = mkdtempSync(join(folder, 'cluster-'))
   try {
     await using cluster = await ManagerCluster.start(work, 1)
     const objects = Math.ceil(stateBytes / OBJECT_BYTES)

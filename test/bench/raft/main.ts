@@ -2,6 +2,8 @@
  * `npm run bench:raft -- [--only puts,join,steady] [--nodes 1,3] [--clients 1,64] [--rounds 3] [--seconds 5] [--folder /var/tmp] [--profile FOLDER] [--megabytes 500] [--rate 1000] [--minutes 10]`:
  * consensus beside etcd, in turn, on this machine; a manager that joins a large state; a steady load.
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureJoin } from './join.ts'
 import { comparePuts, type Figures, type PutLine } from './puts.ts'
@@ -13,6 +15,9 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '5' }, folder: { type: 'string', default: '/var/tmp' }, profile: { type: 'string' }, megabytes: { type: 'string', default: '500' }, rate: { type: 'string', default: '1000' }, minutes: { type: 'string', default: '10' },
   },
 })
+const folder = mkdtempSync(join(values.folder, 'shoal-bench-raft-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const numbers = (text: string): readonly number[] => text.split(',').map(Number)
 
 const METHOD = `Method: 256-byte values over 1,024 keys, closed loop (a client sends its next put when the last is answered), all clients of a side over one connection to its leader,
@@ -27,9 +32,9 @@ function format({ nodes, clients, shoal, etcd }: PutLine): string {
 
 const chosen = values.only.split(',')
 if (chosen.includes('puts')) {
-  const lines = await comparePuts({ nodes: numbers(values.nodes), clients: numbers(values.clients), rounds: Number(values.rounds), measureMs: Number(values.seconds) * 1000, folder: values.folder, profile: values.profile })
+  const lines = await comparePuts({ nodes: numbers(values.nodes), clients: numbers(values.clients), rounds: Number(values.rounds), measureMs: Number(values.seconds) * 1000, folder, profile: values.profile })
   const head = `nodes clients  |${'shoal/s'.padStart(8)}${'p50 ms'.padStart(9)}${'p99'.padStart(8)}  |${'etcd/s'.padStart(8)}${'p50 ms'.padStart(9)}${'p99'.padStart(8)}  |  rate   p50   p99`
   process.stdout.write(`${METHOD}\n\n${head}\n${lines.map(format).join('\n')}\n`)
 }
-if (chosen.includes('join')) process.stdout.write(`${(await measureJoin(values.folder, Number(values.megabytes) * 1_000_000)).join('\n')}\n`)
-if (chosen.includes('steady')) process.stdout.write(`${(await measureSteady(values.folder, { rate: Number(values.rate), durationMs: Number(values.minutes) * 60_000 })).join('\n')}\n`)
+if (chosen.includes('join')) process.stdout.write(`${(await measureJoin(folder, Number(values.megabytes) * 1_000_000)).join('\n')}\n`)
+if (chosen.includes('steady')) process.stdout.write(`${(await measureSteady(folder, { rate: Number(values.rate), durationMs: Number(values.minutes) * 60_000 })).join('\n')}\n`)

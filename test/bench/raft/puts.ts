@@ -23,7 +23,7 @@ export interface PutOptions { readonly nodes: readonly number[]; readonly client
 export async function comparePuts({ nodes, clients, rounds, measureMs, folder, profile }: PutOptions): Promise<readonly PutLine[]> {
   const lines: PutLine[] = []
   for (const count of nodes) {
-    const work = mkdtempSync(join(folder, 'shoal-bench-raft-'))
+    const work = mkdtempSync(join(folder, 'cluster-'))
     try {
       await using etcd = await Etcd.start(work, count)
       await using shoal = await ManagerCluster.start(work, count, profile === undefined ? {} : { nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${profile}`] })

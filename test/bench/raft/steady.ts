@@ -16,7 +16,7 @@ const PROBE_MS = 20
 
 /** Three managers take `rate` proposals a second for `durationMs`. @returns lines to print */
 export async function measureSteady(folder: string, { rate, durationMs }: { readonly rate: number; readonly durationMs: number }): Promise<readonly string[]> {
-  const work = mkdtempSync(join(folder, 'shoal-bench-raft-'))
+  const work = mkdtempSync(join(folder, 'cluster-'))
   try {
     await using cluster = await ManagerCluster.start(work, 3)
     await sleep(IDLE_MS)
