@@ -1,6 +1,7 @@
 /** The sentences of the Raft paper (Ongaro and Ousterhout, extended version) about terms, elections and votes: 5.1, 5.2, 5.4.1. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createMessage } from './create-message.ts'
 import type { Message, MessageType } from './message.ts'
 import { only, TEST_ELECTION_TICKS, TestPeer, testEntry, type TestPeerOptions } from './test-peer.ts'
 import { TestNetwork } from './test-network.ts'
@@ -227,4 +228,11 @@ test('a vote is given again to the same candidate after a restart, and to no oth
   const { hardState } = before.storage.initialState()
   const ask = (from: number): Message | undefined => new TestPeer({ id: 2, hardState }).step('MsgVote', { from, term: 1 })[0]
   assert.deepEqual([ask(1)?.reject, ask(3)?.reject], [false, true])
+})
+
+test('a vote is to be flushed before it is answered, also in a term that was known already', () => {
+  const peer = new TestPeer({ hardState: { term: 1 } })
+  peer.node.step(createMessage({ type: 'MsgVote', from: 2, to: 1, term: 1 }))
+  const { hardState, mustSync, messages } = peer.node.ready()
+  assert.deepEqual([hardState, mustSync, messages.map(({ type }) => type)], [{ term: 1, vote: 2, commit: 0 }, true, ['MsgVoteResp']])
 })

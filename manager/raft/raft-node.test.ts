@@ -9,6 +9,7 @@ import { CLUSTER_ID, RaftCluster, type Host } from '../../test/support/raft-clus
 import type { Leadership } from './leadership.ts'
 import { encodeMessage } from './message-codec.ts'
 
+const LARGE_BYTES = 15 * 2 ** 20
 const caughtUp = (a: Host, b: Host): boolean => a.store.appliedIndex === b.store.appliedIndex
 
 test('a first member leads and commits, and its state is there after a restart', async () => {
@@ -338,5 +339,54 @@ test('an object of 5 MB and 20,000 objects at once are committed whole, on all m
   await cluster.running(a.store.update(tx => { for (let i = 0; i < 20_000; i++) tx.create('secret', make('Secret', { id: `s${i}`, spec: { annotations: { name: `s${i}` }, data: new Uint8Array(64) } })) }))
   await cluster.until(() => b.store.view().list('secret').length === 20_001)
   assert.equal(b.store.view().get('secret', 'large')?.spec?.data.length, large.spec?.data.length)
+  await cluster.stopAll()
+})
+
+test('a leader whose disk hangs for longer than an election timeout stops leading meanwhile, and follows with a whole log when it is over', async () => {
+  const cluster = new RaftCluster()
+  const [a, b, c] = await cluster.three()
+  a.disk.faults.flushMsMax = 60_000
+  const hanging = a.store.update(tx => tx.create('service', make('Service', { id: 'unknown', spec: { annotations: { name: 'unknown' } } })))
+  const rejected = assert.rejects(cluster.running(hanging), { code: 'proposal-lost' })
+  await cluster.until(() => b.raft.isLeader || c.raft.isLeader, 4_000)
+  await cluster.until(() => !a.raft.isLeader, 1_000)
+  await rejected
+  const leader = await cluster.leader()
+  assert.equal(a.raft.leadership.leaderAddr, leader.raft.addr)
+  await assert.rejects(a.raft.confirmRead(), { code: 'not-leader' })
+  await cluster.write(leader, 'kept')
+  a.disk.faults.flushMsMax = 0
+  await cluster.until(() => caughtUp(a, leader), 120_000)
+  assert.ok(cluster.names(a).includes('kept'))
+  assert.deepEqual(cluster.names(a), cluster.names(leader))
+  await cluster.stopAll()
+})
+
+test('a single manager whose disk hangs goes on leading, and acknowledges when it has written', async () => {
+  const cluster = new RaftCluster()
+  const a = await cluster.bootstrap('a')
+  a.disk.faults.flushMsMax = 20_000
+  await cluster.write(a, 'web')
+  assert.equal(a.raft.isLeader, true)
+  a.disk.faults.flushMsMax = 0
+  await cluster.stopAll()
+})
+
+test('a leader without a quorum holds no more than its limit of what clients propose, and refuses the rest with a reason', async () => {
+  const cluster = new RaftCluster()
+  const [a] = await cluster.three()
+  cluster.faults.partition([['a'], ['b', 'c']])
+  const large = (i: number): Parameters<typeof a.raft.propose>[0] => ({
+    requestId: `r${i}`, after: '', requests: [], actions: [{ kind: 'create', object: { service: make('Service', { id: `s${i}`, spec: { annotations: { name: 'x'.repeat(LARGE_BYTES) } } }) } }],
+  })
+  const outcomes = Promise.all(Array.from({ length: 10 }, (_, i) => a.raft.propose(large(i)).then(() => 'taken', (error: ShoalError) => error.code)))
+  await cluster.clock.advance(200)
+  assert.equal(a.raft.isLeader, true)
+  const codes = await cluster.running(outcomes)
+  assert.deepEqual([...new Set(codes)].sort(), ['proposal-dropped', 'proposal-lost'])
+  // As many as fit into 64 MiB.
+  assert.equal(codes.filter(code => code === 'proposal-lost').length, 4)
+  cluster.faults.healAll()
+  await cluster.leader()
   await cluster.stopAll()
 })

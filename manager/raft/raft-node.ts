@@ -333,8 +333,23 @@ export class RaftNode implements AsyncDisposable {
       if (error instanceof RaftError) refusal = error
       else this.#fail(error)
     }
+    this.#noticeDeposed(this.#running.node)
     this.#wake()
     return refusal
+  }
+
+  /** The core leads no more. Told at once, not with the next Ready: that may wait for a disk that hangs (D-601). */
+  #noticeDeposed(node: RawNode): void {
+    const { role, term, leader } = node.raft
+    if (!this.#isLeaderReady || (role === 'leader' && term === this.#leaderReadyTerm)) return
+    this.#endLeadership(leader)
+    this.#publishLeadership(node)
+  }
+
+  #endLeadership(nextLeader: number): void {
+    this.#isLeaderReady = false
+    this.#pending.rejectAll()
+    this.#reads.rejectAll(this.#notLeader(nextLeader))
   }
 
   #admit(envelope: RaftEnvelope): Running {
@@ -398,11 +413,7 @@ export class RaftNode implements AsyncDisposable {
 
   async #handle({ node, peers, base }: Running, ready: Ready): Promise<void> {
     this.#reads.confirmed(ready.readStates, this.#appliedIndex)
-    if (ready.softState !== undefined && ready.softState.role !== 'leader') {
-      this.#isLeaderReady = false
-      this.#pending.rejectAll()
-      this.#reads.rejectAll(this.#notLeader(ready.softState.leader))
-    }
+    if (ready.softState !== undefined && ready.softState.role !== 'leader') this.#endLeadership(ready.softState.leader)
     this.#reads.rejectIfOlder(node.raft.term, () => this.#notLeader(node.raft.leader))
     for (const message of ready.messages) if (LEADER_MESSAGES.has(message.type) && !isCommitOnly(node, message)) peers.send(message, message.snapshot && this.#captures.take(message.snapshot.metadata.index))
     if (ready.snapshot !== undefined) await this.#installSnapshot(base, ready.snapshot, ready)
