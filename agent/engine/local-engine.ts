@@ -18,7 +18,7 @@ import { ContainerCreator, type DefaultLog } from './container/container-creator
 import { isUp } from './container/container-record.ts'
 import { ContainerRunner } from './container/container-runner.ts'
 import { ContainerTable } from './container/container-table.ts'
-import { readHostFacts } from './container/host-facts.ts'
+import { readHostFacts, type HostFacts } from './container/host-facts.ts'
 import { HealthMonitor } from './container/health-monitor.ts'
 import { Lifecycle } from './container/lifecycle.ts'
 import { LocalContainers } from './container/local-containers.ts'
@@ -71,8 +71,10 @@ export interface LocalEngineOptions {
   readonly defaultLog?: DefaultLog
   /** Told of each health check of a container. */
   readonly onHealthCheck?: (failed: boolean) => void
-  /** For containers that do not say. */
-  readonly containerDefaults?: ContainerDefaults
+  /** For containers that do not say; asked at each create. */
+  readonly containerDefaults?: () => ContainerDefaults
+  /** The runtime of containers that name none, asked at each create; '' or one that is not installed: the standard one. */
+  readonly defaultRuntime?: () => string
   /** How registries are reached, asked anew each time. Default: Docker Hub and others by TLS, loopback also without. */
   readonly registries?: () => RegistryConfig
   /** Who is asked for the addresses of registries; the host's resolver when absent. */
@@ -156,8 +158,9 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<Lo
     if (images.find(imageId) === undefined) tasks.run('drop layers', async () => { await images.dropLayers(diffIds) })
   } })
   const runtimeNames = [runtimes.standard.name, ...[...runtimes.byName.keys()].filter(name => name !== runtimes.standard.name)]
-  const facts = readHostFacts(kernel, runtimeNames, mapped !== undefined)
-  const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname(), defaultLog: options.defaultLog ?? { driver: 'json-file', options: {} }, defaults: options.containerDefaults ?? NO_DEFAULTS })
+  const machine = readHostFacts(kernel, runtimeNames, mapped !== undefined)
+  const facts = (): HostFacts => ({ ...machine, runtimes: [options.defaultRuntime?.() ?? '', ...runtimeNames].filter((name, at, all) => runtimeNames.includes(name) && all.indexOf(name) === at) })
+  const creator = new ContainerCreator({ table, images, volumes, snapshotter, networks: networking.containers, clock, random, facts, hostname: hostname(), defaultLog: options.defaultLog ?? { driver: 'json-file', options: {} }, defaults: options.containerDefaults ?? (() => NO_DEFAULTS) })
   const files = new ContainerFiles({ table, volumes, snapshotter, kernel, layersOf: container => runner.layers(container), mappedOf: container => runner.mapped(container.record) })
   const containers = new LocalContainers({ files, logs, table, images, snapshotter, launcher, networks: networking.containers, kernel, clock, lifecycle, creator, tasks })
   const graphDriver = (image: StoredImage): { readonly Name: string; readonly Data: Readonly<Record<string, string>> } => ({

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { ContainerDefaults } from '../../agent/engine/container/container-defaults.ts'
 import { CDI_FOLDERS } from '../../agent/engine/runtime/cdi.ts'
 import { createLocalEngine, type LocalEngine } from '../../agent/engine/local-engine.ts'
 import { createLocalNetworks } from '../../agent/engine/network/create-local-networks.ts'
@@ -127,10 +128,15 @@ interface EngineParts {
 async function createEngine(live: LiveConfig, logger: Logger, { kernel, clock, random, attachments, onHealthCheck }: EngineParts): Promise<LocalEngine> {
   const config = live.current
   const networkKernel = createLinuxNetworkKernel()
+  let known = { config, defaults: containerDefaults(config) }
+  const defaultsOf = (now: DaemonConfig): ContainerDefaults => {
+    if (now !== known.config) known = { config: now, defaults: containerDefaults(now) }
+    return known.defaults
+  }
   return createLocalEngine({
     dataRoot: config.dataRoot, execRoot: config.execRoot, cgroupParent: config.cgroupParent, kernel, clock, random, logger,
     monitorPath: fileURLToPath(new URL('../../../agent/monitor/shoal-monitor', import.meta.url)),
-    defaultLog: { driver: config.logDriver, options: config.logOptions }, containerDefaults: containerDefaults(config), onHealthCheck,
+    defaultLog: { driver: config.logDriver, options: config.logOptions }, containerDefaults: () => defaultsOf(live.current), defaultRuntime: () => live.current.runtime, onHealthCheck,
     registries: () => registryConfig(live.current),
     idMapping: await idMapping(config.usernsRemap, { processes: kernel.processes, read: readHostText }),
     ...(config.runtime === '' ? {} : { runtimes: [config.runtime as 'crun' | 'runc'] }),

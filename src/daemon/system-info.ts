@@ -23,7 +23,7 @@ export async function systemInfo(parts: SystemBackendParts, runtimeVersion: Runt
     CgroupDriver: 'cgroupfs', CgroupVersion: kernel.cgroups.version === 2 ? '2' : '1', KernelVersion: release(), OperatingSystem: operatingSystem('PRETTY_NAME'), OSVersion: operatingSystem('VERSION_ID'),
     Architecture: machineName(), NCPU: kernel.host.cpuCount, MemTotal: kernel.host.memoryBytes, Labels: [...config.labels], ExperimentalBuild: config.experimental, LoggingDriver: config.logDriver,
     Plugins: { Volume: parts.volumeDrivers() },
-    Runtimes: Object.fromEntries(parts.runtimes.map(name => [name, { path: name }])), CDISpecDirs: parts.deviceFolders, DefaultRuntime: parts.runtime, InitBinary: 'shoal-monitor', RuncCommit: { ID: runtimeCommit }, InitCommit: { ID: VERSION },
+    Runtimes: Object.fromEntries(parts.runtimes.map(name => [name, { path: name }])), CDISpecDirs: parts.deviceFolders, DefaultRuntime: parts.runtimes.includes(config.runtime) ? config.runtime : parts.runtime, InitBinary: 'shoal-monitor', RuncCommit: { ID: runtimeCommit }, InitCommit: { ID: VERSION },
     SecurityOptions: [...(kernel.host.hasSeccomp ? ['name=seccomp,profile=builtin'] : []), ...(parts.hasUserNamespaces ? ['name=userns'] : []), ...(kernel.cgroups.version === 2 ? ['name=cgroupns'] : [])],
     DefaultAddressPools: config.defaultAddressPools.map(addressPool), GenericResources: nullIfEmpty(config.nodeGenericResources.map(genericResource)), RegistryConfig: registryConfig(config),
     ...proxyInfo(config), FirewallBackend: { Driver: 'nftables' },

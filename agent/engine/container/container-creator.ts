@@ -36,10 +36,11 @@ export interface CreatorOptions {
   readonly networks: ContainerNetworks
   readonly clock: Clock
   readonly random: Random
-  readonly facts: HostFacts
+  /** Asked at each create: what is the default runtime may change. */
+  readonly facts: () => HostFacts
   readonly hostname: string
   readonly defaultLog: DefaultLog
-  readonly defaults: ContainerDefaults
+  readonly defaults: () => ContainerDefaults
 }
 
 /** The daemon's --log-driver and --log-opt. */
@@ -51,7 +52,7 @@ export class ContainerCreator {
 
   constructor(options: CreatorOptions) { this.#options = options }
 
-  get facts(): HostFacts { return this.#options.facts }
+  get facts(): HostFacts { return this.#options.facts() }
 
   async create(request: CreateContainerRequest): Promise<{ readonly container: Container; readonly warnings: readonly string[] }> {
     const name = request.name === undefined || request.name === '' ? undefined : checkName(request.name)
@@ -75,10 +76,11 @@ export class ContainerCreator {
   }
 
   async #create(request: CreateContainerRequest, image: StoredImage, name: string | undefined): Promise<{ readonly container: Container; readonly warnings: readonly string[] }> {
-    const { table, images, facts, random } = this.#options
+    const { table, images, random } = this.#options
+    const { facts } = this
     checkPlatform(request.platform ?? '', request.config.Image ?? '', image.file)
     const merged = mergeConfig(request.config, image.file.config ?? {})
-    const { host: checked, warnings } = validateCreate(merged, completeHostConfig(withDefaults(withDefaultLog(request.hostConfig ?? {}, this.#options.defaultLog), this.#options.defaults), facts), facts)
+    const { host: checked, warnings } = validateCreate(merged, completeHostConfig(withDefaults(withDefaultLog(request.hostConfig ?? {}, this.#options.defaultLog), this.#options.defaults()), facts), facts)
     const hostConfig = this.#withIds(checked)
     checkLogOptions(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {})
     await checkWorkingDirectory(merged.WorkingDir ?? '', image.diffIds.map(diffId => images.layers.directory(diffId)).reverse())

@@ -37,11 +37,11 @@ function checkUlimit(Name: string, Soft: number, Hard: number): Ulimit {
 /** What containers get when they ask for nothing else, and who runs them. */
 export const CONTAINER_SETTINGS = {
   cgroupParent: working({ flag: '--cgroup-parent <path>', key: 'cgroup-parent', type: TEXT, fallback: '/shoal', help: 'parent cgroup of all containers' }),
-  runtime: working({ flag: '--default-runtime <name>', key: 'default-runtime', type: RUNTIME, fallback: '', help: 'crun or runc; chosen by itself when not given' }),
+  runtime: working({ flag: '--default-runtime <name>', key: 'default-runtime', type: RUNTIME, fallback: '', reloadable: true, help: 'crun or runc; chosen by itself when not given' }),
   defaultUlimits: working({ flag: '--default-ulimit <name=soft:hard>', key: 'default-ulimits', type: ULIMITS, fallback: [], help: 'limit of processes in containers that set none' }),
-  defaultShmBytes: working({ flag: '--default-shm-size <bytes>', key: 'default-shm-size', type: BYTES, fallback: 0, help: 'size of /dev/shm in containers that set none (64M)' }),
-  defaultIpcMode: working({ flag: '--default-ipc-mode <mode>', key: 'default-ipc-mode', type: choiceType(['private', 'shareable'] as const, mode => `IPC mode "${mode}" is not supported as default value; use "shareable" or "private"`), fallback: 'private', help: 'private or shareable' }),
-  defaultCgroupNamespace: working({ flag: '--default-cgroupns-mode <mode>', key: 'default-cgroupns-mode', type: choiceType(['', 'host', 'private'] as const, mode => `invalid default cgroup namespace (${mode}): use "host" or "private"`), fallback: '', help: 'host or private; by the cgroup version when not given' }),
+  defaultShmBytes: working({ flag: '--default-shm-size <bytes>', key: 'default-shm-size', type: BYTES, fallback: 0, reloadable: true, help: 'size of /dev/shm in containers that set none (64M)' }),
+  defaultIpcMode: working({ flag: '--default-ipc-mode <mode>', key: 'default-ipc-mode', type: choiceType(['private', 'shareable'] as const, mode => `IPC mode "${mode}" is not supported as default value; use "shareable" or "private"`), fallback: 'private', reloadable: true, help: 'private or shareable' }),
+  defaultCgroupNamespace: working({ flag: '--default-cgroupns-mode <mode>', key: 'default-cgroupns-mode', type: choiceType(['', 'host', 'private'] as const, mode => `invalid default cgroup namespace (${mode}): use "host" or "private"`), fallback: '', reloadable: true, help: 'host or private; by the cgroup version when not given' }),
   init: working({ flag: '--init', key: 'init', type: SWITCH, fallback: false, help: 'run an init in containers that do not say' }),
   noNewPrivileges: working({ flag: '--no-new-privileges', key: 'no-new-privileges', type: SWITCH, fallback: false, help: 'no-new-privileges in containers that do not say' }),
   seccompProfile: working({ flag: '--seccomp-profile <path>', key: 'seccomp-profile', type: TEXT, fallback: 'builtin', help: 'a profile, builtin or unconfined, for containers that name none' }),
