@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { SeededRandom } from '../platform/clock/seeded-random.ts'
 import { KeyRing } from '../platform/storage/key-ring.ts'
-import { openManagerKeys, resealManagerKeys } from './manager-keys.ts'
+import { forgetManagerKeys, openManagerKeys, resealManagerKeys, rotateManagerKeys } from './manager-keys.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'shoal-manager-keys-'))
 after(() => rmSync(root, { recursive: true }))
@@ -36,4 +36,18 @@ test('with autolock the keys are sealed, also those that were there before, and 
   ring.use({ ...ring.state, isSealing: false })
   resealManagerKeys(path, ring)
   assert.deepEqual(openManagerKeys(path, new SeededRandom(2), new KeyRing()), [made])
+})
+
+test('a rotation puts a new key first and keeps the old ones until nothing needs them', () => {
+  const path = join(root, 'rotated.json')
+  const ring = new KeyRing()
+  const [first] = openManagerKeys(path, new SeededRandom(1), ring)
+  const [second] = rotateManagerKeys(path, new SeededRandom(2), ring)
+  const [third, ...older] = rotateManagerKeys(path, new SeededRandom(3), ring)
+  assert.deepEqual(older, [second, first])
+  assert.deepEqual(openManagerKeys(path, new SeededRandom(4), ring), [third, second, first])
+  forgetManagerKeys(path, ring, [first.id])
+  assert.deepEqual(openManagerKeys(path, new SeededRandom(4), ring), [third, first])
+  forgetManagerKeys(path, ring, [])
+  assert.deepEqual(openManagerKeys(path, new SeededRandom(4), ring), [third])
 })

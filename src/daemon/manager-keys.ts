@@ -20,9 +20,30 @@ export function openManagerKeys(path: string, random: Random, ring: KeyRing): re
   file.reseal()
   const [first, ...others] = file.read()?.keys ?? []
   if (first !== undefined) return [decoded(first), ...others.map(decoded)]
-  const key: LogKey = { id: Buffer.from(random.bytes(KEY_ID_BYTES)).toString('hex'), key: random.bytes(KEY_BYTES) }
-  file.write({ format: 1, keys: [{ id: key.id, key: Buffer.from(key.key).toString('base64') }] })
+  const key = createKey(random)
+  writeKeys(file, [key])
   return [key]
+}
+
+/** Puts a new key before those of now; durable when it returns (D-425). @returns all of them */
+export function rotateManagerKeys(path: string, random: Random, ring: KeyRing): readonly [LogKey, ...LogKey[]] {
+  const keys = [createKey(random), ...openManagerKeys(path, random, ring)] as const
+  writeKeys(new StateFile<KeyFile>(path, ring), keys)
+  return keys
+}
+
+/** Forgets the keys that nothing is sealed with any more; the first always stays. */
+export function forgetManagerKeys(path: string, ring: KeyRing, neededIds: readonly string[]): void {
+  const file = new StateFile<KeyFile>(path, ring)
+  const keys = file.read()?.keys ?? []
+  const kept = keys.filter(({ id }, i) => i === 0 || neededIds.includes(id))
+  if (kept.length < keys.length) file.write({ format: 1, keys: kept })
+}
+
+function createKey(random: Random): LogKey { return { id: Buffer.from(random.bytes(KEY_ID_BYTES)).toString('hex'), key: random.bytes(KEY_BYTES) } }
+
+function writeKeys(file: StateFile<KeyFile>, keys: readonly LogKey[]): void {
+  file.write({ format: 1, keys: keys.map(({ id, key }) => ({ id, key: Buffer.from(key).toString('base64') })) })
 }
 
 function decoded({ id, key }: KeyFile['keys'][number]): LogKey { return { id, key: new Uint8Array(Buffer.from(key, 'base64')) } }

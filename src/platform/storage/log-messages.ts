@@ -17,11 +17,12 @@ export type LogRequest = { readonly id: number } & (
 
 export interface LogFailure { readonly errorKind: ErrorKind; readonly code: string; readonly message: string }
 
-/** id 0: the log was opened, or could not be. `segment`: where an append stands. `records` and `next`: a group that was read; none at the end. */
+/** id 0: the log was opened, with the ids of the keys that its segments need, or could not be. `segment`: where an append stands. `records` and `next`: a group that was read; none at the end. */
 export interface LogAnswer {
   readonly id: number
   readonly sizeBytes: number
   readonly segment?: number
+  readonly keyIds?: readonly string[]
   readonly records?: readonly Uint8Array[]
   readonly next?: ReadPosition
   readonly failure?: LogFailure

@@ -57,7 +57,7 @@ function serve(port: MessagePort, log: SegmentLog): void {
     }
     log.prepare()
   })
-  answer(0)
+  answer(0, { keyIds: log.keyIds })
 }
 
 function next(port: MessagePort): LogRequest | undefined {

@@ -7,15 +7,39 @@ import { KEY_ID_BYTES } from './segment-format.ts'
 /** Values sealed in one go: a longer turn of the process would hold up its heartbeats. */
 const SEALED_PER_TURN = 128
 
+/** How much is sealed anew in one batch. */
+const RESEAL_BYTES_MAX = 4 * 1024 * 1024
+/** Behind every key: bytes of UTF-8 stay below. */
+const LAST_KEY = '\u{10ffff}'
+
 /** A KvStore whose values are sealed, each for its key: the id of the sealing key, then what seal() makes. Keys stay readable. */
 export class SealedStore implements KvStore {
   readonly #store: KvStore
-  readonly #keys: readonly [LogKey, ...LogKey[]]
+  #keys: readonly [LogKey, ...LogKey[]]
 
   /** @param keys values may be sealed with; new ones are sealed with the first. `store` is disposed with this */
   constructor(store: KvStore, keys: readonly [LogKey, ...LogKey[]]) {
     this.#store = store
     this.#keys = keys
+  }
+
+  /** From now on seals with the first of these. */
+  useKeys(keys: readonly [LogKey, ...LogKey[]]): void { this.#keys = keys }
+
+  /** Seals anew what is sealed with another key than the first: all of it once this resolves. Nobody else may write meanwhile. */
+  async reseal(): Promise<void> {
+    let writes: KvWrite[] = []
+    let bytes = 0
+    for await (const [key, value] of this.#store.range('', LAST_KEY)) {
+      if (keyIdOf(value) === this.#keys[0].id) continue
+      writes.push({ kind: 'put', key, value: this.#unsealed(key, value) })
+      bytes += value.length
+      if (bytes < RESEAL_BYTES_MAX) continue
+      await this.batch(writes)
+      writes = []
+      bytes = 0
+    }
+    if (writes.length > 0) await this.batch(writes)
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -45,9 +69,11 @@ export class SealedStore implements KvStore {
 
   #unsealed(key: string, value: Uint8Array): Uint8Array {
     const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-    const id = bytes.toString('hex', 0, KEY_ID_BYTES)
+    const id = keyIdOf(value)
     const sealing = this.#keys.find(each => each.id === id)
     if (sealing === undefined) throw new ShoalError('failed-precondition', 'log-key-missing', `the state of this manager is sealed with the key ${id}, which it does not have: restore its key file from the backup that the state is of`)
     return Uint8Array.from(unseal(sealing, bytes.subarray(KEY_ID_BYTES), key))
   }
 }
+
+function keyIdOf(value: Uint8Array): string { return Buffer.from(value.buffer, value.byteOffset, KEY_ID_BYTES).toString('hex') }

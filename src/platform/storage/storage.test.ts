@@ -74,3 +74,17 @@ test('sealed: the store below never sees a value, and a value is worth nothing u
   await assert.rejects(store.get('b'), { code: 'log-key-wrong' })
   await assert.rejects(new SealedStore(new MemoryStore(data), [{ ...KEY, id: 'd'.repeat(32) }]).get('a'), { code: 'log-key-missing' })
 })
+
+test('a sealed store takes up a new key while it is used, and needs the old one no more once all is sealed anew', async () => {
+  const data = new Map<string, Uint8Array>()
+  const next = { id: 'e'.repeat(32), key: new Uint8Array(32).fill(9) }
+  const store = new SealedStore(new MemoryStore(data), [KEY])
+  await store.batch([{ kind: 'put', key: 'a', value: Uint8Array.of(1) }, { kind: 'put', key: '\u{10fffe}z', value: Uint8Array.of(2) }])
+  store.useKeys([next, KEY])
+  await store.batch([{ kind: 'put', key: 'b', value: Uint8Array.of(3) }])
+  assert.deepEqual(await store.get('a'), Uint8Array.of(1))
+  assert.deepEqual(await new SealedStore(new MemoryStore(data), [next]).get('b'), Uint8Array.of(3))
+  await store.reseal()
+  const alone = new SealedStore(new MemoryStore(data), [next])
+  for (const [key, value] of [['a', 1], ['b', 3], ['\u{10fffe}z', 2]] as const) assert.deepEqual(await alone.get(key), Uint8Array.of(value))
+})

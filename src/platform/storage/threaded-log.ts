@@ -20,6 +20,7 @@ export class ThreadedLog implements AppendLog {
   readonly #waiting = new Map<number, Waiting>()
   #nextId = 1
   #sizeBytes = 0
+  #keyIdsAtOpen: readonly string[] = []
   #failure: ShoalError | undefined
 
   private constructor(path: string, worker: Worker) {
@@ -40,7 +41,7 @@ export class ThreadedLog implements AppendLog {
     })
     const log = new ThreadedLog(path, worker)
     try {
-      await log.#answerTo(0)
+      log.#keyIdsAtOpen = (await log.#answerTo(0)).keyIds ?? []
       return log
     } catch (error) {
       await worker.terminate()
@@ -67,6 +68,8 @@ export class ThreadedLog implements AppendLog {
   async drop(before: number): Promise<void> { await this.#ask({ kind: 'drop', before }) }
   /** As SegmentLog.useKeys. */
   async useKeys(keys: readonly LogKey[]): Promise<void> { await this.#ask({ kind: 'useKeys', keys }) }
+  /** Ids of the keys that some segment needed when the log was opened. */
+  get keyIdsAtOpen(): readonly string[] { return this.#keyIdsAtOpen }
   sizeBytes(): number { return this.#sizeBytes }
 
   /** What was asked before is finished. */
