@@ -8,6 +8,8 @@ const RECENT_MAX = 256
 const SUBSCRIBER_QUEUE_MAX = 4096
 /** Times are JSON numbers, which keep no more than 256 nanoseconds apart. */
 const STEP_NANOS = 1000n
+/** No burst of events runs ahead of the clock so far. */
+const CLOCK_SET_NANOS = 2_000_000_000n
 export type EventType = 'container' | 'image' | 'network' | 'volume' | 'daemon'
 
 /** Publishes what happened, and remembers the last of it. */
@@ -22,13 +24,13 @@ export class EventLog implements EngineEvents {
 
   publish(type: EventType, action: string, id: string, attributes: Readonly<Record<string, string>>): void {
     const nowMs = this.#clock.nowMs()
-    // Two events never carry the same time, so that a client may resume after the last it saw.
     const nanos = BigInt(Math.floor(nowMs)) * 1_000_000n
-    this.#lastNanos = nanos > this.#lastNanos ? nanos : this.#lastNanos + STEP_NANOS
+    // Two events never carry the same time, so that a client may resume after the last it saw. A clock that was set back is believed: it is what `since` and `until` are compared with.
+    this.#lastNanos = nanos > this.#lastNanos || this.#lastNanos - nanos > CLOCK_SET_NANOS ? nanos : this.#lastNanos + STEP_NANOS
     const event = {
       // What clients before API 1.22 read, of containers and images only.
       ...(type === 'container' ? { status: action, id, from: attributes['image'] ?? '' } : type === 'image' ? { status: action, id } : {}), Type: type, Action: action, Actor: { ID: id, Attributes: attributes }, scope: 'local' as const,
-      time: Math.floor(nowMs / 1000), timeNano: Number(this.#lastNanos),
+      time: Number(this.#lastNanos / 1_000_000_000n), timeNano: Number(this.#lastNanos),
     }
     this.#count++
     this.#recent.push(event)

@@ -100,6 +100,7 @@ export async function* runStep(instruction: RunInstruction, plan: RunPlan, stage
 async function* runToEnd(id: string, { parts, signal }: BuildSession): AsyncGenerator<BuildMessage, number> {
   const { containers } = parts
   const { stream } = await containers.attach(id, { stdin: false, stdout: true, stderr: true, logs: false, stream: true })
+  // A container that stays is found by the daemon's next start (builder.restore).
   const kill = (): void => { containers.remove(id, { force: true, volumes: true }).catch(() => undefined); stream.destroy() }
   try {
     const { result } = await containers.wait(id, 'next-exit', signal)

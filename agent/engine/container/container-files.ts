@@ -214,7 +214,7 @@ async function drain(tar: Readable): Promise<void> {
       if (bytes > DRAIN_BYTES_MAX) return
     }
   } catch {
-    return
+    return // The client left: nobody is there to read the answer.
   }
 }
 

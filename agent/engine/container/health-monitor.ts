@@ -27,12 +27,13 @@ export class HealthMonitor {
     if (plan === undefined) return
     const { clock } = this.#options
     const startMs = clock.monotonicMs()
-    await container.lock.run(() => container.updateState({ health: container.state.health?.Status === 'healthy' ? container.state.health : STARTING }))
+    // Observed: a disk that takes no more for a while must not end the checks.
+    await container.lock.run(() => container.observe({ state: { ...container.state, health: container.state.health?.Status === 'healthy' ? container.state.health : STARTING } }))
     while (!signal.aborted) {
       try {
         await clock.sleep(nextProbeMs(container.state.health ?? STARTING, plan, clock.monotonicMs() - startMs), signal)
       } catch {
-        return
+        return // The run has ended: that is all that ends a sleep.
       }
       if (container.state.status !== 'running') continue
       const result = await this.#probe(container, plan, signal)
@@ -62,7 +63,7 @@ export class HealthMonitor {
       if (container.state.status !== 'running') return
       const before = container.state.health ?? STARTING
       const health = stepHealth(before, result, plan, sinceStartMs)
-      await container.updateState({ health })
+      await container.observe({ state: { ...container.state, health } })
       if (health.Status !== before.Status) this.#options.publish(container, `health_status: ${health.Status}`)
     })
   }

@@ -107,7 +107,7 @@ async function matchKernel(kernel: Kernel, container: Container, cgroup: string)
 /** Run-time folders of containers that no longer exist. */
 async function removeStrays({ table, launcher, execRoot, lifecycle }: RestoreOptions): Promise<void> {
   const known = new Set([...table.all().map(container => container.id), ...table.damagedIds].map(id => launcher.directory(id)))
-  const names = await readdir(join(execRoot, 'c')).catch(() => [])
+  const names = await readdir(join(execRoot, 'c')).catch((error: NodeJS.ErrnoException) => { if (error.code !== 'ENOENT') throw error; return [] })
   for (const name of names) {
     if (known.has(join(execRoot, 'c', name))) continue
     const adopted = await launcher.adopt(name)

@@ -21,7 +21,7 @@ export async function* containerStats(source: StatsSource, options: { readonly s
     try {
       await clock.sleep(INTERVAL_MS, either)
     } catch {
-      return
+      return // The client left, or the container is gone.
     }
     const now = sample(source)
     yield describe(source, now, before)

@@ -32,6 +32,7 @@ export interface UnpackOptions {
 export async function unpackTar(tar: AsyncIterable<Uint8Array>, directory: PinnedFile, options: UnpackOptions): Promise<void> {
   const parser = extract()
   const feeding = pipeline(Readable.from(tar, { objectMode: false }), parser)
+  // Awaited below, after what the parser says.
   feeding.catch(() => undefined)
   const unpacker = new Unpacker(directory.parts, options)
   try {

@@ -45,6 +45,7 @@ async function unpack(tar: Readable, directory: string): Promise<Members> {
   const parser = extract()
   const bound = new HeaderBound()
   const feeding = feed(tar, bound, parser)
+  // Awaited below, after what the parser says.
   feeding.catch(() => undefined)
   try {
     for await (const entry of parser) {

@@ -271,6 +271,7 @@ export class LayerStore {
     try {
       await rm(path, { recursive: true, force: true })
     } catch {
+      // What rm leaves goes at the next start.
       await this.#kernel.processes.run(['rm', '-rf', '--', path])
     }
   }

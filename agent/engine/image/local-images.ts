@@ -149,6 +149,7 @@ export class LocalImages implements Images {
     const scratch = await this.#store.layers.temporaryDirectory()
     const stream = saveArchive(images, this.#store, scratch)
     for (const { image } of images) this.#publish('save', image.id, image.id)
+    // What stays goes at the next start of the daemon.
     stream.once('close', () => { rm(scratch, { recursive: true, force: true }).catch(() => undefined) })
     return stream
   }

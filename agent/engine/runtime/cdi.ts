@@ -117,7 +117,7 @@ function readSpec(path: string): CdiSpec | undefined {
     const spec: unknown = path.endsWith('.json') ? JSON.parse(text) : parse(text)
     return typeof spec === 'object' && spec !== null ? spec : undefined
   } catch {
-    return undefined
+    return undefined // Not JSON, not YAML: it describes no device.
   }
 }
 

@@ -9,6 +9,7 @@ export function createDeferred<T>(): Deferred<T> {
   let resolve: (value: T) => void = () => undefined
   let reject: (error: unknown) => void = () => undefined
   const promise = new Promise<T>((onValue, onError) => { resolve = onValue; reject = onError })
+  // Whoever waits for it hears of it; nobody may.
   promise.catch(() => undefined)
   return { promise, resolve, reject }
 }

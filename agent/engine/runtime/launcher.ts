@@ -141,7 +141,8 @@ export class Launcher {
   async adopt(id: string): Promise<Adopted> {
     const directory = this.directory(id)
     const socketPath = join(directory, 's')
-    const stream = await this.#kernel.processes.connect(socketPath).catch(() => undefined)
+    // Nobody listens: it has ended. But who cannot even ask must not take it for gone, and take it down.
+    const stream = await this.#kernel.processes.connect(socketPath).catch((error: unknown) => { if (isOutOfResources(error)) throw error; return undefined })
     if (stream !== undefined) {
       const monitor = new MonitorProcess(stream)
       monitor.greet()
@@ -233,8 +234,9 @@ export class Launcher {
   #exitFile(directory: string): ExitStatus | undefined {
     try {
       return exitStatusOf(parseState(readFileSync(join(directory, 'exit'))))
-    } catch {
-      return undefined
+    } catch (error) {
+      if (isOutOfResources(error)) throw error
+      return undefined // None, or one that a full disk cut off.
     }
   }
 
@@ -260,6 +262,12 @@ export class Launcher {
       if (existsSync(path)) this.#filters.set(key, readFileSync(path).toString('base64'))
     } }
   }
+}
+
+/** Of a system call, or of what told of one: it says nothing about what was asked for. */
+function isOutOfResources(error: unknown): boolean {
+  const { code, cause } = error as NodeJS.ErrnoException & { readonly cause?: NodeJS.ErrnoException }
+  return ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOBUFS'].includes(cause?.code ?? code ?? '')
 }
 
 /** A start that the runtime refused, with the exit code that the container gets for it. */

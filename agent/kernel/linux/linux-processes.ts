@@ -131,7 +131,7 @@ export class LinuxProcesses implements KernelProcesses {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
       return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
     } catch {
-      return undefined
+      return undefined // No such process.
     }
   }
 

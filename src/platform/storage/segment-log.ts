@@ -153,8 +153,8 @@ export class SegmentLog {
     try {
       this.#makeSpare()
     } catch (error) {
-      // Whoever needs the segment tries again, and reports it.
-      if (!(error instanceof Error)) throw error
+      // What the disk refuses now, whoever needs the segment tries again and reports; the log is as it was. Anything else is a defect of ours.
+      if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError || error.name === 'AssertionError') throw error
     }
   }
 

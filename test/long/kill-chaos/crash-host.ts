@@ -18,16 +18,21 @@ export class CrashHost {
 
   /** kill -9; resolves when it is gone. False when there was none. */
   async kill(): Promise<boolean> {
-    const pids = this.#daemons()
-    for (const pid of pids) {
-      try {
-        process.kill(pid, 'SIGKILL')
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    let wasThere = false
+    await eventually('the killed daemon is gone', GONE_TIMEOUT_MS, async () => {
+      // Looked for anew each time: one that is being started may come up between the look and the kill.
+      const pids = this.#daemons()
+      wasThere ||= pids.length > 0
+      for (const pid of pids) {
+        try {
+          process.kill(pid, 'SIGKILL')
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+        }
       }
-    }
-    await eventually('the killed daemon is gone', GONE_TIMEOUT_MS, async () => (this.#daemons().length === 0 ? true : undefined))
-    return pids.length > 0
+      return pids.length === 0 ? true : undefined
+    })
+    return wasThere
   }
 
   /** Starts it and kills it so long after. */
