@@ -25,7 +25,6 @@ import { listenOnHosts } from './listen.ts'
 import type { LiveConfig } from './live-config.ts'
 import type { DaemonMetrics } from './metrics/daemon-metrics.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
-import { createNodeAgent } from './node-agent.ts'
 import { proxiesOf } from './proxies.ts'
 import { createRecoveryBackend } from './recovery/recovery-backend.ts'
 import { reloadAttributes } from './reload-attributes.ts'
@@ -83,7 +82,8 @@ export class Daemon implements AsyncDisposable {
     }
     const swarm = this.#own(new SwarmNode({
       dataFolder: config.dataRoot, execFolder: config.execRoot, logLevel: config.logLevel, clock, random, logger,
-      createAgent: async options => createNodeAgent({ engine, attachments, config: () => live.current, kv, clock, random, logger }, options),
+      // Only in a cluster.
+      createAgent: async options => (await import('./node-agent.ts')).createNodeAgent({ engine, attachments, config: () => live.current, kv, clock, random, logger }, options),
     }))
     const swarmBackend = createSwarmBackend(swarm)
     const system = createSystemBackend({

@@ -22,7 +22,7 @@ const seed = Number(process.env['SEED'] ?? 7)
 const kills = Number(process.env['KILLS'] ?? 40)
 const budgetMs = process.env['KILLS'] === undefined ? BUDGET_MS : Infinity
 /** Fewer prove nothing. */
-const KILLS_MIN = 20
+const KILLS_MIN = 10
 const WORKERS = 4
 /** A kill comes after so many operations, wherever the others are by then, and a moment: counted in work, not in time, so that a slow machine does as much between kills. */
 const OPERATIONS_MAX = 10
