@@ -36,6 +36,7 @@ export async function measureSteady(folder: string, { rate, durationMs }: { read
       }
     })()
     const latencies: number[] = []
+    const underWay = new Set<Promise<void>>()
     const free = Array.from({ length: KEYS }, (_, key) => key)
     const beganMs = performance.now()
     let begun = 0
@@ -44,10 +45,12 @@ export async function measureSteady(folder: string, { rate, durationMs }: { read
       for (; begun < passedMs * rate / 1000 && free.length > 0; begun++) {
         const atMs = performance.now()
         const key = free.shift() as number
-        void writer.put(key, VALUE).then(() => {
+        const put = writer.put(key, VALUE).then(() => {
           latencies.push(performance.now() - atMs)
           free.push(key)
+          underWay.delete(put)
         })
+        underWay.add(put)
       }
       if (passedMs < nextSampleMs) continue
       memory.push(cluster.pids.map(pssMiB))
@@ -55,7 +58,7 @@ export async function measureSteady(folder: string, { rate, durationMs }: { read
     }
     const seconds = (performance.now() - beganMs) / 1000
     done.abort()
-    await probing
+    await Promise.all([probing, ...underWay])
     const after = await cluster.status(await cluster.leader())
     const row = (values: readonly number[] | undefined): string => (values ?? []).map(value => value.toFixed(0)).join(' / ')
     return [
