@@ -20,7 +20,7 @@ export function createNetwork(tx: StoreTx, id: string, spec: NetworkSpec): void 
   if (tx.findByName('network', name) !== undefined) throw new ShoalError('already-exists', 'name-conflict', `network ${name} already exists`)
   const ingress = ingressOf(tx)
   if (spec.ingress && ingress !== undefined) {
-    throw new ShoalError('already-exists', 'name-conflict', `ingress network (${ingress.spec?.annotations?.name ?? ''}) is already present`)
+    throw new ShoalError('already-exists', 'name-conflict', `ingress network (${ingress.id}) is already present`)
   }
   validateSubnets(tx, spec)
   tx.create('network', make('Network', { id, spec }))

@@ -8,7 +8,7 @@ export function normalise(text: string): string {
   return text.replace(/\r/g, '').replace(CLIENT_RACE, '').replace(RESIZE_RACE, '').replace(/SWMTKN-1-[0-9a-z]{50}-[0-9a-z]{25}/g, '<token>').replace(/sha256:[0-9a-f]{64}/g, '<digest>').replace(/\b[0-9a-f]{64}\b/g, '<hex>').replace(/\b[0-9a-f]{12}\b/g, '<short>')
     .replace(/\b[0-9a-z]{25}\b/g, '<id>').replace(/\b\d{4}-\d\d-\d\d[T ][0-9:.]+(Z| [+-]\d{4} [A-Z]+|[+-]\d\d:\d\d)/gi, '<time>')
     .replace(/(About |Less than )?(an?|\d+) (second|minute|hour)s?( ago)?/g, (_all, _about, _number, _unit, ago?: string) => ago === undefined ? '<while>' : '<ago>')
-    .replace(/(<ago>|<while>)  +/g, '$1  ')
+    .replace(/(<ago>|<while>|CREATED|STATUS)  +/g, '$1  ')
     .split('\n').map(line => line.trimEnd()).join('\n').trim()
 }
 
