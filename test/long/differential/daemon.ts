@@ -6,8 +6,9 @@ import { normalise, shapeOf } from './normalise.ts'
 
 /** What dockerd 20.10 speaks; a newer CLI then formats both answers alike. */
 export const API_VERSION = '1.41'
-const UNTIL_MS = 30_000
-const COMMAND_TIMEOUT_MS = 60_000
+/** Long enough for a machine that does much else: a run that goes well never waits for it. */
+const UNTIL_MS = 120_000
+const COMMAND_TIMEOUT_MS = 180_000
 
 export interface Answer { readonly status: number; readonly stdout: string; readonly stderr: string }
 /** A command line in words. */
