@@ -32,6 +32,7 @@ export function daemonConfig(flags: ParsedFlags): DaemonConfig {
 /** @throws ShoalError `bad-daemon-config` when settings contradict each other */
 export function completeConfig(settings: Settings): DaemonConfig {
   expectOneValueEach(settings.labels)
+  if (settings.swarmBackupFolder !== '' && settings.swarmBackupPassphraseFile === '') throw badConfig('swarm-backup-dir needs swarm-backup-passphrase-file: backups hold the cluster\'s secrets, and are sealed')
   const tls = tlsOf(settings)
   return { ...settings, hosts: settings.hosts.map(host => withPort(host, tls)), logLevel: settings.debug ? 'debug' : settings.level, tls, cpuCount: cpus().length }
 }

@@ -27,6 +27,7 @@ import type { DaemonMetrics } from './metrics/daemon-metrics.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { proxiesOf } from './proxies.ts'
 import { createRecoveryBackend } from './recovery/recovery-backend.ts'
+import { ScheduledBackups } from './recovery/scheduled-backups.ts'
 import { reloadAttributes } from './reload-attributes.ts'
 import { networkOptions } from './network-options.ts'
 import { Staleness } from './staleness.ts'
@@ -86,8 +87,9 @@ export class Daemon implements AsyncDisposable {
       createAgent: async options => (await import('./node-agent.ts')).createNodeAgent({ engine, attachments, config: () => live.current, kv, clock, random, logger }, options),
     }))
     const swarmBackend = createSwarmBackend(swarm)
+    const backups = this.#own(new ScheduledBackups({ schedule: () => live.current, manager: () => swarm.ownManager, clock, logger }))
     const system = createSystemBackend({
-      config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, runtimes: engine.runtimeNames, hasUserNamespaces: engine.idMapping !== undefined, deviceFolders: CDI_FOLDERS, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: engine.volumeDrivers, containers: engine.containers, images: engine.images, login: engine.images.login,
+      config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, runtimes: engine.runtimeNames, backupFailure: () => backups.failure, hasUserNamespaces: engine.idMapping !== undefined, deviceFolders: CDI_FOLDERS, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: engine.volumeDrivers, containers: engine.containers, images: engine.images, login: engine.images.login,
       clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, tlsInfoOf(swarm.rootPem))),
     })
     const staleness = new Staleness()
@@ -102,6 +104,7 @@ export class Daemon implements AsyncDisposable {
     live.onReload(changed => engine.eventLog.publish('daemon', 'reload', id, reloadAttributes(changed)))
     await engine.restore()
     await swarm.restore()
+    backups.start()
     await listenOnHosts(server, config, process.env, logger)
     logger.info('the daemon is ready', { hosts: config.hosts, dataRoot: config.dataRoot, runtime: engine.runtime.name })
   }

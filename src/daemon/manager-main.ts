@@ -15,6 +15,7 @@ import { LevelStore } from '../platform/storage/level-store.ts'
 import { SealedStore } from '../platform/storage/sealed-store.ts'
 import { ThreadedLog } from '../platform/storage/threaded-log.ts'
 import { FailureNote } from './failure-note.ts'
+import { withDisk } from './full-disk.ts'
 import type { ClusterRestore, ManagerConfig, ManagerOrders } from './manager-config.ts'
 import { forgetManagerKeys, openManagerKeys, resealManagerKeys, rotateManagerKeys } from './manager-keys.ts'
 import { WatchedCertificates } from './watched-certificates.ts'
@@ -68,7 +69,7 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
   const stop = await manager.stopped
   if (stop.kind === 'disposed') return
   if (stop.kind === 'failed') {
-    failureNote().write(messageOf(stop.error))
+    failureNote().write(withDisk(messageOf(stop.error), config.stateFolder))
     logger.error('this manager takes part no more', { err: stop.error })
   }
   if (stop.kind === 'removed') logger.warn('this manager was removed from the cluster')
@@ -87,10 +88,11 @@ process.on('unhandledRejection', (error: unknown) => {
   process.exit(70)
 })
 
+const config = JSON.parse(readFileSync(CONFIG_PATH, 'utf8')) as ManagerConfig
 try {
-  await main(JSON.parse(readFileSync(CONFIG_PATH, 'utf8')) as ManagerConfig, JSON.parse(readFileSync(STDIN, 'utf8')) as ManagerOrders)
+  await main(config, JSON.parse(readFileSync(STDIN, 'utf8')) as ManagerOrders)
 } catch (error) {
+  failureNote().write(withDisk(messageOf(error), config.stateFolder))
   process.stderr.write(`shoal manager: ${messageOf(error)}\n`)
-  failureNote().write(messageOf(error))
   process.exit(1)
 }

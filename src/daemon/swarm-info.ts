@@ -32,7 +32,7 @@ export async function wholeSwarmInfo(swarm: SwarmNode, clusterJson: (object: Sto
   const local = localSwarmInfo(swarm)
   if (local.ControlAvailable !== true) return { info: local, warnings: [] }
   const status = await swarm.managerStatus()
-  if (status === undefined) return { info: local, warnings: [] }
+  if (status === undefined) return { info: local, warnings: failureWarnings(swarm.error) }
   const info = await withCluster(local, swarm.manager(), clusterJson)
   return { info, warnings: [...leaderWarnings(status), ...info.Managers === 2 ? [TWO_MANAGERS] : []] }
 }
@@ -48,6 +48,10 @@ async function withCluster(local: SwarmInfo, client: RpcClient, clusterJson: (ob
     if (error instanceof ShoalError) return local
     throw error
   }
+}
+
+function failureWarnings(failure: string): readonly string[] {
+  return failure === '' ? [] : [`WARNING: The manager of this host does not run: ${failure}. Nothing that it acknowledged is lost, tasks go on running, and it is started again by itself every few seconds.`]
 }
 
 function leaderWarnings({ hasLeader, leaderlessMs, leaderlessReason }: ManagerStatusResponse): readonly string[] {

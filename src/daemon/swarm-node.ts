@@ -136,6 +136,12 @@ export class SwarmNode implements AsyncDisposable {
     return membership.manager.process.client
   }
 
+  /** This host's manager with what it is a part of; undefined where there is none, or it is locked. */
+  get ownManager(): { readonly client: RpcClient; readonly clusterId: string; readonly nodeId: string } | undefined {
+    const membership = this.#membership
+    return membership?.manager === undefined ? undefined : { client: membership.manager.process.client, clusterId: membership.state.clusterId, nodeId: membership.state.nodeId }
+  }
+
   /** Waits until this host's manager answers, at most a few seconds, and not for one that has said why it cannot. */
   async untilManagerAnswers(): Promise<void> {
     const endMs = this.#parts.clock.monotonicMs() + MANAGER_RESTART_MS

@@ -27,6 +27,8 @@ export interface SystemBackendParts {
   /** Where devices of the Container Device Interface are described. */
   readonly deviceFolders: readonly string[]
   readonly swarm: SwarmNode
+  /** Why the cluster is not saved as the configuration says; empty when it is, or is not to be. */
+  readonly backupFailure: () => string
   readonly containers: { list(options: { readonly all: boolean }): Promise<readonly ContainerSummary[]> }
   readonly images: { list(options: { readonly all: boolean }): Promise<readonly ImageSummary[]> }
   /** Clients that follow the engine's events. */

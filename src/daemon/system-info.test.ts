@@ -21,7 +21,7 @@ test('info has every member that clients know, with what was configured', async 
   t.after(() => rmSync(folder, { recursive: true }))
   const config = parseDaemonConfig(['--data-root', folder, '-H', 'tcp://127.0.0.1:1', '--label', 'a=b', '--insecure-registry', '10.0.0.0/8', '--insecure-registry', 'reg:5000', '--registry-mirror', 'https://m', '--default-address-pool', 'base=10.1.0.0/16,size=24', '--node-generic-resource', 'gpu=2'])
   const parts = {
-    config: () => config, clock: new SystemClock(), kernel: new FakeKernel(), engineId: 'id', runtime: 'crun', runtimes: ['crun', 'runc'], hasUserNamespaces: false, deviceFolders: ['/etc/cdi'], eventListeners: () => 3, volumeDrivers: () => ['local', 'other'], clusterJson: () => undefined,
+    config: () => config, clock: new SystemClock(), kernel: new FakeKernel(), backupFailure: () => '', engineId: 'id', runtime: 'crun', runtimes: ['crun', 'runc'], hasUserNamespaces: false, deviceFolders: ['/etc/cdi'], eventListeners: () => 3, volumeDrivers: () => ['local', 'other'], clusterJson: () => undefined,
     swarm: { state: undefined, localState: 'inactive', error: '', advertiseAddress: '' } as unknown as SystemBackendParts['swarm'],
     containers: { list: async () => [{ State: 'running' }, { State: 'paused' }, { State: 'exited' }, { State: 'restarting' }] as const }, images: { list: async () => [] },
   }

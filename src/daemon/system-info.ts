@@ -27,8 +27,12 @@ export async function systemInfo(parts: SystemBackendParts, runtimeVersion: Runt
     SecurityOptions: [...(kernel.host.hasSeccomp ? ['name=seccomp,profile=builtin'] : []), ...(parts.hasUserNamespaces ? ['name=userns'] : []), ...(kernel.cgroups.version === 2 ? ['name=cgroupns'] : [])],
     DefaultAddressPools: config.defaultAddressPools.map(addressPool), GenericResources: nullIfEmpty(config.nodeGenericResources.map(genericResource)), RegistryConfig: registryConfig(config),
     ...proxyInfo(config), FirewallBackend: { Driver: 'nftables' },
-    Warnings: nullIfEmpty([...openApiWarnings(config), ...limitWarnings(limits, kernel.cgroups.version), ...swarmPart.warnings]), Swarm: swarmPart.info,
+    Warnings: nullIfEmpty([...openApiWarnings(config), ...limitWarnings(limits, kernel.cgroups.version), ...swarmPart.warnings, ...backupWarnings(parts.backupFailure(), config.swarmBackupFolder)]), Swarm: swarmPart.info,
   }
+}
+
+function backupWarnings(failure: string, folder: string): readonly string[] {
+  return failure === '' ? [] : [`WARNING: The cluster is not saved to ${folder} (swarm-backup-dir) at its times: ${failure}. It is tried again by itself.`]
 }
 
 /** As Go shows a list that nothing was put into. */

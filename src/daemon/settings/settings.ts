@@ -3,6 +3,7 @@ import { IMAGE_SETTINGS } from './image-settings.ts'
 import { LOG_SETTINGS } from './log-settings.ts'
 import { NETWORK_SETTINGS } from './network-settings.ts'
 import { SERVICE_SETTINGS } from './service-settings.ts'
+import { SWARM_SETTINGS } from './swarm-settings.ts'
 import type { Setting, SettingValues } from './setting.ts'
 
 /**
@@ -14,7 +15,7 @@ import type { Setting, SettingValues } from './setting.ts'
  * integerType, choiceType, or one of your own that checks). A `reloadable` setting must be read when it is used, from `LiveConfig.current`, not copied at the start.
  * Nothing else is to be done: flags, file, conflicts of both, --validate, --help and reload are made of the rows.
  */
-export const SETTINGS = { ...SERVICE_SETTINGS, ...CONTAINER_SETTINGS, ...IMAGE_SETTINGS, ...NETWORK_SETTINGS, ...LOG_SETTINGS } as const
+export const SETTINGS = { ...SERVICE_SETTINGS, ...CONTAINER_SETTINGS, ...IMAGE_SETTINGS, ...NETWORK_SETTINGS, ...LOG_SETTINGS, ...SWARM_SETTINGS } as const
 
 export type Settings = SettingValues<typeof SETTINGS>
 

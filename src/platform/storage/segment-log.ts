@@ -173,7 +173,7 @@ export class SegmentLog {
       return work()
     } catch (cause) {
       if (cause instanceof ShoalError && cause.code === 'record-too-large') throw cause
-      this.#failure = new ShoalError('internal', 'log-write-failed', `the log ${this.#disk.path} can not be written: ${messageOf(cause)}; free or repair the disk, then restart`, { cause })
+      this.#failure = new ShoalError('internal', 'log-write-failed', `the log ${this.#disk.path} can not be written: ${messageOf(cause)}; free or repair the disk, and it goes on`, { cause })
       throw this.#failure
     }
   }
