@@ -110,7 +110,7 @@ export class Manager implements AsyncDisposable {
       clusterId, nodeId, addr: options.advertiseAddress, log, machine: store, dialer, clock, random, logger, ...forceNewCluster === undefined ? {} : { forceNewCluster }, isRestoring: options.restore !== undefined,
     })
     store.attach(raft)
-    const manager = new Manager(options, { store, raft, membership: new Membership({ raft, dialer, clock, random, logger }) })
+    const manager = new Manager(options, { store, raft, membership: new Membership({ raft, dialer, clock, random, logger, isWanted: id => store.view().get('node', id)?.spec?.role !== 'worker' }) })
     try {
       await manager.#start()
     } catch (error) {

@@ -33,6 +33,8 @@ export interface MembershipOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** Whether the node may be a manager. One that was demoted meanwhile must not come in by a late join. Absent: everyone may. */
+  readonly isWanted?: (nodeId: string) => boolean
 }
 
 /** A member as the leader sees it. */
@@ -66,7 +68,7 @@ export class Membership implements AsyncDisposable {
   /**
    * Adds a manager as a learner; it becomes a voter when it has caught up. One that is a member already, and has its log, only gets its new address.
    * A voter that comes back without its log is replaced under a new id, since its old votes are forgotten.
-   * @throws ShoalError `member-unreachable` (failed-precondition) when it does not answer at `addr`, `quorum-loss`
+   * @throws ShoalError `member-unreachable` (failed-precondition) when it does not answer at `addr`, `quorum-loss`, `manager-not-wanted` (permission-denied)
    */
   async join(request: { readonly nodeId: string; readonly addr: string; readonly raftId: number }): Promise<JoinRaftResponse> {
     this.#checkLeads()
@@ -74,7 +76,7 @@ export class Membership implements AsyncDisposable {
     return this.#oneAtATime(async () => {
       const raftId = await this.#admit(request)
       const { members, removed } = this.#raft.table
-      return { raftId, members, removed }
+      return { raftId, members, removed, forkId: this.#raft.forkId }
     })
   }
 
@@ -134,6 +136,7 @@ export class Membership implements AsyncDisposable {
       return known.raftId
     }
     if (raftId !== 0) throw new ShoalError('not-found', 'member-removed', 'this manager was removed from the cluster: leave it and join again')
+    if (this.#options.isWanted?.(nodeId) === false) throw new ShoalError('permission-denied', 'manager-not-wanted', `node ${nodeId} is not to be a manager of this cluster: promote it first with docker node promote`)
     if (known !== undefined) {
       await this.#checkRemovable(known)
       await this.#change('remove-node', known)

@@ -12,6 +12,7 @@ const APPENDS: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp', 'MsgAp
 /** What PeerSet works with. */
 export interface PeerSetOptions extends PeerContext {
   readonly clusterId: string
+  readonly forkId: string
   readonly selfId: number
   /** Where this node is reached: peers that do not know it yet answer there. */
   readonly selfAddr: string
@@ -91,7 +92,7 @@ export class PeerSet implements AsyncDisposable {
   }
 
   #envelope(message: Message): RaftEnvelope {
-    const { clusterId, selfId, selfAddr } = this.#options
-    return { clusterId, from: selfId, to: message.to, message: encodeMessage(message), fromAddr: selfAddr, more: [] }
+    const { clusterId, forkId, selfId, selfAddr } = this.#options
+    return { clusterId, forkId, from: selfId, to: message.to, message: encodeMessage(message), fromAddr: selfAddr, more: [] }
   }
 }

@@ -16,7 +16,7 @@ const RECONNECT_MAX_MS = 1000
 
 /** Bytes of messages that travel in one envelope; a larger one travels alone. */
 const ENVELOPE_BYTES_MAX = 1024 * 1024
-const LATER = { clusterId: '', from: 0, to: 0, fromAddr: '' } as const
+const LATER = { clusterId: '', from: 0, to: 0, fromAddr: '', forkId: '' } as const
 
 /** What a PeerStream works with. The callbacks must not throw. */
 export interface PeerStreamContext {

@@ -16,7 +16,13 @@ const RECORD_HARD_STATE = 2
 const RECORD_ENTRY = 3
 
 /** Who this log belongs to. */
-export interface LogIdentity { readonly clusterId: string; readonly nodeId: string; readonly raftId: number }
+export interface LogIdentity {
+  readonly clusterId: string
+  readonly nodeId: string
+  readonly raftId: number
+  /** Another one after each force-new-cluster; absent: none was made yet. Members of different forks have different histories. */
+  readonly forkId?: string
+}
 /** What stands before the first entry: the state at `index` is in the state machine. */
 export interface LogBase extends LogIdentity {
   readonly index: number
@@ -125,6 +131,15 @@ export class RaftLogStore implements Storage {
     const first = this.#places.findLastIndex(place => place.index <= index + 1)
     this.#places = index === this.lastIndex() ? [] : this.#places.slice(Math.max(0, first))
     await this.#log.drop(this.#places[0]?.segment ?? segment)
+  }
+
+  /** Begins another fork of the cluster: what the log holds stays. Durable when it resolves. */
+  async fork(forkId: string): Promise<void> {
+    const { base } = this
+    if (base === undefined) return
+    await this.#log.append([encodeBase({ ...base, forkId }), encodeHardState(this.#hardState)])
+    this.#isHardStateSaved = true
+    this.#base = { ...base, forkId }
   }
 
   sizeBytes(): number { return this.#log.sizeBytes() }

@@ -44,6 +44,10 @@ const BROKEN_MESSAGE = 'consensus found its state impossible, so this manager st
 
 const LOG_MISSING_MESSAGE = `this manager has state of its cluster but its raft log is empty: it would not know how it voted. ${MANAGER_WAY_OUT}`
 
+const OTHER_FORK_MESSAGE = 'the cluster was started anew from one manager (docker swarm init --force-new-cluster) while this one was away: what this one knows counts no more'
+
+const STOP_MESSAGES = { 'disposed': 'this manager is stopping', 'removed': 'this manager was removed from the cluster', 'other-fork': OTHER_FORK_MESSAGE } as const
+
 /** What RaftNode works with. */
 export interface RaftNodeOptions {
   readonly clusterId: string
@@ -72,7 +76,17 @@ export type RaftStop =
   | { readonly kind: 'disposed' }
   /** It was removed from the cluster: its log is worthless. */
   | { readonly kind: 'removed' }
+  /** The cluster was started anew from another manager: what this log holds beyond that manager's is nowhere else. */
+  | { readonly kind: 'other-fork' }
   | { readonly kind: 'failed'; readonly error: unknown }
+
+/** What a leader says to a member that it added. */
+export interface JoinedCluster {
+  readonly raftId: number
+  readonly members: readonly RaftMember[]
+  readonly removed: readonly number[]
+  readonly forkId?: string
+}
 
 /** What exists once there is a log with a base. */
 interface Running { readonly node: RawNode; readonly peers: PeerSet; readonly base: LogBase }
@@ -122,7 +136,7 @@ export class RaftNode implements AsyncDisposable {
     if (base.nodeId !== nodeId || base.clusterId !== clusterId) {
       throw new ShoalError('failed-precondition', 'raft-wrong-cluster', `the raft log belongs to node ${base.nodeId} of cluster ${base.clusterId}, this is node ${nodeId} of ${clusterId}; leave the cluster and join again`)
     }
-    if (options.forceNewCluster === true) await forceNewCluster(raft.#logStore, options.addr)
+    if (options.forceNewCluster === true) await forceNewCluster(raft.#logStore, options)
     raft.#run(raft.#logStore.base ?? base)
     return raft
   }
@@ -134,6 +148,8 @@ export class RaftNode implements AsyncDisposable {
   get addr(): string { return this.#options.addr }
   /** 0 before it is started. */
   get raftId(): number { return this.#running?.base.raftId ?? 0 }
+  /** Empty before the first force-new-cluster. */
+  get forkId(): string { return this.#running?.base.forkId ?? '' }
   get leadership(): Leadership { return this.#board.current }
   get isLeader(): boolean { return this.#board.current.isLeader }
   get table(): MemberTable { return this.#tables.current }
@@ -178,7 +194,7 @@ export class RaftNode implements AsyncDisposable {
   }
 
   /** Begins as the member that a leader has added (membership-client.ts asks for it). The state comes from the leader. */
-  async start(joined: { readonly raftId: number; readonly members: readonly RaftMember[]; readonly removed: readonly number[] }): Promise<void> {
+  async start(joined: JoinedCluster): Promise<void> {
     this.#checkNotStarted()
     const base = joinBase(this.#options, joined)
     await this.#logStore.reset(base, { term: 0, vote: 0, commit: 0 })
@@ -274,7 +290,7 @@ export class RaftNode implements AsyncDisposable {
     const { clusterId, addr, machine, clock, random, logger, dialer } = this.#options
     const node = createCore(base.raftId, this.#logStore, { random, logger })
     const peers = new PeerSet({
-      clusterId, selfId: base.raftId, selfAddr: addr, clock, random, logger, dialer,
+      clusterId, forkId: base.forkId ?? '', selfId: base.raftId, selfAddr: addr, clock, random, logger, dialer,
       onUnreachable: raftId => this.#give(() => node.reportUnreachable(raftId)),
       onSnapshotSent: (raftId, outcome) => this.#give(() => node.reportSnapshot(raftId, outcome)),
       onRefused: (to, error) => this.#refused(to, error),
@@ -290,12 +306,13 @@ export class RaftNode implements AsyncDisposable {
 
   #refused(to: number, error: unknown): void {
     if (hasCode(error, 'member-removed')) this.#stop({ kind: 'removed' })
+    else if (hasCode(error, 'raft-other-fork')) this.#stop({ kind: 'other-fork' })
     else if (hasCode(error, 'raft-wrong-cluster') || hasCode(error, 'member-mismatch') || hasCode(error, 'not-a-manager')) this.#options.logger.warn('a manager refuses this one', { to, reason: messageOf(error) })
   }
 
   #stop(stop: RaftStop): void {
     if (this.#abort.signal.aborted) return
-    const error = stop.kind === 'failed' ? stop.error : new ShoalError('unavailable', 'raft-stopped', stop.kind === 'removed' ? 'this manager was removed from the cluster' : 'this manager is stopping')
+    const error = stop.kind === 'failed' ? stop.error : new ShoalError('unavailable', 'raft-stopped', STOP_MESSAGES[stop.kind])
     if (stop.kind === 'failed') this.#options.logger.error('raft stopped', { err: stop.error })
     this.#abort.abort(error)
     this.#timer?.cancel()
@@ -357,6 +374,7 @@ export class RaftNode implements AsyncDisposable {
     this.#abort.signal.throwIfAborted()
     if (running === undefined) throw new ShoalError('unavailable', 'raft-not-started', 'this manager does not take part in raft yet')
     if (envelope.clusterId !== this.#options.clusterId) throw new ShoalError('failed-precondition', 'raft-wrong-cluster', `this manager belongs to cluster ${this.#options.clusterId}, not ${envelope.clusterId}`)
+    if (envelope.forkId !== (running.base.forkId ?? '')) throw new ShoalError('not-found', 'raft-other-fork', OTHER_FORK_MESSAGE)
     if (this.#tables.current.removed.includes(envelope.from)) throw new ShoalError('not-found', 'member-removed', 'this manager was removed from the cluster: leave it and join again')
     if (envelope.to !== running.base.raftId) throw new ShoalError('failed-precondition', 'member-mismatch', `raft member ${envelope.to} is not at this address`)
     return running
@@ -463,8 +481,7 @@ export class RaftNode implements AsyncDisposable {
     if (staged?.index !== index) throw new ShoalError('internal', 'snapshot-missing', `the core accepted a snapshot at ${index} that was not received`)
     const { members, removed } = staged.snapshot.header
     const table = withRoles({ confState, members, removed })
-    const { clusterId, nodeId, raftId } = base
-    const next: LogBase = { clusterId, nodeId, raftId, index, term, table }
+    const next: LogBase = { ...base, index, term, table }
     await this.#options.machine.install(staged.snapshot, encodeBaseNote(next))
     await this.#logStore.reset(next, ready.hardState ?? { ...this.#logStore.hardState, commit: index })
     this.#appliedIndex = index

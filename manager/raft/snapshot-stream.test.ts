@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { SnapshotChunk } from '../../src/api/swarm/raft.ts'
 import { recordsOfChunks, snapshotChunks } from './snapshot-stream.ts'
 
-const envelope = { clusterId: 'c', from: 1, to: 2, message: new Uint8Array(), fromAddr: '', more: [] }
+const envelope = { clusterId: 'c', from: 1, to: 2, message: new Uint8Array(), fromAddr: '', more: [], forkId: '' }
 
 async function* stream<T>(values: readonly T[]): AsyncGenerator<T> { yield* values }
 

@@ -3,6 +3,7 @@ import type { ConfChangeType, ConfState, Entry } from 'raft-ts/message'
 import type { RaftMember } from '../../src/api/swarm/raft.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import { MANAGER_WAY_OUT } from '../../src/base/manager-way-out.ts'
+import { createId } from '../../src/base/ids.ts'
 import { randomInt, type Random } from '../../src/base/random.ts'
 import { encodeMember } from './member-table.ts'
 import { decodeBaseNote, RaftLogStore, type LogBase } from './raft-log-store.ts'
@@ -44,12 +45,12 @@ export function restoredBase(self: SelfDescription & { readonly random: Random }
   const { clusterId, nodeId, addr } = self
   const raftId = createRaftId(self.random, saved.gone)
   const members = [{ raftId, nodeId, addr, learner: false }]
-  return { clusterId, nodeId, raftId, index: saved.index + RESTORE_GAP, term: 1, table: { confState: { ...NO_MEMBERS, voters: [raftId] }, members, removed: saved.gone } }
+  return { clusterId, nodeId, raftId, forkId: createId(self.random), index: saved.index + RESTORE_GAP, term: 1, table: { confState: { ...NO_MEMBERS, voters: [raftId] }, members, removed: saved.gone } }
 }
 
 /** The log of a member that was added to a cluster and knows nothing yet. */
-export function joinBase({ clusterId, nodeId }: SelfDescription, joined: { readonly raftId: number; readonly members: readonly RaftMember[]; readonly removed: readonly number[] }): LogBase {
-  return { clusterId, nodeId, raftId: joined.raftId, index: 0, term: 0, table: { confState: NO_MEMBERS, members: joined.members, removed: joined.removed } }
+export function joinBase({ clusterId, nodeId }: SelfDescription, joined: { readonly raftId: number; readonly members: readonly RaftMember[]; readonly removed: readonly number[]; readonly forkId?: string }): LogBase {
+  return { clusterId, nodeId, raftId: joined.raftId, forkId: joined.forkId ?? '', index: 0, term: 0, table: { confState: NO_MEMBERS, members: joined.members, removed: joined.removed } }
 }
 
 /**
@@ -81,9 +82,9 @@ function holds(log: RaftLogStore, { index, term }: LogBase): boolean {
 
 /**
  * Makes this node the only member, by entries behind its log: everything the log holds counts as committed, then all others are removed, so
- * that they are refused should they come back.
+ * that they are refused should they come back. A new fork id has those refused that this node never heard of.
  */
-export async function forceNewCluster(log: RaftLogStore, addr: string): Promise<void> {
+export async function forceNewCluster(log: RaftLogStore, { addr, random }: { readonly addr: string; readonly random: Random }): Promise<void> {
   const { base, hardState } = log
   if (base === undefined) return
   const term = hardState.term + 1
@@ -95,6 +96,7 @@ export async function forceNewCluster(log: RaftLogStore, addr: string): Promise<
   add('add-node', { raftId: base.raftId, nodeId: base.nodeId, addr, learner: false })
   for (const raftId of everMembers(log, base)) if (raftId !== base.raftId) add('remove-node', { raftId, nodeId: '', addr: '', learner: false })
   await log.save(entries, { term, vote: base.raftId, commit: log.lastIndex() + entries.length }, true)
+  await log.fork(createId(random))
 }
 
 /** Members as of the base and all that the log adds or removes; to remove one that is gone already changes nothing. */

@@ -17,6 +17,7 @@ import { ThreadedLog } from '../platform/storage/threaded-log.ts'
 import { FailureNote } from './failure-note.ts'
 import { withDisk } from './full-disk.ts'
 import type { ClusterRestore, ManagerConfig, ManagerOrders } from './manager-config.ts'
+import { markLeft, putAwayLeftState } from './left-state.ts'
 import { forgetManagerKeys, openManagerKeys, resealManagerKeys, rotateManagerKeys } from './manager-keys.ts'
 import { WatchedCertificates } from './watched-certificates.ts'
 
@@ -32,6 +33,7 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
   ring.use({ keys: orders.ring.keys.map(({ id, key }) => ({ id, key: Uint8Array.from(Buffer.from(key, 'base64')) })), isSealing: orders.ring.isSealing })
   const certificates = await WatchedCertificates.open(config.certificateFolder, ring, logger)
   const credentials = certificates.source
+  putAwayLeftState(config.stateFolder)
   mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 })
   const keyPath = join(config.stateFolder, 'keys.json')
   const keys = openManagerKeys(keyPath, random, ring)
@@ -71,9 +73,12 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
   if (stop.kind === 'failed') {
     failureNote().write(withDisk(messageOf(stop.error), config.stateFolder))
     logger.error('this manager takes part no more', { err: stop.error })
+  } else {
+    // Should this node be a manager again, it is a new one.
+    markLeft(config.stateFolder, stop.kind)
+    logger.warn(stop.kind === 'removed' ? 'this manager was removed from the cluster' : 'the cluster was started anew from another manager while this one was away: its state is put aside, and it takes the role that it has there')
   }
-  if (stop.kind === 'removed') logger.warn('this manager was removed from the cluster')
-  end(stop.kind === 'removed' ? EXIT_REMOVED : 1)
+  end(stop.kind === 'failed' ? 1 : EXIT_REMOVED)
 }
 
 function restoredState({ file, passphrase, workerGraceMs, availability }: ClusterRestore): RestoredState {

@@ -16,7 +16,7 @@ import type { KvStore } from '../base/storage.ts'
 import { toHost } from '../../agent/kernel/id-mapping.ts'
 import { MemoryFiles } from '../platform/files/memory-files.ts'
 import type { DaemonConfig } from './daemon-config.ts'
-import type { NodeAgent, NodeAgentOptions } from './swarm-node.ts'
+import type { NodeAgent, NodeAgentOptions } from './swarm-node-parts.ts'
 import { tlsInfoOf } from './tls-info.ts'
 import { VERSION } from './version.ts'
 

@@ -1,35 +1,35 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ManagerStatusResponse } from '../api/swarm/control.ts'
-import { MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC } from '../api/codec/methods.ts'
+import { RAFT_MEMBERSHIP_RPC } from '../api/codec/methods.ts'
 import type { Node } from '../api/swarm/objects.ts'
 import type { StateSummary } from '../api/swarm/state-summary.ts'
-import type { NodeAvailability, NodeRole } from '../api/swarm/specs.ts'
-import type { Clock } from '../base/clock.ts'
+import type { NodeRole } from '../api/swarm/specs.ts'
 import { ShoalError, messageOf } from '../base/errors.ts'
-import type { Logger } from '../base/logger.ts'
-import type { Random } from '../base/random.ts'
-import { streamOf, type RpcClient, type RpcDialer } from '../base/rpc.ts'
+import type { RpcClient } from '../base/rpc.ts'
 import { TaskGroup } from '../base/task-group.ts'
-import { fetchRootCa, requestCertificate } from '../ca/ca-client.ts'
 import { parseJoinToken, verifyRootDigest } from '../ca/join-token.ts'
 import { CertificateFiles } from '../platform/certificates/certificate-files.ts'
 import type { RestoreRequest } from '../http/routes/swarm-recovery.ts'
 import { swarmStateError } from '../http/convert/swarm-state-error.ts'
-import { fixedCredentials, type CredentialsSource } from '../platform/rpc/credentials-source.ts'
-import { GrpcDialer, createInsecureDialer } from '../platform/rpc/grpc-dialer.ts'
-import { hostOf, portOf } from './address-parts.ts'
+import { createInsecureDialer } from '../platform/rpc/grpc-dialer.ts'
+import { portOf } from './address-parts.ts'
 import { foundCluster, type InitRequest } from './found-cluster.ts'
-import { localAddressTowards, ownAddress, resolveAddress, resolveRemote } from './host-address.ts'
+import { resolveAddress, resolveRemote } from './host-address.ts'
+import { fetchRoot, joinCluster, type JoinRequest } from './join-cluster.ts'
 import { leaveRefusal } from './leave-refusal.ts'
+import { keepWithLeftState, putAwayLeftState } from './left-state.ts'
 import { LockKeeper } from './lock-keeper.ts'
 import type { ManagerOrders } from './manager-config.ts'
 import { ManagerProcess } from './manager-process.ts'
+import { memberDialer } from './member-dialer.ts'
 import { NodeCertificates, completeCredentials, type NodeCredentials } from './node-certificates.ts'
 import { NodeLock } from './node-lock.ts'
 import { receiveBackup } from './recovery/receive-backup.ts'
 import { StateFile } from './state-file.ts'
+import type { NodeAgent, SwarmNodeParts } from './swarm-node-parts.ts'
 import { isSwarmState, type SwarmState } from './swarm-state.ts'
+import { unlockByManager } from './unlock-by-manager.ts'
 
 const JOIN_TIMEOUT_MS = 20_000
 const LEAVE_TIMEOUT_MS = 2000
@@ -37,46 +37,6 @@ const ROLE_RETRY_MS = 500
 /** How long a request waits for a manager that died and is started again. */
 const MANAGER_RESTART_MS = 5000
 const MANAGER_POLL_MS = 50
-
-/** This host's agent while it belongs to a cluster. */
-export interface NodeAgent extends AsyncDisposable {
-  start(): Promise<void>
-  /** Resolves when a manager has accepted this node's session. */
-  untilReady(signal: AbortSignal): Promise<void>
-  readonly isConnected: boolean
-  /** Looks for managers at these addresses only, from now on. */
-  useManagers(addresses: readonly string[]): Promise<void>
-  /** Stops and removes every task's container. */
-  removeTasks(): Promise<void>
-}
-export interface NodeAgentOptions {
-  readonly state: SwarmState
-  readonly dialer: RpcDialer
-  /** PEM of the roots, for the node's description. */
-  readonly rootPem: () => string
-  readonly onNode: (node: Node) => void
-  readonly onManagers: (managers: readonly { readonly nodeId: string; readonly addr: string }[]) => void
-  readonly onRootCa: (rootPem: string) => void
-}
-
-export interface SwarmNodeParts {
-  readonly dataFolder: string
-  readonly execFolder: string
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal'
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  readonly createAgent: (options: NodeAgentOptions) => Promise<NodeAgent>
-}
-
-export interface JoinRequest {
-  readonly remoteAddresses: readonly string[]
-  readonly token: string
-  readonly listenAddress: string
-  readonly advertiseAddress: string
-  readonly dataPathAddress: string
-  readonly availability: NodeAvailability
-}
 
 export type MembershipState = 'inactive' | 'pending' | 'active' | 'error' | 'locked'
 /** This host's manager with what looks after its secrets. */
@@ -184,6 +144,7 @@ export class SwarmNode implements AsyncDisposable {
 
   /** Starts a cluster with this host as its first manager. @returns the node id */
   async init(request: InitRequest): Promise<string> {
+    if (request.forceNewCluster && this.localState !== 'inactive') return this.#forceNewCluster(request)
     return this.#change(async () => {
       const { state, credentials, bootstrap } = foundCluster(request, this.#parts)
       await this.#found(state, credentials, { bootstrap })
@@ -214,22 +175,9 @@ export class SwarmNode implements AsyncDisposable {
   async join(request: JoinRequest): Promise<void> {
     if (this.#isCutOff(request.token)) return this.#findManagers(request)
     await this.#change(async () => {
-      parseJoinToken(request.token)
-      const remote = request.remoteAddresses[0]
-      if (remote === undefined) throw new ShoalError('invalid-argument', 'bad-address', 'at least 1 RemoteAddr is required to join')
-      const address = await resolveRemote(remote)
-      const listenAddress = resolveAddress(request.listenAddress || '0.0.0.0:2377')
-      const advertiseAddress = request.advertiseAddress === '' ? `${await localAddressTowards(address)}:${portOf(listenAddress)}` : resolveAddress(request.advertiseAddress, portOf(listenAddress))
-      const { clock } = this.#parts
-      const rootPem = await this.#fetchRoot(address, request.token)
-      const issued = await requestCertificate({ dialer: new GrpcDialer({ credentials: fixedCredentials({ rootCertsPem: rootPem }) }), address, rootCertPem: rootPem, nowMs: clock.nowMs(), token: request.token, availability: request.availability })
-      const { nodeId, clusterId, role } = issued.identity
-      const state: SwarmState = {
-        nodeId, clusterId, role, listenAddress, advertiseAddress,
-        dataAddress: request.dataPathAddress === '' ? hostOf(advertiseAddress) : hostOf(resolveAddress(request.dataPathAddress)), availability: request.availability, managers: [{ nodeId: '', addr: address }],
-      }
-      this.#lock.begin(issued.unlockKey)
-      await this.#enter(state, { certPem: issued.certPem, keyPem: issued.keyPem, rootCertPem: rootPem }, address)
+      const { state, credentials, unlockKey, through } = await joinCluster(request, this.#parts.clock)
+      this.#lock.begin(unlockKey)
+      await this.#enter(state, credentials, through)
       await this.#untilManagerLeads()
       await this.#untilJoined()
     })
@@ -309,7 +257,7 @@ export class SwarmNode implements AsyncDisposable {
       const [address] = addresses
       const membership = this.#membership
       if (membership === undefined || address === undefined) throw new ShoalError('invalid-argument', 'bad-address', 'at least 1 RemoteAddr is required to join')
-      await this.#fetchRoot(address, token)
+      await fetchRoot(address, token, this.#parts.clock)
       this.#remember({ ...membership.state, managers: addresses.map(addr => ({ nodeId: '', addr })) })
       await membership.agent.useManagers(addresses)
       await this.#untilJoined()
@@ -366,44 +314,16 @@ export class SwarmNode implements AsyncDisposable {
     }
   }
 
-  /** The manager may be starting, so this tries for a while; within the time that clients grant a join. */
-  async #fetchRoot(address: string, token: string): Promise<string> {
-    const { clock } = this.#parts
-    const timeout = new AbortController()
-    const timer = clock.after(JOIN_TIMEOUT_MS, () => timeout.abort(unavailable('manager-unreachable', 'it does not answer')))
-    try {
-      return await fetchRootCa({ dialer: createInsecureDialer(), address, token, clock, signal: timeout.signal })
-    } catch (cause) {
-      if (!(cause instanceof ShoalError) || cause.kind !== 'unavailable') throw cause
-      throw new ShoalError('unavailable', 'manager-unreachable', `cannot reach a manager at ${address}: check the address, that a manager runs there, and that port ${portOf(address)}/tcp is open (${cause.message})`, { cause })
-    } finally {
-      timer.cancel()
-    }
-  }
-
   async #resume(state: SwarmState): Promise<void> {
     await this.#enter(state, completeCredentials(await this.#certificateFiles.load(), this.#certificateFolder), undefined)
   }
 
   /** A daemon that crashed left its manager running: the cluster goes on, and that manager knows the unlock key. */
   async #unlockByRunningManager(state: SwarmState): Promise<boolean> {
-    const manager = this.#createManager(state, undefined)
-    if (!manager.isRunning) {
+    const manager = this.#createManager(state)
+    if (await unlockByManager(this.#lock, manager, this.#parts)) {
       await manager[Symbol.asyncDispose]()
-      return false
-    }
-    const timeout = new AbortController()
-    const timer = this.#parts.clock.after(MANAGER_RESTART_MS, () => timeout.abort(new Error('the manager did not answer in time')))
-    try {
-      for await (const { unlockKey } of manager.client.stream(MANAGER_ADMIN_RPC.watchUnlockKey, streamOf({}), { signal: timeout.signal })) {
-        this.#lock.unlock(unlockKey)
-        await manager[Symbol.asyncDispose]()
-        return true
-      }
-    } catch (err) {
-      this.#parts.logger.warn('the manager that an earlier daemon left does not give the unlock key, so it is stopped', { err })
-    } finally {
-      timer.cancel()
+      return true
     }
     await manager.stop()
     return false
@@ -412,8 +332,35 @@ export class SwarmNode implements AsyncDisposable {
   /** Init had not answered yet when the daemon ended: there is no cluster that anybody knows of. */
   async #undoFounding(state: SwarmState): Promise<void> {
     this.#parts.logger.warn('starting a cluster was interrupted before it was there: undone')
-    await this.#createManager(state, undefined).stop()
+    await this.#createManager(state).stop()
     this.#forget()
+  }
+
+  /** Makes this manager the only one, with all it knows. @returns the node id */
+  async #forceNewCluster(request: InitRequest): Promise<string> {
+    if (this.#locked !== undefined) throw swarmStateError('locked')
+    const membership = this.#membership
+    if (membership === undefined) throw swarmStateError('starting')
+    const { manager: old, certificates } = membership
+    if (old === undefined) throw swarmStateError('worker')
+    return this.#change(async () => {
+      const { state } = membership
+      const listenAddress = request.listenAddress === '' ? state.listenAddress : resolveAddress(request.listenAddress)
+      const advertiseAddress = request.advertiseAddress === '' ? state.advertiseAddress : resolveAddress(request.advertiseAddress, portOf(listenAddress))
+      await old.keeper[Symbol.asyncDispose]()
+      await old.process.stop()
+      this.#remember({ ...state, listenAddress, advertiseAddress, managers: [{ nodeId: state.nodeId, addr: advertiseAddress }] })
+      // Should the process end before it leads, it does it again: nobody can have joined it by then.
+      this.#orders = { forceNewCluster: true }
+      try {
+        membership.manager = this.#startManager(membership.state, certificates)
+        await membership.manager.process.untilReady()
+      } finally {
+        this.#orders = {}
+      }
+      this.#parts.logger.warn('this manager is now the only one of its cluster: the others are workers as soon as they hear of it', { clusterId: state.clusterId })
+      return state.nodeId
+    }, { inside: true })
   }
 
   async #untilLeaderKnown(): Promise<void> {
@@ -447,7 +394,7 @@ export class SwarmNode implements AsyncDisposable {
     this.#forget()
   }
 
-  #startManager(state: SwarmState, certificates: NodeCertificates, joinAddress: string | undefined): OwnManager {
+  #startManager(state: SwarmState, certificates: NodeCertificates, joinAddress?: string): OwnManager {
     const { clock, logger } = this.#parts
     const process = this.#createManager(state, joinAddress)
     process.start()
@@ -456,7 +403,8 @@ export class SwarmNode implements AsyncDisposable {
     return { process, keeper }
   }
 
-  #createManager(state: SwarmState, joinAddress: string | undefined): ManagerProcess {
+  #createManager(state: SwarmState, through?: string): ManagerProcess {
+    const joinAddress = through ?? state.managers.find(peer => peer.nodeId !== state.nodeId)?.addr
     const { clock, random, logger, execFolder, logLevel } = this.#parts
     return new ManagerProcess({
       nodeId: state.nodeId, clusterId: state.clusterId, listenAddress: state.listenAddress, advertiseAddress: state.advertiseAddress, socketPath: join(execFolder, 'manager.sock'),
@@ -507,14 +455,13 @@ export class SwarmNode implements AsyncDisposable {
     if (membership === undefined) return
     if (role === 'manager') {
       this.#remember({ ...membership.state, role })
-      const through = membership.state.managers.find(peer => peer.nodeId !== membership.state.nodeId)
-      membership.manager = this.#startManager(membership.state, membership.certificates, through?.addr)
+      membership.manager = this.#startManager(membership.state, membership.certificates)
     } else {
       const manager = membership.manager
       membership.manager = undefined
       await manager?.keeper[Symbol.asyncDispose]()
       await manager?.process.stop()
-      rmSync(join(this.#folder, 'manager'), { recursive: true, force: true })
+      putAwayLeftState(join(this.#folder, 'manager'), { always: true })
       await this.#stopSealing(membership.certificates)
       this.#remember({ ...membership.state, role })
     }
@@ -524,6 +471,7 @@ export class SwarmNode implements AsyncDisposable {
   /** A worker is never locked. */
   async #stopSealing(certificates: NodeCertificates): Promise<void> {
     if (!this.#lock.isSealing && !this.#lock.isUnsettled) return
+    keepWithLeftState(join(this.#folder, 'manager'), join(this.#folder, 'lock.json'))
     this.#lock.change('')
     await certificates.save()
     this.#lock.settle()
@@ -538,11 +486,6 @@ export class SwarmNode implements AsyncDisposable {
       this.#parts.logger.warn('the other managers could not be told that this one leaves; remove it there with docker node rm --force', { err })
     }
   }
-}
-
-function memberDialer(state: () => SwarmState, credentials: CredentialsSource): RpcDialer {
-  const dialer = new GrpcDialer({ credentials })
-  return { dial: address => dialer.dial(address === state().advertiseAddress ? ownAddress(state()) : address) }
 }
 
 function unavailable(code: string, message: string): ShoalError { return new ShoalError('unavailable', code, message) }

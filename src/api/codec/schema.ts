@@ -1866,6 +1866,10 @@ export const SCHEMA = {
          "type": "string",
          "id": 5
         },
+        "forkId": {
+         "type": "string",
+         "id": 6
+        },
         "more": {
          "rule": "repeated",
          "type": "bytes",
@@ -1944,6 +1948,10 @@ export const SCHEMA = {
          "rule": "repeated",
          "type": "uint64",
          "id": 3
+        },
+        "forkId": {
+         "type": "string",
+         "id": 4
         }
        }
       },

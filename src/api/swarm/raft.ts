@@ -30,13 +30,15 @@ export interface Proposal {
   readonly piece: Uint8Array
 }
 
-/** Raft messages as raft-ts makes them, encoded by manager/raft. The first envelope of a stream says who sends to whom; in the others only the messages count. */
+/** Raft messages as raft-ts makes them, encoded by manager/raft. The first envelope of a stream says who sends to whom; in the others only the messages count.
+ * fork_id: a new one with each force-new-cluster, empty before the first: members of another fork are refused. */
 export interface RaftEnvelope {
   readonly clusterId: string
   readonly from: number
   readonly to: number
   readonly message: Uint8Array
   readonly fromAddr: string
+  readonly forkId: string
   readonly more: readonly Uint8Array[]
 }
 
@@ -68,6 +70,7 @@ export interface JoinRaftResponse {
   readonly raftId: number
   readonly members: readonly RaftMember[]
   readonly removed: readonly number[]
+  readonly forkId: string
 }
 
 export interface LeaveRaftRequest {
