@@ -249,3 +249,16 @@ test('8: a new leader begins its term with an empty entry, by which it learns wh
   peer.acknowledge([3])
   assert.equal(peer.committed, 3)
 })
+
+test('entries are to be flushed before they are acknowledged; a commit index alone is not', () => {
+  const peer = settledLeader()
+  peer.node.propose(bytesOf('x'))
+  const proposed = peer.node.ready()
+  assert.deepEqual([proposed.entries.length, proposed.mustSync], [1, true])
+  peer.storage.append(proposed.entries)
+  peer.node.advance()
+  peer.work()
+  peer.node.step({ ...(proposed.messages[0] as Message), type: 'MsgAppResp', from: 2, to: 1, entries: [], index: peer.lastIndex })
+  const committed = peer.node.ready()
+  assert.deepEqual([committed.hardState?.commit, committed.entries.length, committed.mustSync], [2, 0, false])
+})
