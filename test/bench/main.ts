@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Lab } from '../support/lab.ts'
 import { Api } from './api.ts'
-import { controlPlane } from './control-plane.ts'
+import { controlPlane, failovers } from './control-plane.ts'
 import { density, logs, run, runWithoutNetwork, type Subject } from './engine-workloads.ts'
 import { measureFloor } from './floor.ts'
 import { many } from './many.ts'
@@ -18,12 +18,13 @@ const WORKLOADS: Readonly<Record<string, (subject: Subject) => Promise<readonly 
 const CONTROL = 'managers'
 /** Takes minutes and much memory: only when it is asked for. */
 const MANY = 'many'
+const FAILOVER = 'failover'
 
 interface Line extends Row { readonly peer?: number | undefined; readonly floor?: number | undefined }
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, rounds: { type: 'string', default: '20' }, replicas: { type: 'string', default: '30' }, json: { type: 'string' } } })
 const usual = [...Object.keys(WORKLOADS), CONTROL]
-const names = [...usual, MANY]
+const names = [...usual, MANY, FAILOVER]
 const chosen = values.only?.split(',') ?? usual
 const unknown = chosen.find(name => !names.includes(name))
 if (unknown !== undefined) throw new Error(`there is no benchmark ${unknown}; choose of ${names.join(', ')}`)
@@ -60,6 +61,7 @@ function format(line: Line): string {
   return `${line.name.padEnd(30)}${number(line.value)}${number(line.peer)}${ratio.padStart(9)}${number(line.floor)}  ${line.unit}`
 }
 
-const lines = [...await engine(chosen.filter(name => name in WORKLOADS)), ...(chosen.includes(MANY) ? await many() : []), ...(chosen.includes(CONTROL) ? await controlPlane('shoalbench3', sizes.replicas) : [])]
+const lines = [...await engine(chosen.filter(name => name in WORKLOADS)), ...(chosen.includes(MANY) ? await many() : []), ...(chosen.includes(CONTROL) ? await controlPlane('shoalbench3', sizes.replicas) : []),
+  ...(chosen.includes(FAILOVER) ? await failovers('shoalbench3') : [])]
 process.stdout.write(`${'what'.padEnd(30)}${'shoal'.padStart(12)}${'dockerd'.padStart(12)}${'ratio'.padStart(9)}${'crun alone'.padStart(12)}  unit\n${lines.map(format).join('\n')}\n`)
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(lines, undefined, 1)}\n`)
