@@ -110,6 +110,8 @@ test('without a quorum a survivor goes on answering reads from its own state, ma
   assert(hasCode(refused, 'no-leader'))
   assert.match(refused?.message ?? '', /^The swarm does not have a leader\..* 1 of 3 managers are up as seen from here, and 2 are needed\. Missing: .*m1:2377.*m2:2377/)
   assert.match(world.manager('m3').status().leaderlessReason, /Missing: /)
+  const { managers, selfId } = await survivor.unary(RECOVERY_RPC.survey, {})
+  assert.deepEqual(managers.map(({ member, logEnd }) => [member?.addr, logEnd?.raftId === selfId, (logEnd?.lastIndex ?? 0) > 0]).sort(), [[`m1:${PORT}`, false, false], [`m2:${PORT}`, false, false], [`m3:${PORT}`, true, true]])
   await world.start('m1', undefined)
   await world.until(async () => world.manager('m3').status().hasLeader)
   await world.createService('more', 1, 'm3')

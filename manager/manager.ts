@@ -167,7 +167,7 @@ export class Manager implements AsyncDisposable {
         store, clock, random, secrets: { joinToken: rootPem => createJoinToken(rootPem, random), unlockKey: () => createUnlockKey(random) },
         membership: { isMember: id => this.#isMember(id), canRemove: id => membership.canRemove(id), managerStatus: id => this.#managerStatus(id) },
       }),
-      certificates: new CertificateService({ store, clock, random }), attacher: new NetworkAttacher({ store, clock, random, logger: this.#options.logger }), gate: this.#gate, status: () => this.status(), stop: onStop, snapshot: () => store.snapshot(raft.table),
+      certificates: new CertificateService({ store, clock, random }), attacher: new NetworkAttacher({ store, clock, random, logger: this.#options.logger }), gate: this.#gate, status: () => this.status(), stop: onStop, snapshot: () => store.snapshot(raft.table), survey: { raft, view: () => store.view(), dialer: this.#options.dialer },
       unlockKeys: signal => watchUnlockKey({ store, clock, logger: this.#options.logger }, signal),
       useNodeKeys: ({ keys, sealing }) => this.#options.onNodeKeys?.({ keys, isSealing: sealing }),
     })

@@ -5,6 +5,7 @@ import type { CertificateService } from './certificate-service.ts'
 import type { ControlService } from './control/control-service.ts'
 import type { LeaderGate } from './leader-gate.ts'
 import type { LeaderWork } from './leader-work.ts'
+import { logEndOf, surveyLogs, type LogSurvey } from './log-survey.ts'
 import { noLeader, notLeader } from './raft/not-leader.ts'
 import type { NetworkAttacher } from './network-attacher.ts'
 import { saveState } from './save-state.ts'
@@ -17,6 +18,7 @@ export interface ManagerServices {
   readonly attacher: NetworkAttacher
   readonly gate: LeaderGate
   readonly status: () => ManagerStatusResponse
+  readonly survey: LogSurvey
   /** The state as it is now, as records of a snapshot. */
   readonly snapshot: () => AsyncIterable<Uint8Array>
   readonly stop: () => void
@@ -61,6 +63,8 @@ export function registerServices(server: Pick<RpcServer, 'handle'>, services: Ma
   })
   server.handle(LOG_BROKER_RPC.publishLogs, async function* (requests, context) { yield await work(gate).logBroker.publish(requests, context) })
 
+  server.handle(RECOVERY_RPC.logEnd, unaryHandler(async () => logEndOf(services.survey)))
+  server.handle(RECOVERY_RPC.survey, unaryHandler((_, { signal }) => surveyLogs(services.survey, signal)))
   server.handle(RECOVERY_RPC.saveState, () => saveState(services.snapshot()))
 
   server.handle(MANAGER_ADMIN_RPC.status, unaryHandler(async () => services.status()))

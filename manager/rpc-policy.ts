@@ -26,6 +26,8 @@ const POLICIES: Readonly<Record<string, RpcPolicy>> = {
   'Raft/*': { callers: 'manager', answeredBy: 'here' },
   'RaftMembership/Members': { callers: 'manager', answeredBy: 'here' },
   'RaftMembership/*': { callers: 'manager', answeredBy: 'leader' },
+  'Recovery/LogEnd': { callers: 'manager', answeredBy: 'here' },
+  'Recovery/Survey': { callers: 'local', answeredBy: 'here' },
   'Recovery/SaveState': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale' },
   'ManagerAdmin/*': { callers: 'local', answeredBy: 'here' },
 }

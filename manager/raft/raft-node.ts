@@ -162,6 +162,14 @@ export class RaftNode implements AsyncDisposable {
   /** The core's view, with the progress of members on the leader. Absent before start. */
   status(): RaftStatus | undefined { return this.#running?.node.status() }
 
+  /** What the log on disk ends with; `term` is of the last vote. Zeros before start. */
+  logEnd(): { readonly term: number; readonly lastIndex: number; readonly lastTerm: number; readonly commit: number } {
+    if (this.#running === undefined) return { term: 0, lastIndex: 0, lastTerm: 0, commit: 0 }
+    const { hardState: { term, commit } } = this.#logStore
+    const lastIndex = this.#logStore.lastIndex()
+    return { term, lastIndex, lastTerm: this.#logStore.term(lastIndex), commit }
+  }
+
   /** Milliseconds since the member was heard; 0 for this node. */
   silentMs(raftId: number): number {
     if (this.#running === undefined) return Infinity

@@ -5,7 +5,7 @@ import type { Assignment, AssignmentChange, AssignmentsMessage, AssignmentsReque
 import type { ListenSubscriptionsRequest, LogAttribute, LogContext, LogMessage, LogOptions, LogSelector, PublishLogsMessage, PublishLogsResponse, SubscribeLogsMessage, SubscribeLogsRequest, SubscriptionMessage } from '../swarm/logs.ts'
 import type { Cluster, Config, ContainerStatus, Endpoint, JobStatus, JoinTokens, ManagerStatus, Meta, Network, NetworkAttachment, NetworkState, Node, NodeDescription, NodeStatus, Plugin, RemovedNode, RootCa, Secret, Service, StoreObject, Task, TaskRestart, TaskStatus, TlsInfo, UpdateStatus, VirtualIp } from '../swarm/objects.ts'
 import type { ClientRequest, JoinRaftRequest, JoinRaftResponse, LeaveRaftRequest, LeaveRaftResponse, MembersRequest, MembersResponse, Proposal, RaftEnvelope, RaftEnvelopeAck, RaftMember, SnapshotChunk, StoreAction } from '../swarm/raft.ts'
-import type { SaveStateRequest, StateRecords } from '../swarm/recovery.ts'
+import type { LogEndRequest, LogEndResponse, SaveStateRequest, StateRecords, SurveyRequest, SurveyResponse, SurveyedManager } from '../swarm/recovery.ts'
 import type { SnapshotHeader, SnapshotRecord } from '../swarm/snapshot.ts'
 import type { Annotations, BindOptions, ClusterSpec, ConfigReference, ConfigSpec, ContainerSpec, DnsConfig, Driver, EndpointSpec, ExternalCa, FileTarget, GenericResource, GlobalJob, GlobalService, HealthConfig, IpamConfig, IpamOptions, Mount, NetworkAttachmentConfig, NetworkAttachmentSpec, NetworkSpec, NodeSpec, Placement, PlacementPreference, Platform, PortConfig, Privileges, RaftConfig, ReplicatedJob, ReplicatedService, ResourceRequirements, Resources, RestartPolicy, SecretReference, SecretSpec, ServiceSpec, TaskSpec, TmpfsOptions, Ulimit, UpdateConfig, VolumeOptions } from '../swarm/specs.ts'
 
@@ -64,6 +64,8 @@ export interface MessageTypes {
   readonly ListenSubscriptionsRequest: ListenSubscriptionsRequest
   readonly LogAttribute: LogAttribute
   readonly LogContext: LogContext
+  readonly LogEndRequest: LogEndRequest
+  readonly LogEndResponse: LogEndResponse
   readonly LogMessage: LogMessage
   readonly LogOptions: LogOptions
   readonly LogSelector: LogSelector
@@ -135,6 +137,9 @@ export interface MessageTypes {
   readonly SubscribeLogsMessage: SubscribeLogsMessage
   readonly SubscribeLogsRequest: SubscribeLogsRequest
   readonly SubscriptionMessage: SubscriptionMessage
+  readonly SurveyRequest: SurveyRequest
+  readonly SurveyResponse: SurveyResponse
+  readonly SurveyedManager: SurveyedManager
   readonly Task: Task
   readonly TaskRestart: TaskRestart
   readonly TaskSpec: TaskSpec

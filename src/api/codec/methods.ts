@@ -4,7 +4,7 @@ import type { CreateObjectRequest, CreateObjectResponse, GetObjectRequest, GetOb
 import type { GetRootCaRequest, GetRootCaResponse, IssueCertificateRequest, IssueCertificateResponse } from '../swarm/ca.ts'
 import type { JoinRaftRequest, JoinRaftResponse, LeaveRaftRequest, LeaveRaftResponse, MembersRequest, MembersResponse, RaftEnvelope, RaftEnvelopeAck, SnapshotChunk } from '../swarm/raft.ts'
 import type { ListenSubscriptionsRequest, PublishLogsMessage, PublishLogsResponse, SubscribeLogsMessage, SubscribeLogsRequest, SubscriptionMessage } from '../swarm/logs.ts'
-import type { SaveStateRequest, StateRecords } from '../swarm/recovery.ts'
+import type { LogEndRequest, LogEndResponse, SaveStateRequest, StateRecords, SurveyRequest, SurveyResponse } from '../swarm/recovery.ts'
 import { rpcMethod } from './rpc-method.ts'
 
 export const CA_RPC = {
@@ -62,5 +62,7 @@ export const RAFT_MEMBERSHIP_RPC = {
 }
 
 export const RECOVERY_RPC = {
+  logEnd: rpcMethod<LogEndRequest, LogEndResponse>('shoal.v1.Recovery/LogEnd', 'unary', 'LogEndRequest', 'LogEndResponse'),
+  survey: rpcMethod<SurveyRequest, SurveyResponse>('shoal.v1.Recovery/Survey', 'unary', 'SurveyRequest', 'SurveyResponse'),
   saveState: rpcMethod<SaveStateRequest, StateRecords>('shoal.v1.Recovery/SaveState', 'server-stream', 'SaveStateRequest', 'StateRecords'),
 }

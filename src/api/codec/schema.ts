@@ -2002,6 +2002,85 @@ export const SCHEMA = {
         }
        }
       },
+      "LogEndRequest": {
+       "fields": {}
+      },
+      "LogEndResponse": {
+       "fields": {
+        "nodeId": {
+         "type": "string",
+         "id": 1
+        },
+        "raftId": {
+         "type": "uint64",
+         "id": 2
+        },
+        "term": {
+         "type": "uint64",
+         "id": 3
+        },
+        "lastIndex": {
+         "type": "uint64",
+         "id": 4
+        },
+        "lastTerm": {
+         "type": "uint64",
+         "id": 5
+        },
+        "commit": {
+         "type": "uint64",
+         "id": 6
+        },
+        "applied": {
+         "type": "uint64",
+         "id": 7
+        },
+        "changedAtMs": {
+         "type": "int64",
+         "id": 8
+        },
+        "leaderId": {
+         "type": "uint64",
+         "id": 9
+        }
+       }
+      },
+      "SurveyRequest": {
+       "fields": {}
+      },
+      "SurveyedManager": {
+       "fields": {
+        "member": {
+         "type": "RaftMember",
+         "id": 1
+        },
+        "hostname": {
+         "type": "string",
+         "id": 2
+        },
+        "logEnd": {
+         "type": "LogEndResponse",
+         "id": 3
+        },
+        "error": {
+         "type": "string",
+         "id": 4
+        }
+       }
+      },
+      "SurveyResponse": {
+       "fields": {
+        "managers": {
+         "rule": "repeated",
+         "type": "SurveyedManager",
+         "id": 1
+        },
+        "selfId": {
+         "type": "uint64",
+         "id": 2
+        }
+       }
+      },
       "SnapshotHeader": {
        "fields": {
         "format": {

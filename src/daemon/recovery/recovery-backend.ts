@@ -1,3 +1,4 @@
+import { RECOVERY_RPC } from '../../api/codec/methods.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Readable } from 'node:stream'
 import type { RecoveryBackend } from '../../http/routes/swarm-recovery.ts'
@@ -20,6 +21,7 @@ export function createRecoveryBackend(swarm: SwarmNode, clock: Clock): RecoveryB
         for (let next = first; next.done !== true; next = await stream.next()) yield next.value
       })())
     },
+    survey: async signal => swarm.manager().unary(RECOVERY_RPC.survey, {}, { signal }),
     restore: async request => swarm.restoreCluster(request),
   }
 }

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { SurveyResponse } from '../../api/swarm/recovery.ts'
 import type { StateSummary } from '../../api/swarm/state-summary.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { ApiRequest } from '../server/api-request.ts'
@@ -23,6 +24,8 @@ export interface RestoreRequest {
 export interface RecoveryBackend {
   /** The sealed state. Rejects where it can not begin; a file that breaks off does not open. */
   backup(passphrase: string, signal: AbortSignal): Promise<Readable>
+  /** What each manager's log ends with, asked by this host's own. */
+  survey(signal: AbortSignal): Promise<SurveyResponse>
   restore(request: RestoreRequest): Promise<{ readonly nodeId: string; readonly summary: StateSummary }>
 }
 
@@ -31,6 +34,7 @@ const WORKER_GRACE_MS = 10 * 60_000
 export function swarmRecoveryRoutes(backend: RecoveryBackend): readonly Route[] {
   return [
     route('POST', '/shoal/swarm/backup', async request => ({ kind: 'stream', contentType: 'application/octet-stream', stream: await backend.backup(passphraseOf(request), request.signal) })),
+    route('GET', '/shoal/swarm/managers', async ({ signal }) => json(await backend.survey(signal))),
     route('POST', '/shoal/swarm/restore', async request => {
       const { query } = request
       const { nodeId, summary } = await backend.restore({
