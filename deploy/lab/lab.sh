@@ -88,7 +88,7 @@ start() {
     --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/shoal.pid" -H "unix://$dir/shoal.sock" \
     --cgroup-parent "/$LAB-lab/h$i" "$@" </dev/null >>"$dir/shoal.log" 2>&1 &
   local daemon=$!
-  for _ in $(seq 300); do
+  for _ in $(seq 1200); do
     alive "$daemon" || break # before asking: another daemon could answer for it
     curl -sf --unix-socket "$dir/shoal.sock" http://localhost/_ping >/dev/null && return 0
     sleep 0.1
