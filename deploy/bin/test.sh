@@ -41,7 +41,7 @@ mapfile -t unit < <(find dist manager/raft-ts/dist -name '*.test.js' -not -path 
 mapfile -t simulation < <(find dist/test/sim -name '*.test.js' 2>/dev/null | sort)
 mapfile -t e2e < <(find dist/test/e2e -name '*.test.js' 2>/dev/null | sort)
 # Not yet seen green as a whole on one tree: run by themselves, not by continuous integration.
-extended='differential|chaos|manager-chaos'
+extended='differential|chaos|manager-chaos|managers|damaged-log'
 mapfile -t long < <(find dist/test/long -name '*.test.js' 2>/dev/null | grep -vE "/($extended)[^/]*\.test\.js$" | sort)
 mapfile -t extended < <(find dist/test/long -name '*.test.js' 2>/dev/null | grep -E "/($extended)[^/]*\.test\.js$" | sort)
 case $what in

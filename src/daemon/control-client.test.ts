@@ -49,3 +49,14 @@ test('a refusal is told at once, and what stays unsettled is told in the end', a
   await rejected
   assert.ok(unsettled.requestIds.length > 10 && unsettled.requestIds.length < 1000)
 })
+
+test('a manager that ends amid a call is asked again once, and then told of in Docker\'s words', async () => {
+  for (const code of ['rpc-not-connected', 'rpc-unavailable', 'cancelled']) {
+    const gone = (): ShoalError => new ShoalError(code === 'cancelled' ? 'cancelled' : 'unavailable', code, 'gone')
+    const back = setUp([gone()])
+    assert.equal((await back.backend.get('config', 'c1')).id, 'c1')
+    const away = setUp([gone(), gone()])
+    await assert.rejects(away.backend.get('config', 'c1'), { code: 'swarm-starting', message: /^This node is not a swarm manager\. Manager is being prepared/ })
+    assert.equal(away.requestIds.length, 2)
+  }
+})

@@ -15,6 +15,8 @@ import type { ControlBackend, ControlKind, ControlObjects, ControlSpecs, UpdateC
 const CALL_TIMEOUT_MS = 20_000
 /** A write whose outcome nobody knows is asked for again this often, until CALL_TIMEOUT_MS: as its id stays, it takes effect once. */
 const WRITE_RETRY_MS = 100
+/** This host's manager ended, or is about to: it does not answer, refused the call or broke it off. */
+const GONE: ReadonlySet<string> = new Set(['rpc-not-connected', 'rpc-unavailable', 'cancelled'])
 /** The leadership or the connection went while the write was under way. */
 const UNSETTLED: ReadonlySet<string> = new Set(['proposal-lost', 'proposal-dropped', 'not-leader', 'rpc-unavailable', 'raft-stopped', 'store-closed'])
 
@@ -39,14 +41,14 @@ export function createControlBackend({ manager, failure, untilManagerAnswers, st
     try {
       return await work(manager())
     } catch (error) {
-      if (!(error instanceof ShoalError) || error.code !== 'rpc-not-connected') throw error
+      if (!(error instanceof ShoalError) || !GONE.has(error.code)) throw error
     }
     // The process is being started, or was killed a moment ago and is started again.
     await untilManagerAnswers()
     try {
       return await work(manager())
     } catch (error) {
-      throw error instanceof ShoalError && error.code.startsWith('rpc-') ? swarmStateError('starting', failure()) : error
+      throw error instanceof ShoalError && GONE.has(error.code) ? swarmStateError('starting', failure()) : error
     }
   }
   const write = async <T>(signal: AbortSignal | undefined, work: (client: RpcClient, requestId: string) => Promise<T>): Promise<T> => {

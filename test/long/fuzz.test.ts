@@ -39,6 +39,8 @@ const DOCUMENTED: readonly (readonly [status: number, message: RegExp, why: stri
   [501, /^[^\n]+ (is|are) not supported by shoal([:;] [^\n]+)?$/, 'left out of the product, as the README says; nothing that the client could change makes it work'],
   [503, /^This node is not a swarm manager\. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again\.$/, "dockerd's answer outside a swarm"],
   [503, /^This node is already part of a swarm\. Use "docker swarm leave" to leave this swarm and join another one\.$/, "dockerd's answer to a second init or join"],
+  [503, /^This node is not a swarm manager\. Manager is being prepared or has trouble connecting to the cluster\.$/, "dockerd's answer while a manager starts or ends"],
+  [503, /^This node is joining or leaving a swarm right now\. Wait until that is done and try again\.$/, 'two changes of the membership at once: the second may be repeated'],
   [503, /^volume update only valid for cluster volumes, but swarm is unavailable$/, "dockerd's answer outside a swarm"],
   [500, /^(Get|Post|Head) "https?:\/\/.*": dial tcp:? .*: (no such host|Temporary failure in name resolution|connection refused|network is unreachable)$/s, 'a registry or index that does not answer: no fault of the request, as with dockerd'],
   [500, /^rpc error: code = Unknown desc = update out of sequence$/, "dockerd's answer to a version that is not the object's"],
