@@ -1,21 +1,22 @@
 import { decodeConfChange } from 'raft-ts/conf-change-codec'
 import { ConfChangeError } from 'raft-ts/confchange'
 import { RaftInvariantError } from 'raft-ts/invariant'
-import type { ConfChange, Entry, Message, MessageType, Snapshot } from 'raft-ts/message'
+import type { ConfChange, Entry, MessageType, Snapshot } from 'raft-ts/message'
 import type { RaftStatus, RawNode } from 'raft-ts/raw-node'
 import type { Ready } from 'raft-ts/ready'
 import { RaftError } from 'raft-ts/storage'
 import { decode, encode } from '../../src/api/codec/codec.ts'
-import type { Proposal, RaftEnvelope, RaftMember, SnapshotChunk } from '../../src/api/swarm/raft.ts'
+import type { Proposal, RaftEnvelope, SnapshotChunk } from '../../src/api/swarm/raft.ts'
 import { abortable } from '../../src/base/abort.ts'
 import type { Clock, Timer } from '../../src/base/clock.ts'
 import { hasCode, messageOf, ShoalError } from '../../src/base/errors.ts'
 import { createId } from '../../src/base/ids.ts'
 import type { Logger } from '../../src/base/logger.ts'
-import { MANAGER_WAY_OUT } from '../../src/base/manager-way-out.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { RpcDialer } from '../../src/base/rpc.ts'
 import type { AppendLog } from '../../src/base/storage.ts'
+import { beginAsMember, beginCluster, beginFromState, continueLog, type JoinedCluster } from './begin-log.ts'
+import { isCommitOnly } from './commit-only.ts'
 import { compactionPoint } from './compaction.ts'
 import { createCore, ELECTION_TICKS, TICK_MS } from './create-core.ts'
 import { LeadershipBoard, type Leadership } from './leadership.ts'
@@ -29,9 +30,8 @@ import { entriesOfProposal } from './proposal-parts.ts'
 import { ReadConfirmations } from './read-confirmations.ts'
 import { encodeBaseNote, memberOf, RaftLogStore, type LogBase } from './raft-log-store.ts'
 import { SnapshotCaptures } from './snapshot-captures.ts'
-import { recordsOfChunks } from './snapshot-stream.ts'
-import { bootstrapBase, forceNewCluster, joinBase, recoverInstalledSnapshot, restoredBase } from './start-state.ts'
-import type { StagedSnapshot, StateMachine } from './state-machine.ts'
+import { SnapshotReceiver } from './snapshot-receiver.ts'
+import type { StateMachine } from './state-machine.ts'
 
 /** One proposal: every manager holds it twice while it is put together and applied. */
 const PROPOSAL_BYTES_MAX = 512 * 1024 * 1024
@@ -41,8 +41,6 @@ const OFFERS_MAX = 2 * ELECTION_TICKS
 const LEADER_MESSAGES: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp', 'MsgHeartbeat', 'MsgSnap', 'MsgTimeoutNow'])
 
 const BROKEN_MESSAGE = 'consensus found its state impossible, so this manager stopped before it could do harm; restart it, and if it stops again remove it and let it join anew'
-
-const LOG_MISSING_MESSAGE = `this manager has state of its cluster but its raft log is empty: it would not know how it voted. ${MANAGER_WAY_OUT}`
 
 const OTHER_FORK_MESSAGE = 'the cluster was started anew from one manager (docker swarm init --force-new-cluster) while this one was away: what this one knows counts no more'
 
@@ -80,14 +78,6 @@ export type RaftStop =
   | { readonly kind: 'other-fork' }
   | { readonly kind: 'failed'; readonly error: unknown }
 
-/** What a leader says to a member that it added. */
-export interface JoinedCluster {
-  readonly raftId: number
-  readonly members: readonly RaftMember[]
-  readonly removed: readonly number[]
-  readonly forkId?: string
-}
-
 /** What exists once there is a log with a base. */
 interface Running { readonly node: RawNode; readonly peers: PeerSet; readonly base: LogBase }
 
@@ -101,6 +91,7 @@ export class RaftNode implements AsyncDisposable {
   readonly #pending = new PendingEntries()
   readonly #reads = new ReadConfirmations()
   readonly #captures = new SnapshotCaptures()
+  readonly #receiver: SnapshotReceiver
   readonly #abort = new AbortController()
   #logStore!: RaftLogStore
   #running: Running | undefined
@@ -111,8 +102,6 @@ export class RaftNode implements AsyncDisposable {
   /** The term it became so in. */
   #leaderReadyTerm = 0
   #isChangingConf = false
-  #isReceivingSnapshot = false
-  #staged: { readonly index: number; readonly snapshot: StagedSnapshot } | undefined
   #isWorking = false
   #work: Promise<void> = Promise.resolve()
   #timer: Timer | undefined
@@ -120,24 +109,17 @@ export class RaftNode implements AsyncDisposable {
   /** Resolves when this node takes part no more. */
   readonly stopped = new Promise<RaftStop>(resolve => { this.#resolveStopped = resolve })
 
-  private constructor(options: RaftNodeOptions) { this.#options = options }
+  private constructor(options: RaftNodeOptions) {
+    this.#options = options
+    this.#receiver = new SnapshotReceiver(options.machine)
+  }
 
   /** Reads the log, and takes part again if there is one. @throws ShoalError `log-damaged`, `log-missing`, `log-behind-state`, `state-behind-log` (internal), `raft-wrong-cluster` (failed-precondition) */
   static async open(options: RaftNodeOptions): Promise<RaftNode> {
     const raft = new RaftNode(options)
     raft.#logStore = await RaftLogStore.open(options.log, () => raft.#captureSnapshot())
-    const { machine, nodeId, clusterId } = options
-    await recoverInstalledSnapshot(raft.#logStore, machine)
-    const { base } = raft.#logStore
-    if (base === undefined) {
-      if (machine.appliedIndex > 0 && options.isRestoring !== true) throw new ShoalError('internal', 'log-missing', LOG_MISSING_MESSAGE)
-      return raft
-    }
-    if (base.nodeId !== nodeId || base.clusterId !== clusterId) {
-      throw new ShoalError('failed-precondition', 'raft-wrong-cluster', `the raft log belongs to node ${base.nodeId} of cluster ${base.clusterId}, this is node ${nodeId} of ${clusterId}; leave the cluster and join again`)
-    }
-    if (options.forceNewCluster === true) await forceNewCluster(raft.#logStore, options)
-    raft.#run(raft.#logStore.base ?? base)
+    const base = await continueLog(raft.#logStore, options)
+    if (base !== undefined) raft.#run(base)
     return raft
   }
 
@@ -179,34 +161,21 @@ export class RaftNode implements AsyncDisposable {
   /** Makes the first member of a new cluster. It leads within a moment. */
   async bootstrap(): Promise<void> {
     this.#checkNotStarted()
-    const base = bootstrapBase(this.#options)
-    await this.#logStore.reset(base, { term: base.term, vote: 0, commit: base.index })
-    this.#run(base)
+    this.#run(await beginCluster(this.#logStore, this.#options))
     this.#give(node => node.campaign())
   }
 
   /** Makes the first member of a cluster that goes on from a saved state. It leads within a moment. @throws ShoalError `snapshot-malformed` */
   async restore(records: AsyncIterable<Uint8Array>): Promise<void> {
     this.#checkNotStarted()
-    const { machine } = this.#options
-    const staged = await machine.stage(records)
-    const { members, removed, version } = staged.header
-    const base = restoredBase(this.#options, { index: version, gone: [...new Set([...removed, ...members.map(({ raftId }) => raftId)])] })
-    // The state is durable up to where the log begins before there is a log: only then may a restart count on both.
-    await machine.install(staged, encodeBaseNote(base))
-    machine.applyCommitted(base.index, undefined)
-    await machine.flush()
-    await this.#logStore.reset(base, { term: base.term, vote: 0, commit: base.index })
-    this.#run(base)
+    this.#run(await beginFromState(this.#logStore, this.#options, records))
     this.#give(node => node.campaign())
   }
 
   /** Begins as the member that a leader has added (membership-client.ts asks for it). The state comes from the leader. */
   async start(joined: JoinedCluster): Promise<void> {
     this.#checkNotStarted()
-    const base = joinBase(this.#options, joined)
-    await this.#logStore.reset(base, { term: 0, vote: 0, commit: 0 })
-    this.#run(base)
+    this.#run(await beginAsMember(this.#logStore, this.#options, joined))
   }
 
   newRequestId(): string { return createId(this.#options.random) }
@@ -263,20 +232,11 @@ export class RaftNode implements AsyncDisposable {
     if (message.type !== 'MsgSnap' || message.snapshot === undefined || message.from !== envelope.from) {
       throw new ShoalError('invalid-argument', 'snapshot-malformed', 'a snapshot stream does not begin with its message')
     }
-    if (this.#isReceivingSnapshot) throw new ShoalError('unavailable', 'snapshot-busy', 'another snapshot is being received')
-    this.#isReceivingSnapshot = true
-    try {
-      const { index } = message.snapshot.metadata
-      const snapshot = await this.#options.machine.stage(recordsOfChunks(chunks))
-      if (snapshot.header.version !== index) throw new ShoalError('invalid-argument', 'snapshot-malformed', `the snapshot is of index ${snapshot.header.version}, not ${index}; it is sent again`)
+    await this.#receiver.receive(message.snapshot.metadata.index, chunks, async () => {
       await this.#work
-      this.#staged = { index, snapshot }
       this.#give(node => node.step(message))
       await this.#work
-    } finally {
-      this.#staged = undefined
-      this.#isReceivingSnapshot = false
-    }
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -485,12 +445,11 @@ export class RaftNode implements AsyncDisposable {
   }
 
   async #installSnapshot(base: LogBase, { metadata: { index, term, confState } }: Snapshot, ready: Ready): Promise<void> {
-    const staged = this.#staged
-    if (staged?.index !== index) throw new ShoalError('internal', 'snapshot-missing', `the core accepted a snapshot at ${index} that was not received`)
-    const { members, removed } = staged.snapshot.header
+    const staged = this.#receiver.accepted(index)
+    const { members, removed } = staged.header
     const table = withRoles({ confState, members, removed })
     const next: LogBase = { ...base, index, term, table }
-    await this.#options.machine.install(staged.snapshot, encodeBaseNote(next))
+    await this.#options.machine.install(staged, encodeBaseNote(next))
     await this.#logStore.reset(next, ready.hardState ?? { ...this.#logStore.hardState, commit: index })
     this.#appliedIndex = index
     this.#tables.reset(index, table)
@@ -531,12 +490,4 @@ export class RaftNode implements AsyncDisposable {
     await this.#logStore.compact(index, table)
     this.#tables.forgetBefore(index)
   }
-}
-
-/** A message that brings nothing but a higher commit index to a member that has all entries: the next append or heartbeat brings it as well, a tick later at most. */
-function isCommitOnly(node: RawNode, { type, to, entries, index, context }: Message): boolean {
-  // A member that is being removed must hear of it now: it is sent nothing later.
-  if (type !== 'MsgApp' || entries.length > 0 || context !== undefined || node.raft.pendingConfIndex > node.raft.log.applied) return false
-  const progress = node.raft.tracker.progressOf(to)
-  return progress?.state === 'replicate' && progress.match === index
 }
