@@ -24,7 +24,7 @@ export function logEndOf({ raft, view }: LogSurvey): LogEndResponse {
 /** Asks every manager that this one knows, itself included, all at once. Never fails: who does not answer is listed with the reason. */
 export async function surveyLogs(survey: LogSurvey, signal: AbortSignal): Promise<SurveyResponse> {
   const { raft, view } = survey
-  const managers = await Promise.all(raft.table.members.map(async member => ({ member, hostname: view().get('node', member.nodeId)?.description?.hostname ?? '', ...await ask(survey, member, signal) })))
+  const managers = await Promise.all(raft.membersWhereTheyAre.map(async member => ({ member, hostname: view().get('node', member.nodeId)?.description?.hostname ?? '', ...await ask(survey, member, signal) })))
   return { managers, selfId: raft.raftId }
 }
 

@@ -18,6 +18,7 @@ import { LeaderGate } from './leader-gate.ts'
 import { LeaderProxy } from './leader-proxy.ts'
 import { LeaderWork } from './leader-work.ts'
 import { leaderlessReason } from './leaderless.ts'
+import { MemberFinder } from './raft/member-finder.ts'
 import { Membership } from './raft/membership.ts'
 import { MembershipClient } from './raft/membership-client.ts'
 import { NetworkAttacher } from './network-attacher.ts'
@@ -59,6 +60,8 @@ export interface ManagerOptions {
   readonly bootstrap?: ManagerBootstrap
   /** A manager to join through, "host:port"; ignored once there is state. */
   readonly joinAddress?: string
+  /** Where other managers may be beside where the log says, "host:port". */
+  readonly contacts?: readonly string[]
   /** Begins the cluster anew from a saved state; ignored once there is a log. */
   readonly restore?: RestoredState
   /** Keeps the state and drops all other managers, once; the caller does not pass it at the next start. */
@@ -72,7 +75,7 @@ export interface ManagerOptions {
 }
 
 /** What start() has opened, in order. */
-interface Parts { readonly store: ReplicatedStore; readonly raft: RaftNode; readonly membership: Membership }
+interface Parts { readonly store: ReplicatedStore; readonly raft: RaftNode; readonly membership: Membership; readonly finder: MemberFinder }
 
 /**
  * One manager: raft, the replicated state, the services it answers, and the leader's work while it leads.
@@ -110,7 +113,10 @@ export class Manager implements AsyncDisposable {
       clusterId, nodeId, addr: options.advertiseAddress, log, machine: store, dialer, clock, random, logger, ...forceNewCluster === undefined ? {} : { forceNewCluster }, isRestoring: options.restore !== undefined,
     })
     store.attach(raft)
-    const manager = new Manager(options, { store, raft, membership: new Membership({ raft, dialer, clock, random, logger, isWanted: id => store.view().get('node', id)?.spec?.role !== 'worker' }) })
+    const manager = new Manager(options, {
+      store, raft, membership: new Membership({ raft, dialer, clock, random, logger, isWanted: id => store.view().get('node', id)?.spec?.role !== 'worker' }),
+      finder: new MemberFinder({ raft, dialer, clock, random, logger, contacts: options.contacts ?? [] }),
+    })
     try {
       await manager.#start()
     } catch (error) {
@@ -136,11 +142,12 @@ export class Manager implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { store, raft, membership } = this.#parts
+    const { store, raft, membership, finder } = this.#parts
     const { server, localServer } = this.#options
     await this.#group[Symbol.asyncDispose]()
     this.#gate.set(undefined)
     await this.#work?.[Symbol.asyncDispose]()
+    await finder[Symbol.asyncDispose]()
     await membership[Symbol.asyncDispose]()
     await Promise.all([server[Symbol.asyncDispose](), localServer[Symbol.asyncDispose]()])
     await this.#proxy[Symbol.asyncDispose]()
@@ -169,6 +176,7 @@ export class Manager implements AsyncDisposable {
       }),
       certificates: new CertificateService({ store, clock, random }), attacher: new NetworkAttacher({ store, clock, random, logger: this.#options.logger }), gate: this.#gate, status: () => this.status(), stop: onStop, snapshot: () => store.snapshot(raft.table), survey: { raft, view: () => store.view(), dialer: this.#options.dialer },
       unlockKeys: signal => watchUnlockKey({ store, clock, logger: this.#options.logger }, signal),
+      meet: (addresses, signal) => this.#parts.finder.meet(addresses, signal),
       useNodeKeys: ({ keys, sealing }) => this.#options.onNodeKeys?.({ keys, isSealing: sealing }),
     })
   }
@@ -268,12 +276,12 @@ export class Manager implements AsyncDisposable {
   }
 
   #peers(): readonly WeightedPeer[] {
-    return this.#parts.raft.table.members.map(({ nodeId, addr }) => ({ nodeId, addr, weight: PEER_WEIGHT }))
+    return this.#parts.raft.membersWhereTheyAre.map(({ nodeId, addr }) => ({ nodeId, addr, weight: PEER_WEIGHT }))
   }
 
   #leaderlessReason(): string {
     const { raft, store } = this.#parts
-    return leaderlessReason({ members: raft.table.members, selfId: raft.raftId, silentMs: raftId => raft.silentMs(raftId), hostnameOf: nodeId => store.view().get('node', nodeId)?.description?.hostname })
+    return leaderlessReason({ members: raft.membersWhereTheyAre, selfId: raft.raftId, silentMs: raftId => raft.silentMs(raftId), hostnameOf: nodeId => store.view().get('node', nodeId)?.description?.hostname })
   }
 
   #isMember(nodeId: string): boolean {

@@ -1,5 +1,5 @@
 import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, LOG_BROKER_RPC, LOGS_RPC, MANAGER_ADMIN_RPC, RECOVERY_RPC, RESOURCE_ALLOCATOR_RPC } from '../src/api/codec/methods.ts'
-import type { ManagerStatusResponse, UseNodeKeysRequest } from '../src/api/swarm/control.ts'
+import type { ContactAnswer, ManagerStatusResponse, UseNodeKeysRequest } from '../src/api/swarm/control.ts'
 import { unaryHandler, type RpcServer } from '../src/base/rpc.ts'
 import type { CertificateService } from './certificate-service.ts'
 import type { ControlService } from './control/control-service.ts'
@@ -25,6 +25,7 @@ export interface ManagerServices {
   /** The unlock key of now and each later one; '' without autolock. */
   readonly unlockKeys: (signal: AbortSignal) => AsyncIterable<string>
   readonly useNodeKeys: (request: UseNodeKeysRequest) => void
+  readonly meet: (addresses: readonly string[], signal: AbortSignal) => Promise<readonly ContactAnswer[]>
 }
 
 /** Everything a manager answers, but for raft. @param server guarded (see LeaderProxy): handlers get callers who may call, on the leader if it takes one */
@@ -75,6 +76,7 @@ export function registerServices(server: Pick<RpcServer, 'handle'>, services: Ma
     services.useNodeKeys(request)
     return {}
   }))
+  server.handle(MANAGER_ADMIN_RPC.meetManagers, unaryHandler(async ({ addrs }, { signal }) => ({ answers: await services.meet(addrs, signal) })))
   server.handle(MANAGER_ADMIN_RPC.stop, unaryHandler(async () => {
     services.stop()
     return {}

@@ -12,6 +12,8 @@ const RETRY_BASE_MS = 200
 const RETRY_MAX_MS = 2000
 /** A join waits for the dial back and two commits. */
 const CALL_TIMEOUT_MS = 20_000
+/** A manager tells what it knows without waiting for anything. */
+const MEMBERS_TIMEOUT_MS = 3_000
 
 /** What MembershipClient works with; the dialer carries this node's certificate. */
 export interface MembershipClientOptions {
@@ -41,7 +43,7 @@ export class MembershipClient {
 
   async members(via: string, signal?: AbortSignal): Promise<MembersResponse> {
     await using client = this.#options.dialer.dial(via)
-    return await client.unary(RAFT_MEMBERSHIP_RPC.members, {}, { signal })
+    return await client.unary(RAFT_MEMBERSHIP_RPC.members, {}, { signal, timeoutMs: MEMBERS_TIMEOUT_MS })
   }
 
   async #atLeader<T>(via: string, call: (client: RpcClient) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

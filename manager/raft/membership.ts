@@ -23,6 +23,8 @@ const PROMOTION_LAG_MAX = 100
 const REACHABLE_SILENCE_MS = 2000
 /** How often reachability is looked at again before a removal is refused. */
 const RECHECK_MS = 100
+/** A manager is told that this one moved within this, or another one is. */
+const TELL_TIMEOUT_MS = 3000
 /** How long a transfer may take before it has failed: the core gives it one election timeout. */
 const TRANSFER_TIMEOUT_MS = 3000
 
@@ -194,7 +196,7 @@ export class Membership implements AsyncDisposable {
     return candidates[0]?.raftId
   }
 
-  /** Promotes learners that have caught up, and brings this node's own address up to date, while it leads. */
+  /** While it leads, promotes learners that have caught up, and writes down where members that moved are. */
   async #review(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && !this.#raft.signal.aborted) {
       await this.#options.clock.sleep(REVIEW_MS, signal)
@@ -213,6 +215,10 @@ export class Membership implements AsyncDisposable {
     const own = this.#movedSelf()
     if (own !== undefined) await this.#change('update-node', { ...own, addr: this.#raft.addr })
     for (const member of this.#raft.table.members) {
+      const addr = this.#raft.addressOf(member.raftId) ?? member.addr
+      if (member.raftId !== this.#raft.raftId && addr !== member.addr && this.#isReachable(member.raftId)) await this.#change('update-node', { ...member, addr })
+    }
+    for (const member of this.#raft.table.members) {
       const progress = status?.progress.get(member.raftId)
       if (!member.learner || progress === undefined || status === undefined || progress.match === 0) continue
       if (progress.match + PROMOTION_LAG_MAX >= status.commit && this.#isReachable(member.raftId)) await this.#change('add-node', { ...member, learner: false })
@@ -228,11 +234,19 @@ export class Membership implements AsyncDisposable {
   /** The leader can't find this node, but this node finds the others: it asks them in turn, since they know who leads. */
   async #tellNewAddress(signal: AbortSignal): Promise<void> {
     if (this.#movedSelf() === undefined) return
-    const others = this.#raft.table.members.filter(member => member.raftId !== this.#raft.raftId)
+    const others = this.#raft.membersWhereTheyAre.filter(member => member.raftId !== this.#raft.raftId)
     const heard = others.filter(member => this.#isReachable(member.raftId))
     const candidates = heard.length > 0 ? heard : others
     const asked = candidates[randomInt(this.#options.random, candidates.length)]
-    if (asked !== undefined) await new MembershipClient(this.#options).join(asked.addr, { addr: this.#raft.addr, raftId: this.#raft.raftId }, signal)
+    if (asked === undefined) return
+    // Who does not answer may be gone, and this node may lead meanwhile.
+    const timeout = new AbortController()
+    const timer = this.#options.clock.after(TELL_TIMEOUT_MS, () => timeout.abort(new ShoalError('unavailable', 'member-unreachable', `the manager at ${asked.addr} could not be told that this one moved; another one is told next`)))
+    try {
+      await new MembershipClient(this.#options).join(asked.addr, { addr: this.#raft.addr, raftId: this.#raft.raftId }, AbortSignal.any([signal, timeout.signal]))
+    } finally {
+      timer.cancel()
+    }
   }
 
   async #oneAtATime<T>(work: () => Promise<T>): Promise<T> {

@@ -1,10 +1,15 @@
 import type { Message, MessageType } from 'raft-ts/message'
 import type { RaftEnvelope, RaftMember } from '../../src/api/swarm/raft.ts'
+import { isDialable } from './member-address.ts'
 import { encodeMessage } from './message-codec.ts'
+import { PeerAddresses } from './peer-addresses.ts'
 import { Peer, type PeerContext } from './peer.ts'
 
 /** Senders that are not members (yet) and are answered all the same: more at once do not occur while one change is pending. */
 const STRANGERS_MAX = 16
+
+/** Hearsay of where a member is counts only while it is silent for longer than this: two election timeouts. */
+const SILENCE_MS = 2_000
 
 /** Data and its answers; everything else is small and must not wait for it. */
 const APPENDS: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp', 'MsgAppResp'])
@@ -22,6 +27,7 @@ export interface PeerSetOptions extends PeerContext {
 export class PeerSet implements AsyncDisposable {
   readonly #options: PeerSetOptions
   readonly #peers = new Map<number, Peer>()
+  readonly #addresses = new PeerAddresses()
   readonly #strangers = new Map<number, string>()
   readonly #heardAtMs = new Map<number, number>()
   readonly #closing = new Set<Promise<void>>()
@@ -31,16 +37,23 @@ export class PeerSet implements AsyncDisposable {
 
   /** Connects to new members, anew to those with another address, and no longer to those that are gone. */
   setMembers(members: readonly RaftMember[]): void {
-    const wanted = new Map(members.filter(member => member.raftId !== this.#options.selfId && member.addr !== '').map(member => [member.raftId, member.addr]))
-    for (const raftId of wanted.keys()) this.#strangers.delete(raftId)
-    for (const [raftId, addr] of this.#strangers) wanted.set(raftId, addr)
-    this.#connect(wanted)
+    this.#addresses.setMembers(members)
+    for (const { raftId } of members) this.#strangers.delete(raftId)
+    this.#reconnect()
   }
 
-  /** A message came from this node. One that is no member is answered at the address it gives. */
+  /**
+   * This node speaks from `addr`: a member that moved is answered there, whatever the log says, for without it there may be no quorum that
+   * could write its new address down. One that is no member is answered too.
+   */
   heard(raftId: number, addr: string): void {
+    if (raftId === this.#options.selfId) return
     this.#heardAtMs.set(raftId, this.#options.clock.monotonicMs())
-    if (this.#peers.has(raftId) || addr === '' || raftId === this.#options.selfId) return
+    if (this.#addresses.has(raftId)) {
+      this.#moved(raftId, addr)
+      return
+    }
+    if (this.#peers.has(raftId) || addr === '') return
     const [oldest] = this.#strangers.keys()
     if (this.#strangers.size >= STRANGERS_MAX && oldest !== undefined) {
       this.#strangers.delete(oldest)
@@ -49,6 +62,14 @@ export class PeerSet implements AsyncDisposable {
     this.#strangers.set(raftId, addr)
     this.#add(raftId, addr)
   }
+
+  /** Another manager says that the member is at `addr`: worth a try for one that is silent where it was. */
+  heardOf(raftId: number, addr: string): void {
+    if (this.silentMs(raftId) > SILENCE_MS) this.#moved(raftId, addr)
+  }
+
+  /** Where a member is dialled; undefined for others. */
+  addressOf(raftId: number): string | undefined { return this.#addresses.addressOf(raftId) }
 
   /** Milliseconds since a message came from this node; Infinity if none did. */
   silentMs(raftId: number): number {
@@ -72,6 +93,24 @@ export class PeerSet implements AsyncDisposable {
     this.#isClosed = true
     this.#connect(new Map())
     await Promise.all(this.#closing)
+  }
+
+  #moved(raftId: number, addr: string): void {
+    const before = this.#addresses.addressOf(raftId)
+    if (before === addr || !isDialable(addr) || raftId === this.#options.selfId) return
+    this.#addresses.found(raftId, addr)
+    if (this.#addresses.addressOf(raftId) === before) return
+    this.#options.logger.info('a manager is at another address', { raftId, before, addr })
+    this.#reconnect()
+  }
+
+  #reconnect(): void {
+    const wanted = new Map(this.#strangers)
+    for (const raftId of this.#addresses.ids) {
+      const addr = this.#addresses.addressOf(raftId)
+      if (raftId !== this.#options.selfId && addr !== undefined && addr !== '') wanted.set(raftId, addr)
+    }
+    this.#connect(wanted)
   }
 
   #connect(wanted: ReadonlyMap<number, string>): void {

@@ -20,6 +20,7 @@ import { isCommitOnly } from './commit-only.ts'
 import { compactionPoint } from './compaction.ts'
 import { createCore, ELECTION_TICKS, TICK_MS } from './create-core.ts'
 import { LeadershipBoard, type Leadership } from './leadership.ts'
+import { isDialable } from './member-address.ts'
 import { MemberHistory } from './member-history.ts'
 import { changedTable, withRoles, type MemberTable } from './member-table.ts'
 import { decodeMessage } from './message-codec.ts'
@@ -248,6 +249,21 @@ export class RaftNode implements AsyncDisposable {
     })
   }
 
+  /** Where a member is: as the log says, or where it was found since (D-710). undefined for others. */
+  addressOf(raftId: number): string | undefined {
+    if (raftId === this.raftId && isDialable(this.addr)) return this.addr
+    return this.#running?.peers.addressOf(raftId) ?? memberOf(this.#tables.current, raftId)?.addr
+  }
+
+  /** The members, each with where it is. */
+  get membersWhereTheyAre(): readonly RaftMember[] { return this.table.members.map(member => ({ ...member, addr: this.addressOf(member.raftId) ?? member.addr })) }
+
+  /** A member answered at this address itself, or another one says that it is there. */
+  foundMember(raftId: number, addr: string, by: 'itself' | 'another'): void {
+    if (by === 'itself') this.#running?.peers.heard(raftId, addr)
+    else this.#running?.peers.heardOf(raftId, addr)
+  }
+
   // --- start and stop
 
   #checkNotStarted(): void {
@@ -357,7 +373,7 @@ export class RaftNode implements AsyncDisposable {
     throw leader === 0 ? noLeader() : this.#notLeader(leader)
   }
 
-  #notLeader(leader: number): ShoalError { return notLeader(memberOf(this.#tables.current, leader)?.addr) }
+  #notLeader(leader: number): ShoalError { return notLeader(this.addressOf(leader)) }
 
   async #commit(offer: (node: RawNode) => void, signal: AbortSignal | undefined): Promise<Entry> {
     signal?.throwIfAborted()
@@ -461,7 +477,7 @@ export class RaftNode implements AsyncDisposable {
     const { leader, term, role } = node.raft
     // The core may have moved on while this node wrote; the Ready that says so comes next.
     const isLeader = this.#isLeaderReady && role === 'leader' && this.#leaderReadyTerm === term
-    this.#board.set({ isLeader, leaderId: leader, leaderAddr: memberOf(this.#tables.current, leader)?.addr ?? '', term })
+    this.#board.set({ isLeader, leaderId: leader, leaderAddr: this.addressOf(leader) ?? '', term })
   }
 
   // --- snapshots to send, compaction

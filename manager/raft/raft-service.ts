@@ -25,7 +25,7 @@ export function registerRaftService(server: Pick<RpcServer, 'handle'>, raft: Raf
   server.handle(RAFT_MEMBERSHIP_RPC.members, unaryHandler(async (_, context) => {
     managerOf(raft, context)
     const { leaderId, leaderAddr } = raft.leadership
-    return { members: raft.table.members, leaderId, selfId: raft.raftId, leaderAddr }
+    return { members: raft.membersWhereTheyAre, leaderId, selfId: raft.raftId, leaderAddr }
   }))
 }
 

@@ -10,6 +10,7 @@ import { addImageCommands } from './commands/image-commands.ts'
 import { addNodeCommands } from './commands/node-commands.ts'
 import { addServiceCommands } from './commands/service-commands.ts'
 import { addStackCommands } from './commands/stack-commands.ts'
+import { addSwarmAnnounceCommand } from './commands/swarm-announce-command.ts'
 import { addSwarmRecoverCommand } from './commands/swarm-recover-command.ts'
 import { addSwarmRecoveryCommands } from './commands/swarm-recovery-commands.ts'
 import { addSwarmCommands } from './commands/swarm-commands.ts'
@@ -22,7 +23,7 @@ const EXIT_USAGE = 125
 function createProgram(context: CliContext): Command {
   const program = new Command('shoal').description('Containers on one host or a thousand').enablePositionalOptions().exitOverride()
     .option('-H, --host <address>', 'daemon to talk to: unix:///path or tcp://host:port (default: $SHOAL_HOST, $DOCKER_HOST, unix:///run/shoal.sock)')
-  for (const add of [addSwarmCommands, addSwarmRecoveryCommands, addSwarmRecoverCommand, addNodeCommands, addServiceCommands, addStackCommands, addContainerCommands, addBuildCommand, addImageCommands, addRegistryCommands, addSystemCommands]) add(program, context)
+  for (const add of [addSwarmCommands, addSwarmRecoveryCommands, addSwarmRecoverCommand, addSwarmAnnounceCommand, addNodeCommands, addServiceCommands, addStackCommands, addContainerCommands, addBuildCommand, addImageCommands, addRegistryCommands, addSystemCommands]) add(program, context)
   program.command('daemon').description('Run the engine and this host\'s part of the cluster (shoal daemon --help)').allowUnknownOption()
   return program
 }

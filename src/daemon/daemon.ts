@@ -26,6 +26,7 @@ import type { LiveConfig } from './live-config.ts'
 import type { DaemonMetrics } from './metrics/daemon-metrics.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { proxiesOf } from './proxies.ts'
+import { HostMoves } from './host-moves.ts'
 import { createRecoveryBackend } from './recovery/recovery-backend.ts'
 import { ScheduledBackups } from './recovery/scheduled-backups.ts'
 import { reloadAttributes } from './reload-attributes.ts'
@@ -88,6 +89,7 @@ export class Daemon implements AsyncDisposable {
     }))
     const swarmBackend = createSwarmBackend(swarm)
     const backups = this.#own(new ScheduledBackups({ schedule: () => live.current, manager: () => swarm.ownManager, clock, logger }))
+    const moves = this.#own(new HostMoves({ host: swarm, names: () => live.current.swarmManagers, clock, logger }))
     const system = createSystemBackend({
       config: () => live.current, clock, kernel, engineId: id, runtime: engine.runtime.name, runtimes: engine.runtimeNames, backupFailure: () => backups.failure, hasUserNamespaces: engine.idMapping !== undefined, deviceFolders: CDI_FOLDERS, swarm, eventListeners: () => engine.eventLog.subscriberCount, volumeDrivers: engine.volumeDrivers, containers: engine.containers, images: engine.images, login: engine.images.login,
       clusterJson: object => (object.cluster === undefined ? undefined : clusterInfoToJson(object.cluster, tlsInfoOf(swarm.rootPem))),
@@ -105,6 +107,7 @@ export class Daemon implements AsyncDisposable {
     await engine.restore()
     await swarm.restore()
     backups.start()
+    moves.start()
     await listenOnHosts(server, config, process.env, logger)
     logger.info('the daemon is ready', { hosts: config.hosts, dataRoot: config.dataRoot, runtime: engine.runtime.name })
   }

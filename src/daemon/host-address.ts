@@ -23,12 +23,15 @@ export function resolveAddress(text: string, defaultPort = MANAGER_PORT): string
 }
 
 /** Where another host is: "ip", "name" or either with a port, to "ip:port". @throws ShoalError `bad-address` */
-export async function resolveRemote(text: string): Promise<string> {
+export async function resolveRemote(text: string): Promise<string> { return (await resolveRemotes(text))[0] ?? resolveAddress(text) }
+
+/** The same, all addresses that a name has: at least one. */
+export async function resolveRemotes(text: string): Promise<readonly string[]> {
   const match = /^([a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?::(\d+))?$/.exec(text)
   const name = match?.[1]
-  if (name === undefined || /^[\d.]+$/.test(name)) return resolveAddress(text)
+  if (name === undefined || /^[\d.]+$/.test(name)) return [resolveAddress(text)]
   try {
-    return resolveAddress(`${(await dns.lookup(name, { family: 4 })).address}:${match?.[2] ?? MANAGER_PORT}`)
+    return (await dns.lookup(name, { family: 4, all: true })).map(({ address }) => resolveAddress(`${address}:${match?.[2] ?? MANAGER_PORT}`))
   } catch (cause) {
     throw cause instanceof ShoalError ? cause : new ShoalError('invalid-argument', 'bad-address', `the name ${name} cannot be resolved: give the manager's IP address, or correct the name`, { cause })
   }

@@ -17,6 +17,8 @@ export interface ManagerConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal'
   /** A manager to join through, host:port; ignored when there is state already. */
   readonly joinAddress?: string
+  /** Where other managers were last known to be, or are said to be: looked at when they are not where the log says. */
+  readonly contacts?: readonly string[]
 }
 
 /** See manager/restored-cluster.ts; `file` is a sealed backup. */

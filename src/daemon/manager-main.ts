@@ -46,7 +46,7 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
     clock, random, logger, kv, log, dialer: new GrpcDialer({ credentials }), server: new GrpcServer({ credentials, logger }), localServer: new GrpcServer({ credentials, logger }),
     listenAddress: config.listenAddress, localAddress: `unix:${config.socketPath}`, advertiseAddress: config.advertiseAddress, nodeId: config.nodeId, clusterId: config.clusterId,
     ...(orders.bootstrap === undefined ? {} : { bootstrap: orders.bootstrap }), ...(orders.forceNewCluster === undefined ? {} : { forceNewCluster: orders.forceNewCluster }), ...(config.joinAddress === undefined ? {} : { joinAddress: config.joinAddress }),
-    ...(orders.restore === undefined ? {} : { restore: restoredState(orders.restore) }),
+    ...(config.contacts === undefined ? {} : { contacts: config.contacts }), ...(orders.restore === undefined ? {} : { restore: restoredState(orders.restore) }),
     pid: process.pid, onStop: () => { process.kill(process.pid, 'SIGTERM') },
     onNodeKeys: state => {
       const isSealedAnew = state.isSealing !== ring.state.isSealing || state.keys[0]?.id !== ring.state.keys[0]?.id

@@ -63,7 +63,7 @@ export async function createNodeAgent(parts: NodeAgentParts, options: NodeAgentO
 
 function describe(config: DaemonConfig, options: NodeAgentOptions): NodeDescription {
   return nodeDescription({
-    hostname: hostname(), architecture: machine(), cpus: cpus().length, memoryBytes: totalmem(), engineVersion: VERSION, dataAddress: options.state.dataAddress,
+    hostname: hostname(), architecture: machine(), cpus: cpus().length, memoryBytes: totalmem(), engineVersion: VERSION, dataAddress: options.dataAddress(),
     engineLabels: Object.fromEntries(config.labels.map(label => [label.slice(0, label.indexOf('=')), label.slice(label.indexOf('=') + 1)])),
     genericResources: genericResources(config.nodeGenericResources),
     tlsInfo: tlsInfoOf(options.rootPem()),

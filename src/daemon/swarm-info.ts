@@ -57,5 +57,5 @@ function failureWarnings(failure: string): readonly string[] {
 function leaderWarnings({ hasLeader, leaderlessMs, leaderlessReason }: ManagerStatusResponse): readonly string[] {
   if (hasLeader || leaderlessMs < LEADERLESS_WARNING_MS) return []
   return [`WARNING: The swarm has had no leader for ${Math.round(leaderlessMs / 1000)} s, as this manager sees it: nothing can be changed, and what is shown is as old. ${leaderlessReason}`
-    + ' Tasks go on running. Bring the missing managers back; if they are lost for good, see shoal swarm recover.']
+    + ' Tasks go on running. Bring the missing managers back; if their addresses changed, see shoal swarm announce; if they are lost for good, shoal swarm recover.']
 }

@@ -19,6 +19,8 @@ export interface NodeAgent extends AsyncDisposable {
 export interface NodeAgentOptions {
   readonly state: SwarmState
   readonly dialer: RpcDialer
+  /** IP of this host for container traffic, as it is now. */
+  readonly dataAddress: () => string
   /** PEM of the roots, for the node's description. */
   readonly rootPem: () => string
   readonly onNode: (node: Node) => void

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ManagerStatusResponse } from '../api/swarm/control.ts'
-import { RAFT_MEMBERSHIP_RPC } from '../api/codec/methods.ts'
+import type { ContactAnswer, ManagerStatusResponse } from '../api/swarm/control.ts'
+import { MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC } from '../api/codec/methods.ts'
 import type { Node } from '../api/swarm/objects.ts'
 import type { StateSummary } from '../api/swarm/state-summary.ts'
 import type { NodeRole } from '../api/swarm/specs.ts'
@@ -10,10 +10,11 @@ import type { RpcClient } from '../base/rpc.ts'
 import { TaskGroup } from '../base/task-group.ts'
 import { parseJoinToken, verifyRootDigest } from '../ca/join-token.ts'
 import { CertificateFiles } from '../platform/certificates/certificate-files.ts'
-import type { RestoreRequest } from '../http/routes/swarm-recovery.ts'
+import type { AnnounceRequest, RestoreRequest } from '../http/routes/swarm-recovery.ts'
 import { swarmStateError } from '../http/convert/swarm-state-error.ts'
 import { createInsecureDialer } from '../platform/rpc/grpc-dialer.ts'
 import { portOf } from './address-parts.ts'
+import { followAddress, withAdvertise } from './follow-address.ts'
 import { foundCluster, type InitRequest } from './found-cluster.ts'
 import { resolveAddress, resolveRemote } from './host-address.ts'
 import { fetchRoot, joinCluster, type JoinRequest } from './join-cluster.ts'
@@ -28,11 +29,13 @@ import { NodeLock } from './node-lock.ts'
 import { receiveBackup } from './recovery/receive-backup.ts'
 import { StateFile } from './state-file.ts'
 import type { NodeAgent, SwarmNodeParts } from './swarm-node-parts.ts'
-import { isSwarmState, type SwarmState } from './swarm-state.ts'
+import { isSwarmState, withContacts, type SwarmState } from './swarm-state.ts'
 import { unlockByManager } from './unlock-by-manager.ts'
 
 const JOIN_TIMEOUT_MS = 20_000
 const LEAVE_TIMEOUT_MS = 2000
+/** A host that is not there is known after three seconds. */
+const MEET_TIMEOUT_MS = 10_000
 const ROLE_RETRY_MS = 500
 /** How long a request waits for a manager that died and is started again. */
 const MANAGER_RESTART_MS = 5000
@@ -183,6 +186,54 @@ export class SwarmNode implements AsyncDisposable {
     })
   }
 
+  /** Takes up another address of this host: its manager starts again and tells the others. Tasks go on. */
+  async moveTo(state: SwarmState): Promise<void> {
+    const membership = this.#membership
+    if (membership === undefined) throw swarmStateError('not-member')
+    if (state.advertiseAddress === membership.state.advertiseAddress) return this.#remember(state)
+    await this.#change(async () => {
+      const { manager, agent, certificates } = membership
+      await manager?.keeper[Symbol.asyncDispose]()
+      await manager?.process.stop()
+      this.#remember(state)
+      if (manager !== undefined) membership.manager = this.#startManager(membership.state, certificates)
+      await agent.useManagers(membership.state.managers.map(({ addr }) => addr))
+    }, { inside: true })
+  }
+
+  /** Whether this host's manager knows no leader, or this worker has no session. */
+  async isCutOff(): Promise<boolean> {
+    const membership = this.#membership
+    if (membership === undefined) return false
+    return membership.manager === undefined ? !membership.agent.isConnected : (await membership.manager.process.status())?.hasLeader === false
+  }
+
+  /** Says where this host is now, if `advertiseAddress` is given, and looks for managers that moved at the remote addresses. @returns what came of each */
+  async announce({ advertiseAddress, remoteAddresses }: AnnounceRequest): Promise<readonly ContactAnswer[]> {
+    const state = this.#membership?.state
+    if (state === undefined) throw swarmStateError(this.#locked === undefined ? 'not-member' : 'locked')
+    const addresses = await Promise.all(remoteAddresses.map(resolveRemote))
+    if (advertiseAddress !== '') {
+      await this.moveTo(withAdvertise(state, resolveAddress(advertiseAddress, portOf(state.advertiseAddress))))
+      await this.untilManagerAnswers()
+    }
+    return this.meetManagers(addresses)
+  }
+
+  /** Looks for managers of this host's cluster at these addresses too, from now on: where the log or this worker's memory says there may be none any more. */
+  async meetManagers(addresses: readonly string[]): Promise<readonly ContactAnswer[]> {
+    const membership = this.#membership
+    if (membership === undefined) throw swarmStateError('not-member')
+    if (addresses.length === 0) return []
+    const { manager, agent } = membership
+    const answers = manager === undefined
+      ? addresses.map(addr => ({ addr, nodeId: '', error: '' }))
+      : (await manager.process.client.unary(MANAGER_ADMIN_RPC.meetManagers, { addrs: addresses }, { timeoutMs: MEET_TIMEOUT_MS })).answers
+    this.#remember(withContacts(membership.state, answers))
+    if (!agent.isConnected) await agent.useManagers(membership.state.managers.map(({ addr }) => addr))
+    return answers
+  }
+
   /** Leaves the cluster: stops every task here and forgets everything. */
   async leave(options: { readonly force: boolean }): Promise<void> {
     const membership = this.#membership
@@ -279,7 +330,7 @@ export class SwarmNode implements AsyncDisposable {
     const manager = state.role === 'manager' ? this.#startManager(state, certificates, joinAddress) : undefined
     const agent = await this.#parts.createAgent({
       state, dialer: memberDialer(() => this.#membership?.state ?? state, certificates.source), rootPem: () => certificates.rootPem,
-      onNode: node => { this.#onNode(node) },
+      dataAddress: () => (this.#membership?.state ?? state).dataAddress, onNode: node => { this.#onNode(node) },
       onManagers: managers => { if (this.#membership !== undefined && managers.length > 0) this.#remember({ ...this.#membership.state, managers }) },
       onRootCa: rootPem => { certificates.trust(rootPem) },
     })
@@ -314,7 +365,10 @@ export class SwarmNode implements AsyncDisposable {
     }
   }
 
-  async #resume(state: SwarmState): Promise<void> {
+  async #resume(before: SwarmState): Promise<void> {
+    const state = followAddress(before)
+    // One that outlived the daemon speaks from the address of before.
+    if (state.advertiseAddress !== before.advertiseAddress) await this.#createManager(before).stop()
     await this.#enter(state, completeCredentials(await this.#certificateFiles.load(), this.#certificateFolder), undefined)
   }
 
@@ -372,7 +426,7 @@ export class SwarmNode implements AsyncDisposable {
   async #leaveLocked(state: SwarmState, { force }: { readonly force: boolean }): Promise<void> {
     if (!force) throw unavailable('locked-leave-refused', 'Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.')
     await this.#change(async () => {
-      const agent = await this.#parts.createAgent({ state: { ...state, managers: [] }, dialer: createInsecureDialer(), rootPem: () => '', onNode: () => {}, onManagers: () => {}, onRootCa: () => {} })
+      const agent = await this.#parts.createAgent({ state: { ...state, managers: [] }, dialer: createInsecureDialer(), dataAddress: () => state.dataAddress, rootPem: () => '', onNode: () => {}, onManagers: () => {}, onRootCa: () => {} })
       try {
         await agent.start()
         await agent.removeTasks()
@@ -404,11 +458,12 @@ export class SwarmNode implements AsyncDisposable {
   }
 
   #createManager(state: SwarmState, through?: string): ManagerProcess {
-    const joinAddress = through ?? state.managers.find(peer => peer.nodeId !== state.nodeId)?.addr
+    const contacts = state.managers.filter(peer => peer.nodeId !== state.nodeId).map(({ addr }) => addr)
+    const joinAddress = through ?? contacts[0]
     const { clock, random, logger, execFolder, logLevel } = this.#parts
     return new ManagerProcess({
       nodeId: state.nodeId, clusterId: state.clusterId, listenAddress: state.listenAddress, advertiseAddress: state.advertiseAddress, socketPath: join(execFolder, 'manager.sock'),
-      certificateFolder: this.#certificateFolder, stateFolder: join(this.#folder, 'manager'), logLevel, ...(joinAddress === undefined ? {} : { joinAddress }),
+      certificateFolder: this.#certificateFolder, stateFolder: join(this.#folder, 'manager'), logLevel, contacts, ...(joinAddress === undefined ? {} : { joinAddress }),
     }, { clock, random, logger, dialer: createInsecureDialer(), execFolder, orders: () => this.#managerOrders() })
   }
 

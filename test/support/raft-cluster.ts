@@ -1,3 +1,4 @@
+import { MemberFinder } from '../../manager/raft/member-finder.ts'
 import { MembershipClient } from '../../manager/raft/membership-client.ts'
 import { Membership } from '../../manager/raft/membership.ts'
 import { RaftNode, type RaftNodeOptions } from '../../manager/raft/raft-node.ts'
@@ -23,6 +24,7 @@ export interface Host {
   readonly raft: RaftNode
   readonly store: ReplicatedStore
   readonly membership: Membership
+  readonly finder: MemberFinder
   readonly client: MembershipClient
 }
 
@@ -58,8 +60,9 @@ export class RaftCluster {
     const membership = new Membership({ raft, dialer, clock, random, logger: logger.with({ node: name }) })
     const server = this.network.createServer()
     registerRaftService(server, raft, membership)
-    await server.listen(`${name}:1`)
-    const host = { name, disk, server, raft, store, membership, client: new MembershipClient({ dialer, clock, random }) }
+    await server.listen(raft.addr.startsWith('0.0.0.0') ? `${name}:1` : raft.addr)
+    const finder = new MemberFinder({ raft, dialer, clock, random, logger: logger.with({ node: name }), contacts: [] })
+    const host = { name, disk, server, raft, store, membership, finder, client: new MembershipClient({ dialer, clock, random }) }
     this.hosts.set(name, host)
     return host
   }
@@ -146,7 +149,8 @@ export class RaftCluster {
   }
 }
 
-async function dispose({ server, membership, raft, store }: Host): Promise<void> {
+async function dispose({ server, membership, finder, raft, store }: Host): Promise<void> {
+  await finder[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()
   await membership[Symbol.asyncDispose]()
   await raft[Symbol.asyncDispose]()

@@ -466,6 +466,40 @@ export const SCHEMA = {
       "UseNodeKeysResponse": {
        "fields": {}
       },
+      "MeetManagersRequest": {
+       "fields": {
+        "addrs": {
+         "rule": "repeated",
+         "type": "string",
+         "id": 1
+        }
+       }
+      },
+      "ContactAnswer": {
+       "fields": {
+        "addr": {
+         "type": "string",
+         "id": 1
+        },
+        "nodeId": {
+         "type": "string",
+         "id": 2
+        },
+        "error": {
+         "type": "string",
+         "id": 3
+        }
+       }
+      },
+      "MeetManagersResponse": {
+       "fields": {
+        "answers": {
+         "rule": "repeated",
+         "type": "ContactAnswer",
+         "id": 1
+        }
+       }
+      },
       "SessionRequest": {
        "fields": {
         "description": {

@@ -159,3 +159,19 @@ export interface UseNodeKeysRequest {
 
 export interface UseNodeKeysResponse {
 }
+
+/** Ask at these addresses ("host:port") which manager of the cluster is there: where managers may be that moved. */
+export interface MeetManagersRequest {
+  readonly addrs: readonly string[]
+}
+
+/** node_id: the manager that answered; else error says why not. */
+export interface ContactAnswer {
+  readonly addr: string
+  readonly nodeId: string
+  readonly error: string
+}
+
+export interface MeetManagersResponse {
+  readonly answers: readonly ContactAnswer[]
+}

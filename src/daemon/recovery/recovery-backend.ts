@@ -22,6 +22,7 @@ export function createRecoveryBackend(swarm: SwarmNode, clock: Clock): RecoveryB
       })())
     },
     survey: async signal => swarm.manager().unary(RECOVERY_RPC.survey, {}, { signal }),
+    announce: async request => swarm.announce(request),
     restore: async request => swarm.restoreCluster(request),
   }
 }

@@ -1,5 +1,5 @@
 import { working } from './setting.ts'
-import { badConfig, integerType, TEXT, textType, type SettingType } from './setting-types.ts'
+import { badConfig, integerType, LIST, TEXT, textType, type SettingType } from './setting-types.ts'
 
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
@@ -17,6 +17,7 @@ const DURATION_MS: SettingType<number> = (() => {
 
 /** Our own: what dockerd has no setting for. */
 export const SWARM_SETTINGS = {
+  swarmManagers: working({ flag: '--swarm-manager <name>', key: 'swarm-managers', type: LIST, fallback: [], reloadable: true, help: 'name or address, and perhaps port, under which managers of this host\'s cluster are found, should all that it knows have moved' }),
   swarmBackupFolder: working({ flag: '--swarm-backup-dir <dir>', key: 'swarm-backup-dir', type: TEXT, fallback: '', reloadable: true, help: 'on a manager: folder to save the whole cluster to, sealed; best one that outlives this host' }),
   swarmBackupIntervalMs: working({ flag: '--swarm-backup-interval <duration>', key: 'swarm-backup-interval', type: DURATION_MS, fallback: 86_400_000, reloadable: true, help: 'how often the cluster is saved: 30m, 24h, 7d' }),
   swarmBackupsKept: working({ flag: '--swarm-backup-keep <count>', key: 'swarm-backup-keep', type: integerType(1), fallback: 7, reloadable: true, help: 'how many of these a manager keeps' }),
