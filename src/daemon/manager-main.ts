@@ -15,6 +15,7 @@ import { LevelStore } from '../platform/storage/level-store.ts'
 import { SealedStore } from '../platform/storage/sealed-store.ts'
 import { ThreadedLog } from '../platform/storage/threaded-log.ts'
 import { FailureNote } from './failure-note.ts'
+import { FolderGuard } from './folder-guard.ts'
 import { withDisk } from './full-disk.ts'
 import type { ClusterRestore, ManagerConfig, ManagerOrders } from './manager-config.ts'
 import { markLeft, putAwayLeftState } from './left-state.ts'
@@ -60,7 +61,14 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
     },
   })
   failureNote().clear()
+  const guard = new FolderGuard([config.stateFolder, join(config.stateFolder, 'raft'), join(config.stateFolder, 'state')], clock, path => {
+    // At once: what would be written now, nobody would find again.
+    logger.error('the folder of this manager was removed or replaced while it ran', { path })
+    failureNote().write(`the folder ${path} was removed or replaced while this manager ran: it ended, and is started again with what is there now. Stop the daemon, then its manager, before you touch their folders`)
+    process.exit(1)
+  })
   const end = (exitCode: number): void => {
+    guard[Symbol.dispose]()
     certificates[Symbol.dispose]()
     manager[Symbol.asyncDispose]().then(() => log[Symbol.asyncDispose]()).then(() => kv[Symbol.asyncDispose]()).then(() => process.exit(exitCode), (err: unknown) => {
       logger.error('stopping failed', { err })
@@ -93,9 +101,12 @@ process.on('unhandledRejection', (error: unknown) => {
   process.exit(70)
 })
 
+// None: the daemon ended before it gave any, and does not know of this process.
+const orders = readFileSync(STDIN, 'utf8')
+if (orders === '') process.exit(0)
 const config = JSON.parse(readFileSync(CONFIG_PATH, 'utf8')) as ManagerConfig
 try {
-  await main(config, JSON.parse(readFileSync(STDIN, 'utf8')) as ManagerOrders)
+  await main(config, JSON.parse(orders) as ManagerOrders)
 } catch (error) {
   failureNote().write(withDisk(messageOf(error), config.stateFolder))
   process.stderr.write(`shoal manager: ${messageOf(error)}\n`)

@@ -66,7 +66,11 @@ export class ManagerProcess implements AsyncDisposable {
 
   /** Starts or adopts the process and keeps it running. Does not wait until it serves. */
   start(): void {
-    if (!this.#isRunning()) this.#spawn()
+    if (!this.#isRunning()) {
+      // What an earlier daemon was told may be mended by now.
+      this.#failureNote.clear()
+      this.#spawn()
+    }
     this.#group.run('watch the manager process', async signal => this.#keepRunning(signal))
   }
 
@@ -154,9 +158,10 @@ export class ManagerProcess implements AsyncDisposable {
     child.on('error', err => this.#parts.logger.error('the manager process could not be started', { err }))
     // It may have ended before it read: then it is started again.
     child.stdin?.on('error', err => this.#parts.logger.debug('the manager process did not read its orders', { err }))
+    // Before it has orders, without which it does nothing: a manager that runs is known to whatever daemon comes next.
+    if (child.pid !== undefined) writeFileSync(this.#pidFile, String(child.pid))
     child.stdin?.end(JSON.stringify(this.#parts.orders()))
     child.unref()
-    if (child.pid !== undefined) writeFileSync(this.#pidFile, String(child.pid))
   }
 
   #pid(): number | undefined {
