@@ -12,7 +12,7 @@ passed=0 failed=0
 # check NAME COMMAND…: one thing that holds or does not.
 check() {
   local name=$1; shift
-  if "$@" >"$logs/out" 2>&1; then echo "ok   $name"; passed=$((passed + 1)); else echo "FAIL $name"; tail -40 "$logs/out"; failed=$((failed + 1)); fi
+  if "$@" >"$logs/out" 2>&1; then echo "ok   $name"; passed=$((passed + 1)); else echo "FAIL $name"; tail -40 "$logs/out"; echo "$name" >>"$logs/failed"; failed=$((failed + 1)); fi
 }
 # suite NAME CONCURRENCY FILE…: test files under node's runner.
 suite() {
@@ -25,6 +25,7 @@ suite() {
   if [ $status -ne 0 ] && [ "$bad" = 0 ]; then bad=1; fi
   echo "$([ "$bad" = 0 ] && echo 'ok  ' || echo FAIL) $name: $ok passed, $bad failed in $((SECONDS - began)) s"
   [ "$bad" = 0 ] || grep -vE '^ *(ok |---|duration_ms|type:|\.\.\.)' "$logs/out" | grep -vE '^# Subtest' | head -150
+  [ "$bad" = 0 ] || awk -v suite="$name" '/^not ok / { print substr($0, index($0, " - ") + 3, 60); n++ } END { if (!n) print suite }' "$logs/out" >>"$logs/failed"
   passed=$((passed + ok)) failed=$((failed + bad))
 }
 # What this machine has of ours: a run must leave it as it was.
@@ -57,5 +58,7 @@ esac
 # What was just killed takes a moment to go.
 for _ in $(seq 20); do after=$(traces); [ "$after" = "$before" ] && break; sleep 0.5; done
 check 'the run left nothing behind' diff <(echo "$before") <(echo "$after")
+# Once more and short, where the end of a long output is all that one sees.
+[ ! -s "$logs/failed" ] || echo "failed: $(head -8 "$logs/failed" | paste -sd ';')"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -167,7 +167,7 @@ export class ChaosCluster {
     const containers = await this.containers()
     const expected: string[] = []
     for (const [name, promised] of this.promised) {
-      const tasks = lines(await this.lab.ok(asked, 'service', 'ps', '--no-trunc', '--format', 'json', name)).map(line => JSON.parse(line) as TaskLine).filter(task => task.DesiredState === 'Running')
+      const tasks = lines(await this.lab.ok(asked, 'service', 'ps', '--no-trunc', '--format', '{{json .}}', name)).map(line => JSON.parse(line) as TaskLine).filter(task => task.DesiredState === 'Running')
       const count = promised.mode === 'global' ? this.hosts.length : promised.replicas
       if (tasks.length !== count || !tasks.every(task => task.CurrentState.startsWith('Running'))) throw new Error(`${name}: ${count} promised, has ${tasks.map(task => `${task.Name}@${task.Node} ${task.CurrentState} ${task.Error}`).join('; ')}`)
       const round = await this.lab.ok(asked, 'service', 'inspect', '--format', '{{range .Spec.TaskTemplate.ContainerSpec.Env}}{{.}}{{end}}', name)
