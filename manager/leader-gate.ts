@@ -1,10 +1,13 @@
 import { abortable } from '../src/base/abort.ts'
 import type { Clock } from '../src/base/clock.ts'
-import type { ShoalError } from '../src/base/errors.ts'
+import { ShoalError } from '../src/base/errors.ts'
 import type { LeaderWork } from './leader-work.ts'
 
 /** An election takes one to two seconds; a caller who waits a little longer sees none of it. Who comes later than this after the leader went is answered at once. */
 const WAIT_MS = 5_000
+
+/** A leader that was replaced may have answered already, and one that lives says at once that it leads no more; a frozen or cut off one says nothing (D-700). */
+const LAST_WORDS_MS = 1_000
 
 /** Who does the leader's work: this manager, or another one at an address. */
 export type Leader = { readonly kind: 'self'; readonly work: LeaderWork } | { readonly kind: 'other'; readonly address: string }
@@ -16,6 +19,8 @@ export class LeaderGate {
   #leader: Leader | undefined
   #lostAtMs: number
   #change = createLatch()
+  /** Who waits for an answer of the present leader. */
+  #waiting = new Set<GiveUp>()
 
   /** @param noLeader makes the error of calls that find no leader: `no-leader` (unavailable) */
   constructor(clock: Clock, noLeader: () => ShoalError) {
@@ -30,6 +35,7 @@ export class LeaderGate {
 
   set(leader: Leader | undefined): void {
     if (this.#leader !== undefined && leader === undefined) this.#lostAtMs = this.#clock.monotonicMs()
+    if (this.#waiting.size > 0) this.#giveUpSoon()
     this.#leader = leader
     const change = this.#change
     this.#change = createLatch()
@@ -45,6 +51,25 @@ export class LeaderGate {
   async leaderAfter(gone: Leader, signal: AbortSignal): Promise<Leader> {
     const other = (): Leader | undefined => (this.#leader === gone ? undefined : this.#leader)
     return other() ?? this.#waitFor(other, WAIT_MS - this.leaderlessMs, signal)
+  }
+
+  /** Calls `giveUp` once, a moment after `leader` was replaced or lost (soon, if it is already). @returns ends that: for when the answer is there */
+  whileLed(leader: Leader, giveUp: GiveUp): () => void {
+    if (leader !== this.#leader) {
+      const timer = this.#clock.after(LAST_WORDS_MS, () => giveUp(gaveUp()))
+      return () => timer.cancel()
+    }
+    const waiting = this.#waiting
+    // The same function may wait for several answers.
+    const mine: GiveUp = error => giveUp(error)
+    waiting.add(mine)
+    return () => { waiting.delete(mine) }
+  }
+
+  #giveUpSoon(): void {
+    const waiting = this.#waiting
+    this.#waiting = new Set()
+    this.#clock.after(LAST_WORDS_MS, () => { for (const giveUp of waiting) giveUp(gaveUp()) })
   }
 
   async #waitFor(find: () => Leader | undefined, waitMs: number, signal: AbortSignal): Promise<Leader> {
@@ -64,6 +89,11 @@ export class LeaderGate {
     }
   }
 }
+
+type GiveUp = (error: ShoalError) => void
+
+/** As of a connection that broke: callers know that the outcome is unknown. */
+function gaveUp(): ShoalError { return new ShoalError('unavailable', 'rpc-unavailable', 'the leader went while it was asked; what was asked for may or may not have been done') }
 
 interface Latch { readonly opened: Promise<void>; readonly open: () => void }
 

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CONTROL_RPC } from '../src/api/codec/methods.ts'
 import { make } from '../src/api/codec/codec.ts'
+import { abortable } from '../src/base/abort.ts'
 import { ShoalError } from '../src/base/errors.ts'
-import { streamOf, unaryHandler, type RpcContext, type RpcDialer, type RpcMethod } from '../src/base/rpc.ts'
+import { streamOf, unaryHandler, type RpcCallOptions, type RpcContext, type RpcDialer, type RpcMethod } from '../src/base/rpc.ts'
 import { FakeClock } from '../src/platform/clock/fake-clock.ts'
 import { LeaderGate } from './leader-gate.ts'
 import { LeaderProxy } from './leader-proxy.ts'
@@ -12,6 +13,17 @@ import { noLeader, notLeader } from './raft/not-leader.ts'
 
 const CONTEXT: RpcContext = { identity: undefined, remoteAddress: 'local', isLocal: true, signal: new AbortController().signal, metadata: {} }
 const NOBODY: RpcDialer = { dial: () => { throw new ShoalError('unavailable', 'rpc-not-connected', 'nobody is there') } }
+const SELF = { kind: 'self', work: {} as LeaderWork } as const
+const FROZEN = { kind: 'other', address: '10.0.0.2:2377' } as const
+/** Leaders that take calls and never answer. */
+const FROZEN_LEADERS: RpcDialer = {
+  dial: address => ({
+    address,
+    unary: async (_method, _request, options: RpcCallOptions = {}) => abortable(new Promise<never>(() => {}), options.signal),
+    stream: () => { throw new Error('nobody streams here') },
+    [Symbol.asyncDispose]: async () => {},
+  }),
+}
 
 /** A manager that leads, as far as it knows, and what happened at it. */
 class Guarded {
@@ -20,10 +32,10 @@ class Guarded {
   readonly gate = new LeaderGate(this.clock, () => noLeader())
   readonly proxy: LeaderProxy
 
-  constructor(confirmRead: () => Promise<void>) {
-    this.gate.set({ kind: 'self', work: {} as LeaderWork })
+  constructor(confirmRead: () => Promise<void>, dialer = NOBODY) {
+    this.gate.set(SELF)
     this.proxy = new LeaderProxy({
-      local: { nodeId: 'n1', clusterId: 'c' }, localAddress: '10.0.0.1', gate: this.gate, dialer: NOBODY, isRemoved: () => false, hasState: () => true,
+      local: { nodeId: 'n1', clusterId: 'c' }, localAddress: '10.0.0.1', gate: this.gate, dialer, isRemoved: () => false, hasState: () => true,
       confirmRead: async () => {
         this.events.push('confirm')
         await confirmRead()
@@ -66,4 +78,29 @@ test('a manager that leads no more, without having known it, answers from its ow
   await manager.clock.advance(6_000)
   await asked
   assert.deepEqual(manager.events, ['confirm', 'stale'])
+})
+
+test('what a frozen leader was asked is given up soon after there is another one: a read is asked for again there, a write is told that its outcome is unknown', async () => {
+  const manager = new Guarded(async () => {}, FROZEN_LEADERS)
+  manager.gate.set(FROZEN)
+  const read = manager.get()
+  const write = assert.rejects(manager.call(CONTROL_RPC.remove, { kind: 'service', ref: 'web', force: false }, make('RemoveObjectResponse', {})), { kind: 'unavailable', code: 'rpc-unavailable' })
+  await manager.clock.advance(10_000)
+  manager.gate.set(SELF)
+  await manager.clock.advance(999)
+  assert.deepEqual(manager.events, [], 'it may have answered just before')
+  await manager.clock.advance(1)
+  await Promise.all([read, write])
+  assert.deepEqual(manager.events, ['confirm', 'answer'])
+})
+
+test('a call that reaches a leader which was just replaced is given up as soon', async () => {
+  const manager = new Guarded(async () => {}, FROZEN_LEADERS)
+  manager.gate.set(FROZEN)
+  const read = manager.get()
+  manager.gate.set(undefined)
+  manager.gate.set(SELF)
+  await manager.clock.advance(1_000)
+  await read
+  assert.deepEqual(manager.events, ['confirm', 'answer'])
 })

@@ -25,6 +25,8 @@ export interface LeaderProxyOptions {
   readonly confirmRead: (signal: AbortSignal) => Promise<void>
 }
 
+type OtherLeader = Extract<Leader, { kind: 'other' }>
+
 interface UnaryCall<Req, Res> { readonly method: RpcMethod<Req, Res>; readonly unary: (request: Req, context: RpcContext) => Promise<Res>; readonly policy: RpcPolicy }
 
 /**
@@ -74,7 +76,12 @@ export class LeaderProxy implements AsyncDisposable {
       return yield* handler(requests, staleCaller(caller, gate.leaderlessMs))
     }
     if (leader.kind === 'self') return yield* handler(requests, caller)
-    yield* (await this.#clientOf(leader.address, caller)).stream(method, requests, this.#forwarding(caller))
+    const { options, release } = this.#forwarding(leader, caller)
+    try {
+      yield* (await this.#clientOf(leader.address, caller)).stream(method, requests, options)
+    } finally {
+      release()
+    }
   }
 
   async #answerUnary<Req, Res>(call: UnaryCall<Req, Res>, request: Req, caller: RpcContext): Promise<Res> {
@@ -92,11 +99,20 @@ export class LeaderProxy implements AsyncDisposable {
     for (let tries = 1; ; tries++) {
       try {
         if (leader.kind === 'self') return await this.#answerAsLeader(call, request, caller)
-        return await (await this.#clientOf(leader.address, caller)).unary(call.method, request, { ...this.#forwarding(caller), timeoutMs: FORWARD_TIMEOUT_MS })
+        return await this.#forward(call, leader, request, caller)
       } catch (error) {
-        if (isForwarded(caller) || tries === TRIES_MAX || !wasNotDone(error)) throw error
+        if (isForwarded(caller) || tries === TRIES_MAX || !mayAskAgain(error, call.policy)) throw error
         leader = await gate.leaderAfter(leader, caller.signal)
       }
+    }
+  }
+
+  async #forward<Req, Res>({ method }: UnaryCall<Req, Res>, leader: OtherLeader, request: Req, caller: RpcContext): Promise<Res> {
+    const { options, release } = this.#forwarding(leader, caller)
+    try {
+      return await (await this.#clientOf(leader.address, caller)).unary(method, request, { ...options, timeoutMs: FORWARD_TIMEOUT_MS })
+    } finally {
+      release()
     }
   }
 
@@ -109,8 +125,20 @@ export class LeaderProxy implements AsyncDisposable {
     return policy.withoutLeader === 'stale' && hasCode(error, 'no-leader') && !isForwarded(caller) && this.#options.hasState()
   }
 
-  #forwarding(caller: RpcContext): RpcCallOptions {
-    return { signal: caller.signal, metadata: forwardingMetadata(caller, this.#options.localAddress) }
+  /** Ends with the caller, and soon after that leader: it may be frozen, or its answers lost (D-700). */
+  #forwarding(leader: OtherLeader, caller: RpcContext): { readonly options: RpcCallOptions; readonly release: () => void } {
+    const call = new AbortController()
+    const onAbort = (): void => call.abort(caller.signal.reason)
+    caller.signal.throwIfAborted()
+    caller.signal.addEventListener('abort', onAbort, { once: true })
+    const endWatch = this.#options.gate.whileLed(leader, error => call.abort(error))
+    return {
+      options: { signal: call.signal, metadata: forwardingMetadata(caller, this.#options.localAddress) },
+      release: () => {
+        endWatch()
+        caller.signal.removeEventListener('abort', onAbort)
+      },
+    }
   }
 
   /** @throws ShoalError `not-leader` for a call that was forwarded already */
@@ -128,5 +156,7 @@ export class LeaderProxy implements AsyncDisposable {
   }
 }
 
-/** The leadership moved while we asked, perhaps because we asked for it (a leader that leaves hands over first), or the leader was gone already. */
-function wasNotDone(error: unknown): boolean { return hasCode(error, 'not-leader') || hasCode(error, 'rpc-not-connected') }
+/** The leadership moved while we asked, perhaps because we asked for it (a leader that leaves hands over first), or the leader was gone already. A read changes nothing, whoever answered it. */
+function mayAskAgain(error: unknown, { isRead }: RpcPolicy): boolean {
+  return hasCode(error, 'not-leader') || hasCode(error, 'rpc-not-connected') || (isRead === true && hasCode(error, 'rpc-unavailable'))
+}
