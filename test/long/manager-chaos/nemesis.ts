@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, type Lab } from '../../support/lab.ts'
+import { ManagerConnection, type ManagerState } from './manager-connection.ts'
 import { call } from './register-client.ts'
 
 export type Fault =
@@ -11,6 +12,10 @@ export type Fault =
   /** Two workers become managers, and two managers workers. */
   | { readonly kind: 'grow' } | { readonly kind: 'shrink' }
   | { readonly kind: 'restart'; readonly whom: 'leader' | 'follower' }
+  /** Autolock is turned on, and a host's daemon and manager are killed and started: it stays locked for so long, and is unlocked. */
+  | { readonly kind: 'lock'; readonly whom: 'leader' | 'follower'; readonly forMs: number }
+  /** All managers are cut off from each other; the last leader goes on alone, the others come back to it and are promoted again. */
+  | { readonly kind: 'force-new-cluster'; readonly forMs: number }
 
 /** How long a healed cluster may take to accept a write, on a machine with two busy cores. */
 const RECOVERY_MS = 60_000
@@ -62,6 +67,8 @@ export class Nemesis {
         await this.lab.lab('stop', String(host))
         return this.lab.start(host)
       }
+      case 'lock': return this.#lock(fault)
+      case 'force-new-cluster': return this.#forceNewCluster(fault.forMs)
     }
   }
 
@@ -70,27 +77,32 @@ export class Nemesis {
     const beganMs = performance.now()
     let firstMs: number | undefined
     for (const host of this.managers) {
-      await eventually(`h${host} accepts a write`, RECOVERY_MS, async () => {
-        const { status, body } = await call(this.lab.socket(host), 'POST', '/configs/create', { Name: `probe-${host}-${Math.round(performance.now())}`, Data: 'eA==' })
-        if (status !== 201) throw new Error(`${status} ${body.slice(0, 300)}`)
-        return true
-      })
+      await this.#accepts(host)
       firstMs ??= performance.now() - beganMs
     }
     return Math.round(firstMs ?? 0)
   }
 
-  /** What each manager holds when it can ask nobody, in the order of `managers`: all are cut off from each other, and answer from their own state. */
-  async ownStates(): Promise<readonly string[]> {
-    await Promise.all(this.managers.map(async host => this.#dropFrom(host, this.hosts.filter(other => other !== host))))
-    try {
-      return await Promise.all(this.managers.map(async host => eventually(`h${host} answers from its own state`, LEADER_MS, async () => {
-        const answers = await Promise.all(['/configs', '/services', '/secrets', '/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D'].map(async path => call(this.lab.socket(host), 'GET', path)))
-        return answers.slice(0, 3).every(({ status, isStale }) => status === 200 && isStale) ? JSON.stringify(answers.map(({ body }) => sorted(body))) : undefined
-      })))
-    } finally {
-      await this.#heal()
-    }
+  async #accepts(host: number): Promise<void> {
+    await eventually(`h${host} accepts a write`, RECOVERY_MS, async () => {
+      const { status, body } = await call(this.lab.socket(host), 'POST', '/configs/create', { Name: `probe-${host}-${Math.round(performance.now())}`, Data: 'eA==' })
+      if (status !== 201) throw new Error(`${status} ${body.slice(0, 300)}`)
+      return true
+    })
+  }
+
+  /** What each manager holds when it can ask nobody, in the order of `managers`, at one and the same index. */
+  async ownStates(): Promise<readonly ManagerState[]> {
+    return eventually('the managers have applied the same', RECOVERY_MS, async () => {
+      await this.#isolate()
+      try {
+        const states = await Promise.all(this.managers.map(async host => eventually(`h${host} answers from its own state`, LEADER_MS, async () => this.#ask(host, manager => manager.ownState()))))
+        return states.every(({ index }) => index === states[0]?.index) ? states : undefined
+      } finally {
+        await this.#heal()
+        await this.recovered()
+      }
+    })
   }
 
   /** The leader as the managers name it, once all of them are in touch. */
@@ -104,8 +116,8 @@ export class Nemesis {
     return whom === 'leader' ? leader : this.managers.find(host => host !== leader) ?? leader
   }
 
-  async #nodes(): Promise<readonly NodeView[]> {
-    for (const host of this.managers) {
+  async #nodes(managers = this.managers): Promise<readonly NodeView[]> {
+    for (const host of managers) {
       const { status, body, isStale } = await call(this.lab.socket(host), 'GET', '/nodes')
       if (status === 200 && !isStale) return JSON.parse(body) as readonly NodeView[]
     }
@@ -135,32 +147,95 @@ export class Nemesis {
 
   async #heal(): Promise<void> { await Promise.all(this.hosts.map(async host => this.#on(host, 'nft', `add table inet ${TABLE}; delete table inet ${TABLE}`))) }
 
-  /** The hosts beyond the first three become managers, or workers again; what a leader in between refuses is asked again. */
+  /** The hosts beyond the first three become managers, or workers again. */
   async #changeRoles(role: 'manager' | 'worker'): Promise<void> {
     const changing = this.hosts.slice(3)
-    const next = role === 'manager' ? [...this.managers, ...changing] : this.managers.filter(host => !changing.includes(host))
+    await this.#setRoles(changing, role, role === 'manager' ? [...this.managers, ...changing] : this.managers.filter(host => !changing.includes(host)))
+  }
+
+  /** @param managers in the end; what a leader in between refuses is asked again */
+  async #setRoles(changing: readonly number[], role: 'manager' | 'worker', managers: readonly number[]): Promise<void> {
     for (const host of changing) {
       await eventually(`h${host} becomes a ${role}`, RECOVERY_MS, async () => {
-        const node = (await this.#nodes()).find(({ Description }) => Description.Hostname === `h${host}`)
+        const node = (await this.#nodes(managers)).find(({ Description }) => Description.Hostname === `h${host}`)
         if (node?.Spec.Role === role) return true
-        const { status, stderr } = await this.lab.dockerWith({ timeoutMs: LEADER_MS }, next[0] ?? 1, 'node', 'update', '--role', role, `h${host}`)
-        if (status !== 0) throw new Error(stderr)
+        await this.#docker(managers.find(each => each !== host) ?? 1, 'node', 'update', '--role', role, `h${host}`)
         return undefined
       })
     }
-    await eventually('the managers are those', RECOVERY_MS, async () => (await this.#nodes()).filter(({ ManagerStatus }) => ManagerStatus?.Reachability === 'reachable').length === next.length ? true : undefined)
-    this.managers = next
+    await eventually('the managers are those', RECOVERY_MS, async () => (await this.#nodes(managers)).filter(({ ManagerStatus }) => ManagerStatus?.Reachability === 'reachable').length === managers.length ? true : undefined)
+    this.managers = managers
+  }
+
+  async #lock({ whom, forMs }: Extract<Fault, { kind: 'lock' }>): Promise<void> {
+    const autolock = async (value: boolean): Promise<unknown> => eventually('autolock is changed', RECOVERY_MS, async () => this.#docker(this.managers[0] ?? 1, 'swarm', 'update', `--autolock=${value}`))
+    await autolock(true)
+    const host = await this.#find(whom)
+    await this.#untilSealed(host, true)
+    const key = await this.#docker(host, 'swarm', 'unlock-key', '-q')
+    await this.lab.lab('kill', String(host))
+    await this.lab.start(host)
+    const state = await this.lab.ok(host, 'info', '--format', '{{.Swarm.LocalNodeState}}')
+    if (state !== 'locked') throw new Error(`h${host} was started again and is ${state}`)
+    await sleep(forMs)
+    const unlocked = await this.lab.dockerWith({ input: `${key}\n` }, host, 'swarm', 'unlock')
+    if (unlocked.status !== 0) throw new Error(unlocked.stderr)
+    await autolock(false)
+    // Who is killed before it heard of that stays locked.
+    for (const each of this.managers) await this.#untilSealed(each, false)
+  }
+
+  async #untilSealed(host: number, isSealed: boolean): Promise<void> {
+    await eventually(`the key of h${host} is ${isSealed ? 'sealed' : 'open'}`, LEADER_MS, async () => {
+      const { stdout } = await this.lab.lab('exec', String(host), 'cat', `${this.lab.folder}/h${host}/data/swarm/certificates/swarm-node.key`)
+      return stdout.startsWith('shoal-sealed:') === isSealed ? true : undefined
+    })
+  }
+
+  async #forceNewCluster(forMs: number): Promise<void> {
+    const survivor = await eventually('the last leader is cut off', RECOVERY_MS, async () => this.#isolatedLeader())
+    await sleep(forMs)
+    const others = this.managers.filter(host => host !== survivor)
+    await this.#docker(survivor, 'swarm', 'init', '--force-new-cluster', '--advertise-addr', `10.99.0.${survivor}`)
+    await this.#accepts(survivor)
+    await this.#heal()
+    for (const host of others) await eventually(`h${host} is a worker`, RECOVERY_MS, async () => ((await this.#docker(host, 'info', '--format', '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}')) === 'active false' ? true : undefined))
+    // In this order: the survivor is asked.
+    await this.#setRoles(others, 'manager', [survivor, ...others])
+  }
+
+  /** Cuts all off from each other. @returns the leader, which holds all that was acknowledged: undefined, and nothing is cut, when the leadership moved just then */
+  async #isolatedLeader(): Promise<number | undefined> {
+    const leader = await this.leader()
+    const { term, leaderId, raftId } = await this.#ask(leader, manager => manager.logEnd())
+    if (leaderId !== raftId) return undefined
+    await this.#isolate()
+    // None of them alone can make a later leader: if there is none now, there was none that could have acknowledged more.
+    const ends = await Promise.all(this.managers.map(async host => this.#ask(host, manager => manager.logEnd())))
+    if (ends.every(end => end.term <= term)) return leader
+    await this.#heal()
+    await this.recovered()
+    return undefined
+  }
+
+  async #isolate(): Promise<void> { await Promise.all(this.managers.map(async host => this.#dropFrom(host, this.hosts.filter(other => other !== host)))) }
+
+  async #ask<T>(host: number, question: (manager: ManagerConnection) => Promise<T>): Promise<T> {
+    await using manager = new ManagerConnection(this.lab, host)
+    return await question(manager)
+  }
+
+  /** As Lab.ok, but to be tried again. */
+  async #docker(host: number, ...args: readonly string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.lab.dockerWith({ timeoutMs: LEADER_MS }, host, ...args)
+    if (status !== 0) throw new Error(stderr)
+    return stdout.trim()
   }
 
   async #on(host: number, ...command: readonly string[]): Promise<void> {
     const { status, stderr } = await this.lab.lab('exec', String(host), ...command)
     if (status !== 0) throw new Error(`h${host}: ${command.join(' ')}: ${stderr}`)
   }
-}
-
-function sorted(body: string): string {
-  const objects = JSON.parse(body) as readonly { readonly ID?: string; readonly Id?: string }[]
-  return JSON.stringify([...objects].sort((a, b) => (a.ID ?? a.Id ?? '') < (b.ID ?? b.Id ?? '') ? -1 : 1))
 }
 
 export function describeFault(fault: Fault): string { return Object.values(fault).map(value => typeof value === 'number' ? `${(value / 1000).toFixed(1)} s` : value).join(' ') }

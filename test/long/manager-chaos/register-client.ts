@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Operation } from '../../history/operation.ts'
 
 /** A call without an answer by then has an unknown outcome. */
-const CALL_MS = 8000
+const CALL_MS = 3000
 /** Between two calls of one client: leaves the machine some time for the cluster. */
-const PAUSE_MS = 20
+const PAUSE_MS = 40
 const LABEL = 'value'
 
 /** An answer of the Engine API; status 0 when none came. */
