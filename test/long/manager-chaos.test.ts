@@ -21,7 +21,7 @@ const MANAGERS = [1, 2, 3]
 const SMALL_DISK = 2
 const SMALL_DISK_MB = 256
 const KEYS = ['r0', 'r1', 'r2', 'r3', 'r4']
-const CLIENTS = 10
+const CLIENTS = 6
 const minutes = Number(process.env['CHAOS_MINUTES'] ?? 0)
 const seed = Number(process.env['SEED'] ?? 1)
 /** Of SIGSTOP and partitions: up to 30 s in a long run. */
