@@ -1,3 +1,4 @@
+import type { CallTable } from '../src/api/calls/call-table.ts'
 import { hasCode } from '../src/base/errors.ts'
 import { unaryHandler, type RpcCallOptions, type RpcClient, type RpcContext, type RpcDialer, type RpcHandler, type RpcMethod, type RpcServer } from '../src/base/rpc.ts'
 import { authorize, effectiveContext, forwardingMetadata, isForwarded, type LocalIdentity } from './authorization.ts'
@@ -39,9 +40,15 @@ export class LeaderProxy implements AsyncDisposable {
 
   constructor(options: LeaderProxyOptions) { this.#options = options }
 
-  /** A server whose handlers are guarded; listening and disposal stay with `server`. */
-  guard(server: RpcServer): Pick<RpcServer, 'handle'> {
-    return { handle: (method, handler) => server.handle(method, this.wrap(method, handler)) }
+  /** A server whose handlers are guarded; listening and disposal stay with `server`. @param calls takes the guarded handlers as well */
+  guard(server: RpcServer, calls?: CallTable): Pick<RpcServer, 'handle'> {
+    return {
+      handle: (method, handler) => {
+        const guarded = this.wrap(method, handler)
+        calls?.add(method, guarded)
+        server.handle(method, guarded)
+      },
+    }
   }
 
   wrap<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>): RpcHandler<Req, Res> {

@@ -1,3 +1,5 @@
+import { CallTable } from '../src/api/calls/call-table.ts'
+import { CALLS_RPC } from '../src/api/codec/methods.ts'
 import type { ManagerStatusResponse, NodeKey } from '../src/api/swarm/control.ts'
 import type { WeightedPeer } from '../src/api/swarm/dispatcher.ts'
 import type { ManagerStatus } from '../src/api/swarm/objects.ts'
@@ -156,8 +158,12 @@ export class Manager implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { server, localServer, listenAddress, localAddress } = this.#options
-    for (const each of [server, localServer]) this.#register(this.#proxy.guard(each))
+    const { server, localServer, listenAddress, localAddress, logger } = this.#options
+    this.#register(this.#proxy.guard(server))
+    const calls = new CallTable(logger)
+    const local = this.#proxy.guard(localServer, calls)
+    this.#register(local)
+    local.handle(CALLS_RPC.exchange, calls.handler)
     this.#group.run('follow the leadership', signal => this.#followLeadership(signal))
     this.#group.run('tell agents of managers', signal => this.#reviewManagers(signal))
     await server.listen(listenAddress)

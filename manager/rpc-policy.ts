@@ -29,6 +29,8 @@ const POLICIES: Readonly<Record<string, RpcPolicy>> = {
   'Recovery/LogEnd': { callers: 'manager', answeredBy: 'here' },
   'Recovery/Survey': { callers: 'local', answeredBy: 'here' },
   'Recovery/SaveState': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale' },
+  // Each call on the stream is judged by its own policy.
+  'Calls/*': { callers: 'local', answeredBy: 'here' },
   'ManagerAdmin/*': { callers: 'local', answeredBy: 'here' },
 }
 const NOBODY: RpcPolicy = { callers: 'local', answeredBy: 'here' }

@@ -1,7 +1,9 @@
 /** What went wrong, in the words that both HTTP and gRPC map from (one file each). */
-export type ErrorKind =
-  | 'invalid-argument' | 'not-found' | 'already-exists' | 'failed-precondition' | 'permission-denied' | 'unauthenticated'
-  | 'resource-exhausted' | 'unavailable' | 'not-implemented' | 'deadline-exceeded' | 'cancelled' | 'conflict' | 'not-modified' | 'unknown' | 'internal'
+export const ERROR_KINDS = [
+  'invalid-argument', 'not-found', 'already-exists', 'failed-precondition', 'permission-denied', 'unauthenticated',
+  'resource-exhausted', 'unavailable', 'not-implemented', 'deadline-exceeded', 'cancelled', 'conflict', 'not-modified', 'unknown', 'internal',
+] as const
+export type ErrorKind = typeof ERROR_KINDS[number]
 
 /**
  * The one error class of the project.

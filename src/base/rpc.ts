@@ -52,9 +52,12 @@ export interface RpcServer extends AsyncDisposable {
   listen(address: string): Promise<number>
 }
 
+/** Deadline of a unary call that names none. */
+export const UNARY_TIMEOUT_MS = 10_000
+
 export interface RpcCallOptions {
   readonly signal?: AbortSignal
-  /** Fails with `deadline-exceeded` after this long. Default 10 s for unary calls, none for streams. */
+  /** Fails with `deadline-exceeded` after this long. Default UNARY_TIMEOUT_MS for unary calls, none for streams. */
   readonly timeoutMs?: number
   readonly metadata?: Readonly<Record<string, string>>
 }

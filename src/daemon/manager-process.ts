@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { CallStreamClient } from '../api/calls/call-stream-client.ts'
 import type { ManagerStatusResponse } from '../api/swarm/control.ts'
 import { MANAGER_ADMIN_RPC } from '../api/codec/methods.ts'
 import { Backoff } from '../base/backoff.ts'
@@ -61,7 +62,7 @@ export class ManagerProcess implements AsyncDisposable {
     this.#pidFile = join(parts.execFolder, 'manager.pid')
     this.#failureNote = new FailureNote(parts.execFolder)
     this.#group = new TaskGroup(parts.logger)
-    this.client = parts.dialer.dial(`unix:${config.socketPath}`)
+    this.client = new CallStreamClient(parts.dialer.dial(`unix:${config.socketPath}`), parts.clock)
   }
 
   /** Starts or adopts the process and keeps it running. Does not wait until it serves. */

@@ -61,6 +61,77 @@ export const SCHEMA = {
         }
        }
       },
+      "StreamedCall": {
+       "fields": {
+        "id": {
+         "type": "uint64",
+         "id": 1
+        },
+        "method": {
+         "type": "string",
+         "id": 2
+        },
+        "request": {
+         "type": "bytes",
+         "id": 3
+        }
+       }
+      },
+      "StreamedCalls": {
+       "fields": {
+        "calls": {
+         "rule": "repeated",
+         "type": "StreamedCall",
+         "id": 1
+        },
+        "cancelled": {
+         "rule": "repeated",
+         "type": "uint64",
+         "id": 2
+        }
+       }
+      },
+      "CallFailure": {
+       "fields": {
+        "kind": {
+         "type": "string",
+         "id": 1
+        },
+        "code": {
+         "type": "string",
+         "id": 2
+        },
+        "message": {
+         "type": "string",
+         "id": 3
+        }
+       }
+      },
+      "StreamedAnswer": {
+       "fields": {
+        "id": {
+         "type": "uint64",
+         "id": 1
+        },
+        "response": {
+         "type": "bytes",
+         "id": 2
+        },
+        "failure": {
+         "type": "CallFailure",
+         "id": 3
+        }
+       }
+      },
+      "StreamedAnswers": {
+       "fields": {
+        "answers": {
+         "rule": "repeated",
+         "type": "StreamedAnswer",
+         "id": 1
+        }
+       }
+      },
       "ObjectKind": {
        "values": {
         "node": 0,

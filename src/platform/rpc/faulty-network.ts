@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Random } from '../../base/random.ts'
-import { streamOf, type RpcCallOptions, type RpcClient, type RpcDialer, type RpcMethod } from '../../base/rpc.ts'
-import { CONNECT_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, UNARY_TIMEOUT_MS } from './rpc-limits.ts'
+import { streamOf, UNARY_TIMEOUT_MS, type RpcCallOptions, type RpcClient, type RpcDialer, type RpcMethod } from '../../base/rpc.ts'
+import { CONNECT_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from './rpc-limits.ts'
 
 /** What goes wrong on every link. A lost message is a lost connection, as over TCP. */
 export interface LinkFaults {

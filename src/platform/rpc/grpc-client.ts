@@ -1,11 +1,11 @@
 import { Client, connectivityState, credentials as grpcCredentials, Metadata, type ChannelCredentials, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js'
 import tls from 'node:tls'
 import { ShoalError } from '../../base/errors.ts'
-import { streamOf, type RpcCallOptions, type RpcClient, type RpcMethod } from '../../base/rpc.ts'
+import { streamOf, UNARY_TIMEOUT_MS, type RpcCallOptions, type RpcClient, type RpcMethod } from '../../base/rpc.ts'
 import { readAll, writeAll } from './byte-stream.ts'
 import { SERVER_NAME, TLS_CIPHERS, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
 import { parseAddress } from './rpc-address.ts'
-import { CONNECT_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, MESSAGE_BYTES_MAX, UNARY_TIMEOUT_MS } from './rpc-limits.ts'
+import { CONNECT_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, MESSAGE_BYTES_MAX } from './rpc-limits.ts'
 import { errorOfStatus } from './status-codes.ts'
 
 type Call = ClientDuplexStream<Uint8Array, Uint8Array>

@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts'
 import { messageOf, ShoalError } from '../../base/errors.ts'
-import { streamOf, type RpcCallOptions, type RpcClient, type RpcContext, type RpcDialer, type RpcHandler, type RpcIdentity, type RpcMethod, type RpcServer } from '../../base/rpc.ts'
+import { streamOf, UNARY_TIMEOUT_MS, type RpcCallOptions, type RpcClient, type RpcContext, type RpcDialer, type RpcHandler, type RpcIdentity, type RpcMethod, type RpcServer } from '../../base/rpc.ts'
 import { Pipe } from '../../base/pipe.ts'
-import { MESSAGE_BYTES_MAX, UNARY_TIMEOUT_MS } from './rpc-limits.ts'
+import { MESSAGE_BYTES_MAX } from './rpc-limits.ts'
 
 /** Messages in flight each way before the writer waits. */
 const WINDOW = 16

@@ -6,8 +6,6 @@ export const KEEPALIVE_TIME_MS = 2_000
 export const KEEPALIVE_TIMEOUT_MS = 3_000
 /** A call to an address that does not become connected within this fails with `unavailable`, whatever its own deadline. */
 export const CONNECT_TIMEOUT_MS = 5_000
-/** Deadline of a unary call that names none. */
-export const UNARY_TIMEOUT_MS = 10_000
 /** Longest error text on the wire: HTTP/2 headers are limited to 16 KiB, and percent-encoding may triple it. */
 export const ERROR_TEXT_MAX = 3_000
 /** How long a server that is disposed waits for handlers which were told to stop. */

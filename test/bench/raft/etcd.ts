@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Child, until } from './child.ts'
-import { GrpcCaller } from './grpc-caller.ts'
+import { LeanCaller } from './lean-caller.ts'
 import type { Subject, Writer } from './subject.ts'
 
 const FIRST_PORT = 23790
@@ -31,10 +31,10 @@ export class Etcd implements Subject {
   }
 
   async writer(): Promise<Writer> {
-    const caller = await GrpcCaller.connect(`127.0.0.1:${await this.#leader()}`)
+    const caller = await LeanCaller.connect(await this.#leader(), PUT)
     return {
-      put: async (key, value) => { await caller.unary(PUT, putRequest(`key-${key}`, value)) },
-      [Symbol.dispose]: () => caller[Symbol.dispose](),
+      put: async (key, value) => { await caller.unary(putRequest(`key-${key}`, value)) },
+      [Symbol.asyncDispose]: async () => caller[Symbol.dispose](),
     }
   }
 

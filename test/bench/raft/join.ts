@@ -19,7 +19,7 @@ export async function measureJoin(folder: string, stateBytes: number): Promise<r
     await using cluster = await ManagerCluster.start(work, 1)
     const objects = Math.ceil(stateBytes / OBJECT_BYTES)
     const filled = await timed(async () => {
-      using caller = await cluster.caller()
+      await using caller = await cluster.caller()
       await parallel(Array.from({ length: objects }, (_, i) => i), CREATED_AT_ONCE, i => createConfig(caller, `large-${i}`, Buffer.alloc(OBJECT_BYTES, i)))
     })
     await sleep(SETTLE_MS)

@@ -1,19 +1,23 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { make } from '../../../src/api/codec/codec.ts'
-import { CONTROL_RPC, MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC } from '../../../src/api/codec/methods.ts'
-import type { ManagerStatusResponse } from '../../../src/api/swarm/control.ts'
+import { CallStreamClient } from '../../../src/api/calls/call-stream-client.ts'
+import { make, type Draft } from '../../../src/api/codec/codec.ts'
+import { CALLS_RPC, CONTROL_RPC, MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC } from '../../../src/api/codec/methods.ts'
+import type { ManagerStatusResponse, UpdateObjectRequest } from '../../../src/api/swarm/control.ts'
 import { defaultClusterSpec } from '../../../src/api/swarm/default-cluster-spec.ts'
 import type { Config } from '../../../src/api/swarm/objects.ts'
 import { createJoinToken } from '../../../src/ca/join-token.ts'
 import type { ManagerConfig, ManagerOrders } from '../../../src/daemon/manager-config.ts'
 import { CertificateFiles } from '../../../src/platform/certificates/certificate-files.ts'
 import { CryptoRandom } from '../../../src/platform/clock/crypto-random.ts'
+import type { RpcClient } from '../../../src/base/rpc.ts'
+import { SystemClock } from '../../../src/platform/clock/system-clock.ts'
 import { createInsecureDialer } from '../../../src/platform/rpc/grpc-dialer.ts'
 import { createTestCluster, type TestCluster } from '../../support/test-cluster.ts'
 import { Child, until } from './child.ts'
-import { GrpcCaller } from './grpc-caller.ts'
+import { LeanCaller } from './lean-caller.ts'
+import { LeanCalls } from './lean-calls.ts'
 import type { Subject, Writer } from './subject.ts'
 
 const FIRST_PORT = 23777
@@ -76,18 +80,20 @@ export class ManagerCluster implements Subject {
     })
   }
 
-  async caller(): Promise<GrpcCaller> { return GrpcCaller.connect(this.#socket(await this.leader())) }
+  /** As a daemon calls the manager of its host. */
+  async caller(): Promise<RpcClient> { return new CallStreamClient(this.#dialer.dial(this.#socket(await this.leader())), new SystemClock()) }
 
   /** Each key is a config; a put is an update of its one label, with the version the last one answered. */
   async writer(keys: number): Promise<Writer> {
-    const caller = await this.caller()
+    await using caller = await this.caller()
     const configs: Config[] = []
     for (let first = 0; first < keys; first += PREPARED_AT_ONCE) {
       configs.push(...await Promise.all(Array.from({ length: Math.min(PREPARED_AT_ONCE, keys - first) }, (_, i) => createConfig(caller, `key-${process.pid}-${performance.now()}-${first + i}`))))
     }
+    const calls = new LeanCalls(await LeanCaller.connect(this.#socket(await this.leader()), CALLS_RPC.exchange.path))
     return {
-      put: async (key, value) => { configs[key] = await updateConfig(caller, configs[key] as Config, value) },
-      [Symbol.dispose]: () => caller[Symbol.dispose](),
+      put: async (key, value) => { configs[key] = await updateConfig(calls, configs[key] as Config, value) },
+      [Symbol.asyncDispose]: async () => calls[Symbol.dispose](),
     }
   }
 
@@ -130,18 +136,17 @@ export class ManagerCluster implements Subject {
 }
 
 /** A config of this name with some data. */
-export async function createConfig(caller: GrpcCaller, name: string, data: Uint8Array = new Uint8Array([1])): Promise<Config> {
-  const { encodeRequest, decodeResponse, path } = CONTROL_RPC.create
-  const { object } = decodeResponse(await caller.unary(path, encodeRequest({ spec: { config: make('ConfigSpec', { annotations: { name: name.replaceAll('.', '_') }, data }) } })))
+export async function createConfig(caller: RpcClient, name: string, data: Uint8Array = new Uint8Array([1])): Promise<Config> {
+  const { object } = await caller.unary(CONTROL_RPC.create, { spec: { config: make('ConfigSpec', { annotations: { name: name.replaceAll('.', '_') }, data }) } })
   if (object?.config === undefined) throw new Error('the manager answered without a config')
   return object.config
 }
 
-async function updateConfig(caller: GrpcCaller, config: Config, value: string): Promise<Config> {
+async function updateConfig(calls: LeanCalls, config: Config, value: string): Promise<Config> {
   const { encodeRequest, decodeResponse, path } = CONTROL_RPC.update
   const spec = { config: { annotations: { name: config.spec?.annotations?.name ?? '', labels: { value } } } }
-  const request = make('UpdateObjectRequest', { kind: 'config', id: config.id, version: config.meta?.version ?? 0, spec })
-  const { object } = decodeResponse(await caller.unary(path, encodeRequest(request)))
+  const request: Draft<UpdateObjectRequest> = { kind: 'config', id: config.id, version: config.meta?.version ?? 0, spec }
+  const { object } = decodeResponse(await calls.call(path, encodeRequest(request as UpdateObjectRequest)))
   if (object?.config === undefined) throw new Error('the manager answered without a config')
   return object.config
 }

@@ -40,7 +40,7 @@ export async function comparePuts({ nodes, clients, rounds, measureMs, folder, p
         }
         lines.push({ nodes: count, clients: width, shoal: medians(figures.shoal ?? []), etcd: medians(figures.etcd ?? []) })
       }
-      for (const writer of writers) writer[Symbol.dispose]()
+      for (const writer of writers) await writer[Symbol.asyncDispose]()
     } finally {
       rmSync(work, { recursive: true, force: true })
     }

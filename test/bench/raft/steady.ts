@@ -21,7 +21,7 @@ export async function measureSteady(folder: string, { rate, durationMs }: { read
     await using cluster = await ManagerCluster.start(work, 3)
     await sleep(IDLE_MS)
     const idle = cluster.pids.map(pssMiB)
-    using writer = await cluster.writer(KEYS)
+    await using writer = await cluster.writer(KEYS)
     const leader = await cluster.leader()
     const term = (await cluster.status(leader)).term
     const memory: number[][] = []

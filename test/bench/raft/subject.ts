@@ -6,4 +6,4 @@ export interface Subject extends AsyncDisposable {
 }
 
 /** Overwrites one key; resolves when it is committed. */
-export interface Writer extends Disposable { put(key: number, value: string): Promise<void> }
+export interface Writer extends AsyncDisposable { put(key: number, value: string): Promise<void> }
