@@ -1,6 +1,5 @@
 import { decodeConfChange } from 'raft-ts/conf-change-codec'
 import { ConfChangeError } from 'raft-ts/confchange'
-import { RaftInvariantError } from 'raft-ts/invariant'
 import type { ConfChange, Entry, MessageType, Snapshot } from 'raft-ts/message'
 import type { RaftStatus, RawNode } from 'raft-ts/raw-node'
 import type { Ready } from 'raft-ts/ready'
@@ -30,6 +29,7 @@ import { PendingEntries } from './pending-entries.ts'
 import { entriesOfProposal } from './proposal-parts.ts'
 import { ReadConfirmations } from './read-confirmations.ts'
 import { encodeBaseNote, memberOf, RaftLogStore, type LogBase } from './raft-log-store.ts'
+import { errorOfStop, failedStop, OTHER_FORK_MESSAGE, type RaftStop } from './raft-stop.ts'
 import { SnapshotCaptures } from './snapshot-captures.ts'
 import { SnapshotReceiver } from './snapshot-receiver.ts'
 import type { StateMachine } from './state-machine.ts'
@@ -40,12 +40,6 @@ const PROPOSAL_BYTES_MAX = 512 * 1024 * 1024
 const OFFERS_MAX = 2 * ELECTION_TICKS
 /** What a leader sends while it writes (thesis 10.2.1): it counts itself for the quorum only when its own write is durable. All else waits for the disk. */
 const LEADER_MESSAGES: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp', 'MsgHeartbeat', 'MsgSnap', 'MsgTimeoutNow'])
-
-const BROKEN_MESSAGE = 'consensus found its state impossible, so this manager stopped before it could do harm; restart it, and if it stops again remove it and let it join anew'
-
-const OTHER_FORK_MESSAGE = 'the cluster was started anew from one manager (docker swarm init --force-new-cluster) while this one was away: what this one knows counts no more'
-
-const STOP_MESSAGES = { 'disposed': 'this manager is stopping', 'removed': 'this manager was removed from the cluster', 'other-fork': OTHER_FORK_MESSAGE } as const
 
 /** What RaftNode works with. */
 export interface RaftNodeOptions {
@@ -69,15 +63,6 @@ export interface RaftNodeOptions {
   /** Entries kept for slow followers, as ClusterSpec.raft.logEntriesForSlowFollowers. */
   readonly keptEntries?: number
 }
-
-/** Why a node does not take part any more. */
-export type RaftStop =
-  | { readonly kind: 'disposed' }
-  /** It was removed from the cluster: its log is worthless. */
-  | { readonly kind: 'removed' }
-  /** The cluster was started anew from another manager: what this log holds beyond that manager's is nowhere else. */
-  | { readonly kind: 'other-fork' }
-  | { readonly kind: 'failed'; readonly error: unknown }
 
 /** What exists once there is a log with a base. */
 interface Running { readonly node: RawNode; readonly peers: PeerSet; readonly base: LogBase }
@@ -296,7 +281,7 @@ export class RaftNode implements AsyncDisposable {
 
   #stop(stop: RaftStop): void {
     if (this.#abort.signal.aborted) return
-    const error = stop.kind === 'failed' ? stop.error : new ShoalError('unavailable', 'raft-stopped', STOP_MESSAGES[stop.kind])
+    const error = errorOfStop(stop)
     if (stop.kind === 'failed') this.#options.logger.error('raft stopped', { err: stop.error })
     this.#abort.abort(error)
     this.#timer?.cancel()
@@ -308,10 +293,7 @@ export class RaftNode implements AsyncDisposable {
     this.#resolveStopped(stop)
   }
 
-  #fail(cause: unknown): void {
-    const isBroken = cause instanceof RaftInvariantError
-    this.#stop({ kind: 'failed', error: isBroken ? new ShoalError('internal', 'raft-invariant', `${BROKEN_MESSAGE}: ${cause.message}`, { cause }) : cause })
-  }
+  #fail(cause: unknown): void { this.#stop(failedStop(cause)) }
 
   #tick(): void {
     if (this.#abort.signal.aborted || this.#running === undefined) return

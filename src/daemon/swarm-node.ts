@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ContactAnswer, ManagerStatusResponse } from '../api/swarm/control.ts'
-import { MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC } from '../api/codec/methods.ts'
+import { MANAGER_ADMIN_RPC } from '../api/codec/methods.ts'
 import type { Node } from '../api/swarm/objects.ts'
 import type { StateSummary } from '../api/swarm/state-summary.ts'
 import type { NodeRole } from '../api/swarm/specs.ts'
@@ -20,20 +20,16 @@ import { resolveAddress, resolveRemote } from './host-address.ts'
 import { fetchRoot, joinCluster, type JoinRequest } from './join-cluster.ts'
 import { leaveRefusal } from './leave-refusal.ts'
 import { keepWithLeftState, putAwayLeftState } from './left-state.ts'
-import { LockKeeper } from './lock-keeper.ts'
-import type { ManagerOrders } from './manager-config.ts'
-import { ManagerProcess } from './manager-process.ts'
 import { memberDialer } from './member-dialer.ts'
 import { NodeCertificates, completeCredentials, type NodeCredentials } from './node-certificates.ts'
 import { NodeLock } from './node-lock.ts'
+import { leaveRaft, OwnManagers, type OwnManager, type StartOrders } from './own-manager.ts'
 import { receiveBackup } from './recovery/receive-backup.ts'
 import { StateFile } from './state-file.ts'
 import type { NodeAgent, SwarmNodeParts } from './swarm-node-parts.ts'
 import { isSwarmState, withContacts, type SwarmState } from './swarm-state.ts'
-import { unlockByManager } from './unlock-by-manager.ts'
 
 const JOIN_TIMEOUT_MS = 20_000
-const LEAVE_TIMEOUT_MS = 2000
 /** A host that is not there is known after three seconds. */
 const MEET_TIMEOUT_MS = 10_000
 const ROLE_RETRY_MS = 500
@@ -42,8 +38,6 @@ const MANAGER_RESTART_MS = 5000
 const MANAGER_POLL_MS = 50
 
 export type MembershipState = 'inactive' | 'pending' | 'active' | 'error' | 'locked'
-/** This host's manager with what looks after its secrets. */
-interface OwnManager { readonly process: ManagerProcess; readonly keeper: LockKeeper }
 interface Membership { state: SwarmState; readonly certificates: NodeCertificates; readonly agent: NodeAgent; manager: OwnManager | undefined }
 
 /** This host's membership in a cluster: init, join, leave, roles, certificates; all of it survives restarts. */
@@ -53,11 +47,10 @@ export class SwarmNode implements AsyncDisposable {
   readonly #certificateFiles: CertificateFiles
   readonly #group: TaskGroup
   readonly #lock: NodeLock
+  readonly #managers: OwnManagers
   #membership: Membership | undefined
   /** What this host remembers of its cluster while it can not take part without the unlock key. */
   #locked: SwarmState | undefined
-  /** What the next starts of the manager process are told. */
-  #orders: Pick<ManagerOrders, 'bootstrap' | 'restore' | 'forceNewCluster'> = {}
   #isChanging = false
   #error = ''
 
@@ -66,6 +59,7 @@ export class SwarmNode implements AsyncDisposable {
     this.#stateFile = new StateFile(join(this.#folder, 'state.json'))
     this.#lock = new NodeLock(join(this.#folder, 'lock.json'), parts.random)
     this.#certificateFiles = new CertificateFiles(this.#certificateFolder, this.#lock.ring)
+    this.#managers = new OwnManagers(parts, { stateFolder: join(this.#folder, 'manager'), certificateFolder: this.#certificateFolder, lock: this.#lock })
     this.#group = new TaskGroup(parts.logger)
   }
 
@@ -119,7 +113,7 @@ export class SwarmNode implements AsyncDisposable {
       if (!isSwarmState(state)) throw new ShoalError('internal', 'state-file-damaged', `${this.#stateFile.path} does not tell which cluster this host belongs to; restore it from a backup, or leave the cluster with 'docker swarm leave --force' and join it again`)
       if (state.isFounding === true) return await this.#undoFounding(state)
       this.#lock.load()
-      if (!this.#lock.isLocked || await this.#unlockByRunningManager(state)) return await this.#resume(state)
+      if (!this.#lock.isLocked || await this.#managers.unlockByRunning(state)) return await this.#resume(state)
       this.#locked = state
       this.#parts.logger.warn('the secrets of this manager are sealed: it takes part again after docker swarm unlock')
     } catch (err) {
@@ -196,7 +190,7 @@ export class SwarmNode implements AsyncDisposable {
       await manager?.keeper[Symbol.asyncDispose]()
       await manager?.process.stop()
       this.#remember(state)
-      if (manager !== undefined) membership.manager = this.#startManager(membership.state, certificates)
+      if (manager !== undefined) membership.manager = this.#managers.start(membership.state, certificates)
       await agent.useManagers(membership.state.managers.map(({ addr }) => addr))
     }, { inside: true })
   }
@@ -245,7 +239,7 @@ export class SwarmNode implements AsyncDisposable {
     }
     if (membership.manager !== undefined && !options.force) throw await leaveRefusal(membership.manager.process)
     await this.#change(async () => {
-      if (membership.manager !== undefined) await this.#leaveRaft(membership.manager.process, membership.state.nodeId)
+      if (membership.manager !== undefined) await leaveRaft(membership.manager.process, membership.state.nodeId, this.#parts.logger)
       await membership.agent.removeTasks()
       await this.#endMembership(membership)
     }, { inside: true })
@@ -275,15 +269,12 @@ export class SwarmNode implements AsyncDisposable {
   }
 
   /** This host's manager begins a cluster as `orders` say. */
-  async #found(state: SwarmState, credentials: NodeCredentials, orders: Pick<ManagerOrders, 'bootstrap' | 'restore'>, unlockKey = orders.bootstrap?.unlockKey ?? ''): Promise<void> {
+  async #found(state: SwarmState, credentials: NodeCredentials, orders: Pick<StartOrders, 'bootstrap' | 'restore'>, unlockKey = orders.bootstrap?.unlockKey ?? ''): Promise<void> {
     this.#lock.begin(unlockKey)
-    this.#orders = orders
-    try {
+    await this.#managers.withOrders(orders, async () => {
       await this.#enter(state, credentials, undefined)
       await this.#untilManagerLeads()
-    } finally {
-      this.#orders = {}
-    }
+    })
     const { isFounding: _done, ...rest } = this.#membership?.state ?? state
     this.#remember(rest)
     await this.#untilJoined()
@@ -327,7 +318,7 @@ export class SwarmNode implements AsyncDisposable {
     }, credentials)
     await certificates.save()
     this.#stateFile.write(state)
-    const manager = state.role === 'manager' ? this.#startManager(state, certificates, joinAddress) : undefined
+    const manager = state.role === 'manager' ? this.#managers.start(state, certificates, joinAddress) : undefined
     const agent = await this.#parts.createAgent({
       state, dialer: memberDialer(() => this.#membership?.state ?? state, certificates.source), rootPem: () => certificates.rootPem,
       dataAddress: () => (this.#membership?.state ?? state).dataAddress, onNode: node => { this.#onNode(node) },
@@ -368,25 +359,14 @@ export class SwarmNode implements AsyncDisposable {
   async #resume(before: SwarmState): Promise<void> {
     const state = followAddress(before)
     // One that outlived the daemon speaks from the address of before.
-    if (state.advertiseAddress !== before.advertiseAddress) await this.#createManager(before).stop()
+    if (state.advertiseAddress !== before.advertiseAddress) await this.#managers.create(before).stop()
     await this.#enter(state, completeCredentials(await this.#certificateFiles.load(), this.#certificateFolder), undefined)
-  }
-
-  /** A daemon that crashed left its manager running: the cluster goes on, and that manager knows the unlock key. */
-  async #unlockByRunningManager(state: SwarmState): Promise<boolean> {
-    const manager = this.#createManager(state)
-    if (await unlockByManager(this.#lock, manager, this.#parts)) {
-      await manager[Symbol.asyncDispose]()
-      return true
-    }
-    await manager.stop()
-    return false
   }
 
   /** Init had not answered yet when the daemon ended: there is no cluster that anybody knows of. */
   async #undoFounding(state: SwarmState): Promise<void> {
     this.#parts.logger.warn('starting a cluster was interrupted before it was there: undone')
-    await this.#createManager(state).stop()
+    await this.#managers.create(state).stop()
     this.#forget()
   }
 
@@ -405,13 +385,10 @@ export class SwarmNode implements AsyncDisposable {
       await old.process.stop()
       this.#remember({ ...state, listenAddress, advertiseAddress, managers: [{ nodeId: state.nodeId, addr: advertiseAddress }] })
       // Should the process end before it leads, it does it again: nobody can have joined it by then.
-      this.#orders = { forceNewCluster: true }
-      try {
-        membership.manager = this.#startManager(membership.state, certificates)
+      await this.#managers.withOrders({ forceNewCluster: true }, async () => {
+        membership.manager = this.#managers.start(membership.state, certificates)
         await membership.manager.process.untilReady()
-      } finally {
-        this.#orders = {}
-      }
+      })
       this.#parts.logger.warn('this manager is now the only one of its cluster: the others are workers as soon as they hear of it', { clusterId: state.clusterId })
       return state.nodeId
     }, { inside: true })
@@ -446,30 +423,6 @@ export class SwarmNode implements AsyncDisposable {
     await membership.manager?.process.stop()
     this.#membership = undefined
     this.#forget()
-  }
-
-  #startManager(state: SwarmState, certificates: NodeCertificates, joinAddress?: string): OwnManager {
-    const { clock, logger } = this.#parts
-    const process = this.#createManager(state, joinAddress)
-    process.start()
-    const keeper = new LockKeeper({ lock: this.#lock, client: process.client, certificates, clock, logger })
-    keeper.start()
-    return { process, keeper }
-  }
-
-  #createManager(state: SwarmState, through?: string): ManagerProcess {
-    const contacts = state.managers.filter(peer => peer.nodeId !== state.nodeId).map(({ addr }) => addr)
-    const joinAddress = through ?? contacts[0]
-    const { clock, random, logger, execFolder, logLevel } = this.#parts
-    return new ManagerProcess({
-      nodeId: state.nodeId, clusterId: state.clusterId, listenAddress: state.listenAddress, advertiseAddress: state.advertiseAddress, socketPath: join(execFolder, 'manager.sock'),
-      certificateFolder: this.#certificateFolder, stateFolder: join(this.#folder, 'manager'), logLevel, contacts, ...(joinAddress === undefined ? {} : { joinAddress }),
-    }, { clock, random, logger, dialer: createInsecureDialer(), execFolder, orders: () => this.#managerOrders() })
-  }
-
-  #managerOrders(): ManagerOrders {
-    const { keys, isSealing } = this.#lock.ring.state
-    return { ...this.#orders, ring: { keys: keys.map(({ id, key }) => ({ id, key: Buffer.from(key).toString('base64') })), isSealing } }
   }
 
   #remember(state: SwarmState): void {
@@ -510,7 +463,7 @@ export class SwarmNode implements AsyncDisposable {
     if (membership === undefined) return
     if (role === 'manager') {
       this.#remember({ ...membership.state, role })
-      membership.manager = this.#startManager(membership.state, membership.certificates)
+      membership.manager = this.#managers.start(membership.state, membership.certificates)
     } else {
       const manager = membership.manager
       membership.manager = undefined
@@ -530,16 +483,6 @@ export class SwarmNode implements AsyncDisposable {
     this.#lock.change('')
     await certificates.save()
     this.#lock.settle()
-  }
-
-  async #leaveRaft(manager: ManagerProcess, nodeId: string): Promise<void> {
-    try {
-      // The last member takes the cluster with it: there is nobody to tell.
-      const { members } = await manager.client.unary(RAFT_MEMBERSHIP_RPC.members, {}, { timeoutMs: LEAVE_TIMEOUT_MS })
-      if (members.length > 1) await manager.client.unary(RAFT_MEMBERSHIP_RPC.leave, { nodeId }, { timeoutMs: LEAVE_TIMEOUT_MS })
-    } catch (err) {
-      this.#parts.logger.warn('the other managers could not be told that this one leaves; remove it there with docker node rm --force', { err })
-    }
   }
 }
 
