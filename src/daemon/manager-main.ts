@@ -12,14 +12,13 @@ import { GrpcDialer } from '../platform/rpc/grpc-dialer.ts'
 import { GrpcServer } from '../platform/rpc/grpc-server.ts'
 import { KeyRing } from '../platform/storage/key-ring.ts'
 import { LevelStore } from '../platform/storage/level-store.ts'
-import { SealedStore } from '../platform/storage/sealed-store.ts'
 import { ThreadedLog } from '../platform/storage/threaded-log.ts'
 import { FailureNote } from './failure-note.ts'
 import { FolderGuard } from './folder-guard.ts'
 import { withDisk } from './full-disk.ts'
 import type { ClusterRestore, ManagerConfig, ManagerOrders } from './manager-config.ts'
 import { markLeft, putAwayLeftState } from './left-state.ts'
-import { forgetManagerKeys, openManagerKeys, resealManagerKeys, rotateManagerKeys } from './manager-keys.ts'
+import { ManagerSecrets } from './manager-secrets.ts'
 import { WatchedCertificates } from './watched-certificates.ts'
 
 const STDIN = 0
@@ -36,13 +35,12 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
   const credentials = certificates.source
   putAwayLeftState(config.stateFolder)
   mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 })
-  const keyPath = join(config.stateFolder, 'keys.json')
-  const keys = openManagerKeys(keyPath, random, ring)
-  const kv = new SealedStore(await LevelStore.open(join(config.stateFolder, 'state')), keys)
-  const log = await ThreadedLog.open(join(config.stateFolder, 'raft'), { owner: { clusterId: config.clusterId, nodeId: config.nodeId }, keys })
-  // Before anyone else writes: then no value needs an older key, and the log alone tells which are kept.
-  await kv.reseal()
-  forgetManagerKeys(keyPath, ring, log.keyIdsAtOpen)
+  const secrets = await ManagerSecrets.open({
+    keyPath: join(config.stateFolder, 'keys.json'), ring, random,
+    openStore: () => LevelStore.open(join(config.stateFolder, 'state')),
+    openLog: keys => ThreadedLog.open(join(config.stateFolder, 'raft'), { owner: { clusterId: config.clusterId, nodeId: config.nodeId }, keys }),
+  })
+  const { kv, log } = secrets
   const manager = await Manager.start({
     clock, random, logger, kv, log, dialer: new GrpcDialer({ credentials }), server: new GrpcServer({ credentials, logger }), localServer: new GrpcServer({ credentials, logger }),
     listenAddress: config.listenAddress, localAddress: `unix:${config.socketPath}`, advertiseAddress: config.advertiseAddress, nodeId: config.nodeId, clusterId: config.clusterId,
@@ -50,14 +48,9 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
     ...(config.contacts === undefined ? {} : { contacts: config.contacts }), ...(orders.restore === undefined ? {} : { restore: restoredState(orders.restore) }),
     pid: process.pid, onStop: () => { process.kill(process.pid, 'SIGTERM') },
     onNodeKeys: state => {
-      const isSealedAnew = state.isSealing !== ring.state.isSealing || state.keys[0]?.id !== ring.state.keys[0]?.id
-      ring.use(state)
-      resealManagerKeys(keyPath, ring)
+      const rotated = secrets.use(state)
       certificates.reload()
-      if (!isSealedAnew) return
-      const rotated = rotateManagerKeys(keyPath, random, ring)
-      kv.useKeys(rotated)
-      log.useKeys(rotated).then(() => logger.info('the raft log goes on under a new key'), (err: unknown) => logger.error('the raft log could not go on under a new key', { err }))
+      rotated?.then(() => logger.info('the raft log goes on under a new key'), (err: unknown) => logger.error('the raft log could not go on under a new key', { err }))
     },
   })
   failureNote().clear()

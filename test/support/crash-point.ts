@@ -87,7 +87,8 @@ export class CrashPoint implements Disposable {
   readonly #context = new AsyncLocalStorage<Life>()
   readonly #restore: (() => void)[] = []
 
-  constructor() {
+  /** @param options descriptors: also what is written through descriptors by functions that block is an effect */
+  constructor(options: { readonly descriptors?: boolean } = {}) {
     const promises = fs.promises as unknown as Record<string, Anything>
     const sync = fs as unknown as Record<string, Anything>
     for (const name of ASYNC_EFFECTS) this.#wrap(promises, name, (life, original, args) => life.later(`${name} ${String(args[0])}`, () => original(...args as never[]) as Promise<unknown>, () => tear(name, args)))
@@ -95,6 +96,7 @@ export class CrashPoint implements Disposable {
     this.#wrap(sync, 'createWriteStream', (life, original, args) => life.now(`createWriteStream ${String(args[0])}`, () => original(...args as never[])))
     this.#wrap(promises, 'open', (life, original, args) => args[1] === undefined || args[1] === 'r' ? original(...args as never[])
       : life.later(`open ${String(args[0])}`, async () => handle(await original(...args as never[]) as object, life, String(args[0]))))
+    if (options.descriptors === true) this.#wrapDescriptors(sync)
     for (const [owner, name] of [[dgram, 'createSocket'], [net, 'createServer']] as const) {
       this.#wrap(owner as unknown as Record<string, Anything>, name, (life, original, args) => {
         const socket = original(...args as never[]) as { close(): void }
@@ -114,6 +116,18 @@ export class CrashPoint implements Disposable {
   [Symbol.dispose](): void {
     for (const restore of this.#restore) restore()
     syncBuiltinESMExports()
+  }
+
+  #wrapDescriptors(sync: Record<string, Anything>): void {
+    this.#wrap(sync, 'openSync', (life, original, args) => args[1] === undefined || args[1] === 'r' || args[1] === 'r+' ? original(...args as never[])
+      : life.now(`openSync ${String(args[0])}`, () => original(...args as never[])))
+    this.#wrap(sync, 'writeSync', (life, original, args) => life.now('writeSync', () => original(...args as never[]), () => {
+      const [fd, data, offset, length, position] = args as [number, string | Uint8Array, number?, number?, number?]
+      if (typeof data === 'string') original(...[fd, data.slice(0, data.length / 2)] as never[])
+      else original(...[fd, data, offset, Math.floor((length ?? data.length) / 2), position] as never[])
+    }))
+    // The dead write nothing, and have nothing open.
+    for (const name of ['fsyncSync', 'fdatasyncSync', 'closeSync']) this.#wrap(sync, name, (life, original, args) => life.isOver && args[0] === undefined ? undefined : original(...args as never[]))
   }
 
   #wrap(owner: Record<string, Anything>, name: string, act: (life: Life, original: Anything, args: readonly unknown[]) => unknown): void {
