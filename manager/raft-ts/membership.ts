@@ -4,6 +4,7 @@ import { describeConfig, describeConfState, hex } from './describe.ts'
 import { invariant } from './invariant.ts'
 import type { ConfChange, ConfState, Snapshot } from './message.ts'
 import type { Raft } from './raft.ts'
+import { answerConfirmedReads } from './reads.ts'
 import { broadcastAppend, maybeCommit, maybeSendAppend } from './replication.ts'
 import type { Membership } from './tracker.ts'
 
@@ -69,6 +70,7 @@ function switchTo(raft: Raft, membership: Membership): ConfState {
     // New members need not wait for a heartbeat.
     for (const id of tracker.ids) if (id !== raft.id) maybeSendAppend(raft, id, false)
   }
+  answerConfirmedReads(raft)
   if (!tracker.voterIds.includes(raft.leaderTransferee)) raft.leaderTransferee = 0
   return state
 }

@@ -118,6 +118,18 @@ test('reads that waited for the first commit are forgotten with the leadership, 
   assert.deepEqual(answers(peer), [])
 })
 
+test('a read that waits for a member is answered when that member is removed and its answer is needed no more', () => {
+  const peer = settled({ voters: [1, 2] })
+  const index = peer.committed
+  ask(peer, 'r')
+  peer.node.proposeConfChange({ transition: 'auto', changes: [{ type: 'remove-node', nodeId: 2 }] })
+  peer.work()
+  assert.deepEqual(answers(peer), [])
+  peer.acknowledge([2])
+  assert.deepEqual(peer.node.raft.tracker.voterIds, [1])
+  assert.deepEqual(answers(peer), [['r', index]])
+})
+
 test('the only voter answers by itself, at once', () => {
   const peer = new TestPeer({ voters: [1] })
   peer.campaign()

@@ -26,6 +26,11 @@ export function releasePostponedReads(raft: Raft): void {
 /** A member answered a heartbeat that carried a round of reads. */
 export function acknowledgeReads(raft: Raft, from: number, context: Uint8Array): void {
   raft.readOnly.acknowledge(from, context)
+  answerConfirmedReads(raft)
+}
+
+/** The voters are others now: what a quorum of those that are left has answered is confirmed. A leader that is left alone is asked by nobody any more. */
+export function answerConfirmedReads(raft: Raft): void {
   for (const { request, index } of raft.readOnly.takeConfirmed(raft.tracker.config.voters)) answerRead(raft, request, index)
 }
 
@@ -35,6 +40,8 @@ function startRead(raft: Raft, request: Message): void {
   const context = raft.readOnly.heartbeatContext()
   if (context !== undefined) raft.readOnly.acknowledge(raft.id, context)
   broadcastHeartbeat(raft)
+  // A leader that became the only voter since the read came has asked nobody.
+  answerConfirmedReads(raft)
 }
 
 function answerRead(raft: Raft, request: Message, index: number): void {
