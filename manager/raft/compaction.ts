@@ -2,8 +2,8 @@ import type { RaftLogStore } from './raft-log-store.ts'
 
 /** swarmkit's SnapshotInterval. */
 const COMPACTION_ENTRIES = 10_000
-/** Also by bytes, since all of it is in memory and a restart reads it. */
-const COMPACTION_BYTES = 64 * 1024 * 1024
+/** Also by bytes, since all of it is in memory and a restart reads it: a busy manager's memory stays flat after some seconds. */
+const COMPACTION_BYTES = 24 * 1024 * 1024
 /** More than swarmkit's 500 entries: sending a thousand is still cheaper than a snapshot. */
 const KEPT_ENTRIES = 1000
 const KEPT_BYTES = 8 * 1024 * 1024

@@ -9,7 +9,7 @@ import { StoreState } from './store-state.ts'
 const GENERATION_BATCH_WRITES = 1000
 const GENERATION_BATCH_BYTES = 2 * 1024 * 1024
 /** Changes gathered before they are written: what is overwritten meanwhile is never written, and a restart reads as many from the log. */
-const GATHERED_MAX = 2048
+const GATHERED_MAX = 8192
 /** The same in bytes of secrets and configs, the only large objects: one batch holds them three times, encoded and sealed. */
 const GATHERED_BYTES_MAX = 8 * 1024 * 1024
 /** Objects encoded in one go: a longer turn of the process would hold up its heartbeats. */

@@ -1,11 +1,12 @@
 import type { ErrorKind } from '../../base/errors.ts'
+import type { RingMemory } from './append-ring.ts'
 import type { LogKey } from './log-seal.ts'
 import type { ReadPosition, SegmentLogOptions } from './segment-log.ts'
 
 /** What a log's thread is started with. */
-export interface LogThreadData { readonly path: string; readonly options: SegmentLogOptions }
+export interface LogThreadData { readonly path: string; readonly options: SegmentLogOptions; readonly ring: RingMemory }
 
-/** A request to the log's thread; each is answered once, in order. `packed`: see packRecords(). */
+/** A request to the log's thread; each is answered once, in the order of their ids, which are counted from 1. Appends that fit come in the ring. `packed`: see packRecords(). */
 export type LogRequest = { readonly id: number } & (
   | { readonly kind: 'append'; readonly packed: ArrayBuffer }
   | { readonly kind: 'rewrite'; readonly records: readonly Uint8Array[] }

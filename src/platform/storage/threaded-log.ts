@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { messageOf, ShoalError } from '../../base/errors.ts'
 import type { AppendLog } from '../../base/storage.ts'
+import { createRingMemory, RingWriter } from './append-ring.ts'
 import type { LogAnswer, LogRequest, LogThreadData } from './log-messages.ts'
 import type { LogKey } from './log-seal.ts'
 import { packRecords } from './packed-records.ts'
@@ -17,15 +18,17 @@ type Body<T> = T extends LogRequest ? Omit<T, 'id'> : never
 export class ThreadedLog implements AppendLog {
   readonly #path: string
   readonly #worker: Worker
+  readonly #ring: RingWriter
   readonly #waiting = new Map<number, Waiting>()
   #nextId = 1
   #sizeBytes = 0
   #keyIdsAtOpen: readonly string[] = []
   #failure: ShoalError | undefined
 
-  private constructor(path: string, worker: Worker) {
+  private constructor(path: string, worker: Worker, ring: RingWriter) {
     this.#path = path
     this.#worker = worker
+    this.#ring = ring
     worker.on('message', (answer: LogAnswer) => this.#settle(answer))
     worker.on('error', error => this.#fail(`its thread failed: ${messageOf(error)}`))
     worker.on('exit', () => this.#fail('its thread has ended'))
@@ -36,10 +39,11 @@ export class ThreadedLog implements AppendLog {
    * @throws what SegmentLog.open throws
    */
   static async open(path: string, options: SegmentLogOptions): Promise<ThreadedLog> {
+    const ring = createRingMemory()
     const worker = new Worker(new URL('./log-thread.js', import.meta.url), {
-      workerData: { path, options } satisfies LogThreadData, resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB, maxYoungGenerationSizeMb: THREAD_YOUNG_MB },
+      workerData: { path, options, ring } satisfies LogThreadData, resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB, maxYoungGenerationSizeMb: THREAD_YOUNG_MB },
     })
-    const log = new ThreadedLog(path, worker)
+    const log = new ThreadedLog(path, worker, new RingWriter(ring))
     try {
       log.#keyIdsAtOpen = (await log.#answerTo(0)).keyIds ?? []
       return log
@@ -60,8 +64,11 @@ export class ThreadedLog implements AppendLog {
   }
 
   async append(records: readonly Uint8Array[]): Promise<number> {
-    const packed = packRecords(records)
-    return (await this.#ask({ kind: 'append', packed }, [packed])).segment ?? 0
+    return (await this.#request(id => {
+      if (this.#ring.write(id, records)) return
+      const packed = packRecords(records)
+      this.#worker.postMessage({ id, kind: 'append', packed } satisfies LogRequest, [packed])
+    })).segment ?? 0
   }
 
   async rewrite(records: readonly Uint8Array[]): Promise<number> { return (await this.#ask({ kind: 'rewrite', records })).segment ?? 0 }
@@ -82,11 +89,14 @@ export class ThreadedLog implements AppendLog {
     await this.#worker.terminate()
   }
 
-  async #ask(body: Body<LogRequest>, transferred: readonly ArrayBuffer[] = []): Promise<LogAnswer> {
+  async #ask(body: Body<LogRequest>): Promise<LogAnswer> { return this.#request(id => this.#worker.postMessage({ id, ...body })) }
+
+  async #request(send: (id: number) => void): Promise<LogAnswer> {
     if (this.#failure !== undefined) throw this.#failure
     const id = this.#nextId++
     const answered = this.#answerTo(id)
-    this.#worker.postMessage({ id, ...body }, [...transferred])
+    send(id)
+    this.#ring.wake()
     return answered
   }
 

@@ -20,7 +20,10 @@ const NAMES = { authority: 1, path: 4, contentType: 31 } as const
 const FIRST_OWN_INDEX = 62
 
 /** What the caller of one stream hears. */
-interface Listener { readonly onMessage: (message: Buffer) => void; readonly onEnd: (error: Error | undefined) => void; received: Buffer }
+interface Listener { readonly onMessage: (message: Buffer) => void; readonly onEnd: (error: Error | undefined) => void; received: Buffer; window: number }
+
+/** Data that waits for room in a window. */
+interface Held { readonly stream: number; readonly flags: number; readonly body: Buffer }
 
 /**
  * gRPC over one connection without TLS, with nothing but the frames it takes: a client whose own cost hardly counts, for both sides of a comparison.
@@ -32,6 +35,7 @@ export class LeanCaller implements Disposable {
   readonly #streams = new Map<number, Listener>()
   #lastStream = -1
   #window = FIRST_WINDOW_BYTES
+  #held: Held[] = []
   #received: Buffer = Buffer.alloc(0)
   #outgoing: Buffer[] = []
 
@@ -63,7 +67,7 @@ export class LeanCaller implements Disposable {
       const stream = this.#begin({
         onMessage: message => { answer = message },
         onEnd: error => { if (answer === undefined) reject(error ?? new Error(`${this.#path} failed`)); else resolve(answer) },
-        received: Buffer.alloc(0),
+        received: Buffer.alloc(0), window: FIRST_WINDOW_BYTES,
       })
       this.#send(stream, request, END_STREAM)
     })
@@ -71,7 +75,7 @@ export class LeanCaller implements Disposable {
 
   /** A stream of messages each way. @returns what sends one */
   stream(onMessage: (message: Buffer) => void, onEnd: (error: Error) => void): (message: Uint8Array) => void {
-    const stream = this.#begin({ onMessage, onEnd: error => onEnd(error ?? new Error(`${this.#path} ended`)), received: Buffer.alloc(0) })
+    const stream = this.#begin({ onMessage, onEnd: error => onEnd(error ?? new Error(`${this.#path} ended`)), received: Buffer.alloc(0), window: FIRST_WINDOW_BYTES })
     return message => this.#send(stream, message, 0)
   }
 
@@ -90,12 +94,23 @@ export class LeanCaller implements Disposable {
     body[0] = 0
     body.writeUInt32BE(message.length, 1)
     body.set(message, MESSAGE_HEAD_BYTES)
-    // A closed loop of small messages never fills it; if it did, the wait for the other side would have to be measured as well.
-    this.#window -= body.length
-    if (this.#window < 0) throw new Error('more is under way than one connection may have')
     let at = 0
-    for (; body.length - at > FRAME_BYTES_MAX; at += FRAME_BYTES_MAX) this.#write(frame(FRAME.data, 0, stream, body.subarray(at, at + FRAME_BYTES_MAX)))
-    this.#write(frame(FRAME.data, flags, stream, body.subarray(at)))
+    for (; body.length - at > FRAME_BYTES_MAX; at += FRAME_BYTES_MAX) this.#held.push({ stream, flags: 0, body: body.subarray(at, at + FRAME_BYTES_MAX) })
+    this.#held.push({ stream, flags, body: body.subarray(at) })
+    this.#release()
+  }
+
+  #release(): void {
+    for (let next = this.#held[0]; next !== undefined; next = this.#held[0]) {
+      const { stream, flags, body } = next
+      const listener = this.#streams.get(stream)
+      if (listener !== undefined && (body.length > this.#window || body.length > listener.window)) return
+      this.#held.shift()
+      if (listener === undefined) continue
+      this.#window -= body.length
+      listener.window -= body.length
+      this.#write(frame(FRAME.data, flags, stream, body))
+    }
   }
 
   /** What is written in one turn goes out together. */
@@ -121,11 +136,18 @@ export class LeanCaller implements Disposable {
   #frame(type: number, flags: number, stream: number, body: Buffer): void {
     if (type === FRAME.data) this.#data(stream, body)
     else if (type === FRAME.reset) this.#end(stream, new Error(`${this.#path} was reset`))
-    else if (type === FRAME.windowUpdate && stream === 0) this.#window += body.readUInt32BE(0)
+    else if (type === FRAME.windowUpdate) this.#widen(stream, body.readUInt32BE(0))
     else if (type === FRAME.settings && (flags & ACK) === 0) this.#socket.write(frame(FRAME.settings, ACK, 0, Buffer.alloc(0)))
     else if (type === FRAME.ping && (flags & ACK) === 0) this.#socket.write(frame(FRAME.ping, ACK, 0, body))
     else if (type === FRAME.goAway) this.#fail(new Error(`the server ends the connection: ${body.readUInt32BE(4)} ${body.toString('latin1', 8)}`))
     if ((type === FRAME.headers || type === FRAME.data) && (flags & END_STREAM) !== 0) this.#end(stream, undefined)
+  }
+
+  #widen(stream: number, bytes: number): void {
+    const listener = this.#streams.get(stream)
+    if (stream === 0) this.#window += bytes
+    else if (listener !== undefined) listener.window += bytes
+    this.#release()
   }
 
   #data(stream: number, body: Buffer): void {

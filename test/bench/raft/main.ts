@@ -1,10 +1,12 @@
 /**
- * `npm run bench:raft -- [--only puts,join,steady] [--nodes 1,3] [--clients 1,64] [--rounds 3] [--seconds 5] [--folder /var/tmp] [--profile FOLDER] [--megabytes 500] [--rate 1000] [--minutes 10]`:
- * consensus beside etcd, in turn, on this machine; a manager that joins a large state; a steady load.
+ * `npm run bench:raft -- [--only puts,join,steady,flapping] [--nodes 1,3] [--clients 1,64] [--rounds 3] [--seconds 5] [--folder /var/tmp] [--profile FOLDER] [--megabytes 500] [--rate 1000] [--minutes 10]`:
+ * consensus beside etcd, in turn, on this machine; a manager that joins a large state; a steady load; a follower that comes and goes.
+ * `--minutes` is 10 for the steady load and 5 for the follower if it is not given.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { measureFlapping } from './flapping.ts'
 import { measureJoin } from './join.ts'
 import { comparePuts, type Figures, type PutLine } from './puts.ts'
 import { measureSteady } from './steady.ts'
@@ -12,7 +14,7 @@ import { measureSteady } from './steady.ts'
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: 'puts' }, nodes: { type: 'string', default: '1,3' }, clients: { type: 'string', default: '1,64' }, rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '5' }, folder: { type: 'string', default: '/var/tmp' }, profile: { type: 'string' }, megabytes: { type: 'string', default: '500' }, rate: { type: 'string', default: '1000' }, minutes: { type: 'string', default: '10' },
+    seconds: { type: 'string', default: '5' }, folder: { type: 'string', default: '/var/tmp' }, profile: { type: 'string' }, megabytes: { type: 'string', default: '500' }, rate: { type: 'string', default: '1000' }, minutes: { type: 'string' },
   },
 })
 const folder = mkdtempSync(join(values.folder, 'shoal-bench-raft-'))
@@ -38,4 +40,5 @@ if (chosen.includes('puts')) {
   process.stdout.write(`${METHOD}\n\n${head}\n${lines.map(format).join('\n')}\n`)
 }
 if (chosen.includes('join')) process.stdout.write(`${(await measureJoin(folder, Number(values.megabytes) * 1_000_000)).join('\n')}\n`)
-if (chosen.includes('steady')) process.stdout.write(`${(await measureSteady(folder, { rate: Number(values.rate), durationMs: Number(values.minutes) * 60_000 })).join('\n')}\n`)
+if (chosen.includes('steady')) process.stdout.write(`${(await measureSteady(folder, { rate: Number(values.rate), durationMs: Number(values.minutes ?? 10) * 60_000 })).join('\n')}\n`)
+if (chosen.includes('flapping')) process.stdout.write(`${(await measureFlapping(folder, { durationMs: Number(values.minutes ?? 5) * 60_000 })).join('\n')}\n`)
