@@ -25,6 +25,9 @@ export function openManagerKeys(path: string, random: Random, ring: KeyRing): re
   return [key]
 }
 
+/** The keys as they are kept, none where there is no file; writes nothing. @throws ShoalError `state-file-damaged` (internal), `seal-key-missing` (failed-precondition) */
+export function readManagerKeys(path: string, ring: KeyRing): readonly LogKey[] { return (new StateFile<KeyFile>(path, ring).read()?.keys ?? []).map(decoded) }
+
 /** Puts a new key before those of now; durable when it returns (D-425). @returns all of them */
 export function rotateManagerKeys(path: string, random: Random, ring: KeyRing): readonly [LogKey, ...LogKey[]] {
   const keys = [createKey(random), ...openManagerKeys(path, random, ring)] as const

@@ -205,6 +205,10 @@ test('the way out when most managers lost their logs: the survivor goes on alone
     mkdirSync(join(lab.folder, 'away'), { recursive: true })
     renameSync(join(managerFolder(host), 'raft'), join(lab.folder, 'away', `raft${host}`))
   }
+  const offline = await run('deploy/bin/shoal', ['swarm', 'recover', '--show', ...[1, 2, 3].map(host => join(lab.folder, `h${host}/data`))])
+  assert.equal(offline.status, 0, offline.stderr)
+  assert.match(offline.stdout, /h1\/data .* whole\n.*h2\/data .* there is no raft log.*\n.*h3\/data .* there is no raft log/)
+  assert.match(offline.stdout, /\(10\.99\.0\.1:2377\) is the newest/)
   await Promise.all([2, 3].map(async host => lab.start(host)))
   for (const host of [2, 3]) assert.match(await errorOf(host), EMPTY)
   const shown = await eventually('h1 knows that it is alone', WAIT_MS, async () => {

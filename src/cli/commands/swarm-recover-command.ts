@@ -12,7 +12,10 @@ export function addSwarmRecoverCommand(program: Command, context: CliContext): v
   const swarm = program.commands.find(command => command.name() === 'swarm') ?? program.command('swarm')
   swarm.command('recover').description('Show what each manager\'s log ends with, and make the newest survivor a cluster of its own when the others are lost for good')
     .option('--yes', 'do it, if this host\'s manager is the newest')
-    .action(async ({ yes }: { yes?: boolean }) => {
+    .option('--show <folder...>', 'show what the logs in these folders end with, without any daemon: data roots of managers that are stopped, or copies of them')
+    .action(async ({ yes, show }: { yes?: boolean; show?: readonly string[] }) => {
+      // deploy/bin/shoal gives that to a program of its own, which knows the log's format.
+      if (show !== undefined) throw new ShoalError('invalid-argument', 'bad-usage', 'reading folders needs no daemon: run \'shoal swarm recover --show FOLDER…\' without anything before it')
       const survey = await context.api().get<SurveyResponse>('/shoal/swarm/managers')
       print(context, renderTable(['MANAGER', 'ADDRESS', 'LAST TERM', 'LAST INDEX', 'COMMIT', 'APPLIED', 'CHANGED LAST', 'STATE'], survey.managers.map(manager => rowOf(manager, survey.selfId))))
       const choice = chooseSurvivor(survey.managers)

@@ -1,0 +1,40 @@
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import { ShoalError } from '../../base/errors.ts'
+import type { LogDisk, LogFile } from './log-disk.ts'
+
+/** The folder of a log that is looked at and left as it is: whatever opening a log would tidy up there, is not. */
+export class ReadOnlyLogDisk implements LogDisk {
+  readonly path: string
+  constructor(path: string) { this.path = path }
+
+  names(): readonly string[] { return readdirSync(this.path) }
+  /** @throws ShoalError `log-damaged` (internal): only a log without a segment is begun at open */
+  create(): LogFile { throw new ShoalError('internal', 'log-damaged', `the log ${this.path} is empty`) }
+  open(name: string): LogFile { return new ReadOnlyLogFile(openSync(join(this.path, name), 'r')) }
+  rename(): void {}
+  remove(): void {}
+  syncNames(): void {}
+}
+
+class ReadOnlyLogFile implements LogFile {
+  readonly #fd: number
+  constructor(fd: number) { this.#fd = fd }
+
+  size(): number { return fstatSync(this.#fd).size }
+
+  read(offset: number, count: number): Buffer {
+    const buffer = Buffer.alloc(Math.max(0, Math.min(count, this.size() - offset)))
+    let done = 0
+    while (done < buffer.length) {
+      const read = readSync(this.#fd, buffer, done, buffer.length - done, offset + done)
+      if (read === 0) break
+      done += read
+    }
+    return buffer.subarray(0, done)
+  }
+
+  write(): void {}
+  sync(): void {}
+  close(): void { closeSync(this.#fd) }
+}
