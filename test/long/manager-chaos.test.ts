@@ -76,7 +76,7 @@ test('the history is linearizable: no acknowledged write is lost, no read is old
   t.diagnostic(`${count('read', 'ok')} reads; sets: ${count('cas', 'ok')} done, ${count('cas', 'fail')} refused, ${count('cas', 'unknown')} unknown`)
   const verdict = checkHistory(history)
   assert.equal(verdict.kind, 'linearizable', JSON.stringify(verdict, undefined, 1))
-  assert.ok(count('cas', 'ok') > 100, 'the clients did too little')
+  assert.ok(count('cas', 'ok') > 50, 'the clients did too little')
 })
 
 test('all managers hold the same at the same index, each by itself', async t => {
