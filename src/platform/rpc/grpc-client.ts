@@ -49,7 +49,9 @@ export class GrpcClient implements RpcClient {
     const onAbort = (): void => fail(options.signal?.reason)
     options.signal?.addEventListener('abort', onAbort, { once: true })
     const connectTimer = setTimeout(() => {
-      if (!isConnected(connection.client)) fail(new ShoalError('unavailable', 'rpc-not-connected', `${this.address}: no connection within ${CONNECT_TIMEOUT_MS / 1000} s`))
+      if (isConnected(connection.client)) return
+      this.#giveUp(connection)
+      fail(new ShoalError('unavailable', 'rpc-not-connected', `${this.address}: no connection within ${CONNECT_TIMEOUT_MS / 1000} s`))
     }, CONNECT_TIMEOUT_MS)
     call.on('error', () => { /* read below; without a listener the process would end */ })
     call.once('status', () => { isOver = true })
@@ -83,7 +85,7 @@ export class GrpcClient implements RpcClient {
     const credentials = this.#source.current()
     if (this.#connection?.credentials === credentials) return this.#connection
     const old = this.#connection
-    const connection = { client: createClient(this.address, credentials), credentials, calls: 0, retired: false }
+    const connection: Connection = { client: createClient(this.address, credentials), credentials, calls: 0, retired: false }
     this.#connection = connection
     this.#open.add(connection)
     if (old !== undefined) {
@@ -91,6 +93,12 @@ export class GrpcClient implements RpcClient {
       this.#closeIfIdle(old)
     }
     return connection
+  }
+
+  /** TCP asks a host that does not answer at longer and longer intervals; a new connection asks at once, should the host be back (D-685). Closes with its last call. */
+  #giveUp(connection: Connection): void {
+    connection.retired = true
+    if (this.#connection === connection) this.#connection = undefined
   }
 
   #release(connection: Connection): void {

@@ -73,13 +73,23 @@ test('a renewal serves new calls with the new certificates and leaves live ones 
   assert.deepEqual(got, ['before', 'after'])
 })
 
-test('an address that accepts but never speaks is unavailable after the connect timeout', { timeout: 15_000 }, async () => {
+test('an address that accepts but never speaks is unavailable after the connect timeout, and the next call connects anew', { timeout: 15_000 }, async () => {
   const sockets: Socket[] = []
-  const silent = createServer(socket => { sockets.push(socket) })
+  let onSocket = (): void => {}
+  const silent = createServer(socket => {
+    sockets.push(socket)
+    socket.on('error', () => {}) // the client gives it up
+    onSocket()
+  })
   await new Promise<void>(resolve => { silent.listen(0, '127.0.0.1', resolve) })
   const { port } = silent.address() as { port: number }
   await using client = new GrpcDialer({ credentials: fixedCredentials(HOME.node('w', 'worker')) }).dial(`127.0.0.1:${port}`)
   await assert.rejects(async () => { for await (const _ of client.stream(HOLD, streamOf('x'))) assert.fail('nothing answers') }, { kind: 'unavailable', code: 'rpc-not-connected' })
+  assert.equal(sockets.length, 1)
+  const another = new Promise<void>(resolve => { onSocket = resolve })
+  const second = assert.rejects(client.unary(WHO, '', { timeoutMs: 1_000 }))
+  await another
+  await second
   silent.close()
   for (const socket of sockets) socket.destroy()
   await client[Symbol.asyncDispose]()
