@@ -52,6 +52,8 @@ export interface AgentState {
   readonly isConnected: boolean
   /** Why not, if not. */
   readonly error: string
+  /** A manager refused this node, and none has taken it since: that does not go away by itself. Empty otherwise. */
+  readonly refusal: string
   readonly managerAddress: string
   readonly managers: readonly WeightedPeer[]
   readonly node: Node | undefined
@@ -71,7 +73,7 @@ export class Agent implements AsyncDisposable {
   /** The manager of the session that there is now. */
   #client: RpcClient | undefined
   #rootCa = ''
-  #state: AgentState = { isConnected: false, error: '', managerAddress: '', managers: [], node: undefined }
+  #state: AgentState = { isConnected: false, error: '', refusal: '', managerAddress: '', managers: [], node: undefined }
 
   constructor(options: AgentOptions) {
     const { clock, random, logger, executor, nodeId } = options
@@ -167,7 +169,7 @@ export class Agent implements AsyncDisposable {
       if (signal.aborted) return
       if (hasCode(err, 'session-invalid')) this.#sessionId = ''
       this.#managers.observe(address, 'bad')
-      this.#state = { ...this.#state, isConnected: false, error: messageOf(err) }
+      this.#state = { ...this.#state, isConnected: false, error: messageOf(err), ...isRefusal(err) ? { refusal: messageOf(err) } : {} }
       logger.info('session ended', { manager: address, err })
     } finally {
       this.#client = undefined
@@ -184,7 +186,7 @@ export class Agent implements AsyncDisposable {
         this.#managers.observe(address, 'good')
         this.#options.logger.info('session begins', { manager: address })
       }
-      this.#state = { ...this.#state, isConnected: true, error: '', managerAddress: address, node: message.node ?? this.#state.node }
+      this.#state = { ...this.#state, isConnected: true, error: '', refusal: '', managerAddress: address, node: message.node ?? this.#state.node }
     }
     if (message.managers.length > 0) {
       this.#managers.replace(message.managers)
@@ -200,3 +202,6 @@ export class Agent implements AsyncDisposable {
     if (message.node !== undefined) await events?.onNode?.(message.node)
   }
 }
+
+/** The node itself is refused, whatever it asks; a manager that is not there, or a session of before, is another matter. */
+function isRefusal(error: unknown): boolean { return error instanceof ShoalError && (error.kind === 'permission-denied' || error.kind === 'unauthenticated') }

@@ -53,7 +53,7 @@ export function authorize(context: RpcContext, policy: RpcPolicy, cluster: { rea
     throw new ShoalError('permission-denied', 'wrong-cluster', `node ${identity.nodeId} belongs to cluster ${identity.clusterId}, not to ${cluster.clusterId}`)
   }
   if (cluster.isRemoved(identity.nodeId)) {
-    throw new ShoalError('permission-denied', 'node-removed', `node ${identity.nodeId} was removed from the cluster; leave it on that host and join again`)
+    throw new ShoalError('permission-denied', 'node-removed', `node ${identity.nodeId} was removed from the swarm (docker node rm): to use that host again, run docker swarm leave --force there and join anew`)
   }
   const isAllowed = policy.callers === 'local' ? context.isLocal : policy.callers !== 'manager' || identity.role === 'manager'
   if (!isAllowed) throw new ShoalError('permission-denied', 'not-allowed', `node ${identity.nodeId} (${identity.role}) is not allowed to call this; it is for ${policy.callers === 'local' ? 'the host itself' : 'managers'}`)

@@ -33,7 +33,7 @@ export class CertificateService {
     const csrPem = new TextDecoder().decode(request.csrPem)
     if (context.identity !== undefined) {
       const node = this.#deps.store.view().get('node', context.identity.nodeId)
-      if (node === undefined) throw new ShoalError('permission-denied', 'node-removed', `node ${context.identity.nodeId} was removed from the cluster; leave it on that host and join again`)
+      if (node === undefined) throw new ShoalError('permission-denied', 'node-removed', `node ${context.identity.nodeId} was removed from the swarm (docker node rm): to use that host again, run docker swarm leave --force there and join anew`)
       return this.#sign(csrPem, node.id, node.role)
     }
     const { rootCa } = this.#authority()

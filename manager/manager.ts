@@ -140,7 +140,7 @@ export class Manager implements AsyncDisposable {
     return {
       nodeId: raft.nodeId, raftId: raft.raftId, leader: this.#gate.current?.kind === 'self', hasLeader, leaderAddr: leadership.leaderAddr, pid: this.#options.pid,
       clusterId: raft.clusterId, appliedIndex: store.appliedIndex, term: leadership.term, error: this.#error,
-      leaderlessMs: this.#gate.leaderlessMs, leaderlessReason: hasLeader ? '' : this.#leaderlessReason(),
+      leaderlessMs: this.#gate.leaderlessMs, leaderlessReason: hasLeader ? '' : this.#leaderlessReason(), refusal: raft.refusal,
     }
   }
 
@@ -199,17 +199,20 @@ export class Manager implements AsyncDisposable {
   }
 
   async #join(joinAddress: string, signal: AbortSignal): Promise<void> {
-    const { clock, random, dialer, logger, advertiseAddress } = this.#options
+    const { clock, random, dialer, logger, advertiseAddress, contacts = [] } = this.#options
     const client = new MembershipClient({ dialer, clock, random })
-    for (;;) {
+    // The one it was told may go, even between taking this one in and saying so: another says the same.
+    const managers = [...new Set([joinAddress, ...contacts])].filter(addr => addr !== advertiseAddress)
+    for (let tries = 0; ; tries++) {
+      const via = managers[tries % managers.length] ?? joinAddress
       try {
-        await this.#parts.raft.start(await client.join(joinAddress, { addr: advertiseAddress, raftId: 0 }, signal))
+        await this.#parts.raft.start(await client.join(via, { addr: advertiseAddress, raftId: 0 }, signal))
         this.#error = ''
         return
       } catch (err) {
         signal.throwIfAborted()
         this.#error = messageOf(err)
-        logger.warn('could not join the managers; trying again', { via: joinAddress, err })
+        logger.warn('could not join the managers; trying again', { via, err })
       }
       await clock.sleep(RETRY_DELAY_MS, signal)
     }

@@ -167,6 +167,8 @@ export class Membership implements AsyncDisposable {
   async #change(type: 'add-node' | 'remove-node' | 'update-node' | 'add-learner-node', member: RaftMember): Promise<void> {
     await this.#raft.changeMembers({ transition: 'auto', changes: [{ type, nodeId: member.raftId }], context: encodeMember(member) })
     this.#options.logger.info('raft members changed', { change: type, raftId: member.raftId, nodeId: member.nodeId, addr: member.addr })
+    const voters = this.#raft.table.members.filter(({ learner }) => !learner).length
+    if ((type === 'add-node' || type === 'remove-node') && voters % 2 === 0) this.#options.logger.warn('the number of managers is even: one less tolerates as many failures', { managers: voters, tolerated: voters / 2 - 1 })
   }
 
   /** Looks for a while: a new leader has to hear from the others first. */

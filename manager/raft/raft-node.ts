@@ -41,6 +41,9 @@ const OFFERS_MAX = 2 * ELECTION_TICKS
 /** What a leader sends while it writes (thesis 10.2.1): it counts itself for the quorum only when its own write is durable. All else waits for the disk. */
 const LEADER_MESSAGES: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp', 'MsgHeartbeat', 'MsgSnap', 'MsgTimeoutNow'])
 
+/** What a manager is refused with that has to be told to its operator: it does not go away by itself. */
+const REFUSALS = ['raft-wrong-cluster', 'wrong-cluster', 'member-mismatch', 'not-a-manager', 'not-allowed', 'node-removed'] as const
+
 /** What RaftNode works with. */
 export interface RaftNodeOptions {
   readonly clusterId: string
@@ -88,6 +91,7 @@ export class RaftNode implements AsyncDisposable {
   /** The term it became so in. */
   #leaderReadyTerm = 0
   #isChangingConf = false
+  #refusal = ''
   #isWorking = false
   #work: Promise<void> = Promise.resolve()
   #timer: Timer | undefined
@@ -109,6 +113,8 @@ export class RaftNode implements AsyncDisposable {
     return raft
   }
 
+  /** Why other managers refuse this one; empty while a leader is known. */
+  get refusal(): string { return this.leadership.leaderId === 0 ? this.#refusal : '' }
   /** False until there is a log to continue: then bootstrap() or start() is due. */
   get isStarted(): boolean { return this.#running !== undefined }
   get clusterId(): string { return this.#options.clusterId }
@@ -276,7 +282,10 @@ export class RaftNode implements AsyncDisposable {
   #refused(to: number, error: unknown): void {
     if (hasCode(error, 'member-removed')) this.#stop({ kind: 'removed' })
     else if (hasCode(error, 'raft-other-fork')) this.#stop({ kind: 'other-fork' })
-    else if (hasCode(error, 'raft-wrong-cluster') || hasCode(error, 'member-mismatch') || hasCode(error, 'not-a-manager')) this.#options.logger.warn('a manager refuses this one', { to, reason: messageOf(error) })
+    else if (REFUSALS.some(code => hasCode(error, code))) {
+      this.#refusal = messageOf(error)
+      this.#options.logger.warn('a manager refuses this one', { to, reason: this.#refusal })
+    }
   }
 
   #stop(stop: RaftStop): void {

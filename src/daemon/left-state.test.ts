@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { keepWithLeftState, markLeft, putAwayLeftState } from './left-state.ts'
+import { isMarkedLeft, keepUnsureState, keepWithLeftState, markLeft, putAwayLeftState } from './left-state.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'shoal-left-state-'))
 after(() => rmSync(root, { recursive: true }))
@@ -41,4 +41,23 @@ test('the state of another fork is kept beside, the last one', () => {
     keepWithLeftState(folder, lock)
     assert.equal(readFileSync(join(`${folder}.other-fork`, 'lock.json'), 'utf8'), 'sealed')
   }
+})
+
+test('a state of which nobody said why it counts no more is kept, and never in place of another fork\'s', () => {
+  const folder = newState('unsure')
+  assert(!isMarkedLeft(folder))
+  keepUnsureState(folder)
+  putAwayLeftState(folder, { always: true })
+  assert.equal(readFileSync(join(`${folder}.other-fork`, 'log'), 'utf8'), 'unsure')
+  for (const text of ['fresh', 'fresher']) {
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'log'), text)
+    keepUnsureState(folder)
+    assert.equal(readFileSync(join(`${folder}.kept`, 'log'), 'utf8'), text)
+  }
+  assert.equal(readFileSync(join(`${folder}.other-fork`, 'log'), 'utf8'), 'unsure')
+  keepUnsureState(folder)
+  const marked = newState()
+  markLeft(marked, 'removed')
+  assert(isMarkedLeft(marked))
 })

@@ -6,6 +6,7 @@ export type LeftReason = 'removed' | 'other-fork'
 
 const MARK = 'left'
 const KEPT = '.other-fork'
+const UNSURE = '.kept'
 
 /** Marks a manager's folder: who starts a manager in it next begins with none. */
 export function markLeft(stateFolder: string, reason: LeftReason): void { writeFileSync(join(stateFolder, MARK), reason) }
@@ -23,6 +24,17 @@ export function putAwayLeftState(stateFolder: string, { always = false } = {}): 
     renameSync(stateFolder, stateFolder + KEPT)
   }
   rmSync(stateFolder, { recursive: true, force: true })
+}
+
+/** Whether the manager of this folder has said why its state counts no more. */
+export function isMarkedLeft(stateFolder: string): boolean { return existsSync(join(stateFolder, MARK)) }
+
+/** Keeps a state aside of which nobody has said why it counts no more: it may be another fork's. A state that is known to be one is not replaced by it. */
+export function keepUnsureState(stateFolder: string): void {
+  if (!existsSync(stateFolder)) return
+  const kept = existsSync(stateFolder + KEPT) ? stateFolder + UNSURE : stateFolder + KEPT
+  rmSync(kept, { recursive: true, force: true })
+  renameSync(stateFolder, kept)
 }
 
 /** Puts a copy of the file with a state that was kept aside, if there is one: what opens it. */

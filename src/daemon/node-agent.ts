@@ -51,6 +51,7 @@ export async function createNodeAgent(parts: NodeAgentParts, options: NodeAgentO
       while (!agent.state.isConnected) await clock.sleep(READY_POLL_MS, signal)
     },
     get isConnected() { return agent.state.isConnected },
+    get refusal() { return agent.state.refusal },
     useManagers: async addresses => agent.useManagers(addresses),
     removeTasks: async () => agent.removeTasks(),
     async [Symbol.asyncDispose]() {

@@ -33,8 +33,8 @@ export async function wholeSwarmInfo(swarm: SwarmNode, clusterJson: (object: Sto
   if (local.ControlAvailable !== true) return { info: local, warnings: [] }
   const status = await swarm.managerStatus()
   if (status === undefined) return { info: local, warnings: failureWarnings(swarm.error) }
-  const info = await withCluster(local, swarm.manager(), clusterJson)
-  return { info, warnings: [...leaderWarnings(status), ...info.Managers === 2 ? [TWO_MANAGERS] : []] }
+  const info = await withCluster({ ...local, Error: local.Error || status.error || status.refusal }, swarm.manager(), clusterJson)
+  return { info, warnings: [...leaderWarnings(status), ...countWarnings(info.Managers ?? 0)] }
 }
 
 async function withCluster(local: SwarmInfo, client: RpcClient, clusterJson: (object: StoreObject) => SwarmInfo['Cluster']): Promise<SwarmInfo> {
@@ -48,6 +48,13 @@ async function withCluster(local: SwarmInfo, client: RpcClient, clusterJson: (ob
     if (error instanceof ShoalError) return local
     throw error
   }
+}
+
+/** An even number survives no more failures than one less, and needs one more manager for a quorum. For two the words are dockerd's. */
+export function countWarnings(managers: number): readonly string[] {
+  if (managers === 2) return [TWO_MANAGERS]
+  if (managers === 0 || managers % 2 === 1) return []
+  return [`WARNING: Running Swarm with ${managers} managers, an even number. It tolerates the loss of ${managers / 2 - 1}, as ${managers - 1} do, and is more likely to lose that many. Promote another node (docker node promote) or demote one (docker node demote).`]
 }
 
 function failureWarnings(failure: string): readonly string[] {

@@ -11,6 +11,8 @@ export interface NodeAgent extends AsyncDisposable {
   /** Resolves when a manager has accepted this node's session. */
   untilReady(signal: AbortSignal): Promise<void>
   readonly isConnected: boolean
+  /** Why the managers refuse this node; empty while they do not. */
+  readonly refusal: string
   /** Looks for managers at these addresses only, from now on. */
   useManagers(addresses: readonly string[]): Promise<void>
   /** Stops and removes every task's container. */

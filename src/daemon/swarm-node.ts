@@ -19,10 +19,11 @@ import { foundCluster, type InitRequest } from './found-cluster.ts'
 import { resolveAddress, resolveRemote } from './host-address.ts'
 import { fetchRoot, joinCluster, type JoinRequest } from './join-cluster.ts'
 import { leaveRefusal } from './leave-refusal.ts'
-import { keepWithLeftState, putAwayLeftState } from './left-state.ts'
+import { isMarkedLeft, keepUnsureState, keepWithLeftState, putAwayLeftState } from './left-state.ts'
 import { memberDialer } from './member-dialer.ts'
 import { NodeCertificates, completeCredentials, type NodeCredentials } from './node-certificates.ts'
 import { NodeLock } from './node-lock.ts'
+import type { ManagerProcess } from './manager-process.ts'
 import { leaveRaft, OwnManagers, type OwnManager, type StartOrders } from './own-manager.ts'
 import { receiveBackup } from './recovery/receive-backup.ts'
 import { StateFile } from './state-file.ts'
@@ -36,6 +37,8 @@ const ROLE_RETRY_MS = 500
 /** How long a request waits for a manager that died and is started again. */
 const MANAGER_RESTART_MS = 5000
 const MANAGER_POLL_MS = 50
+/** Long enough for a manager whose way to the others was just mended: they try again every second. */
+const SETTLE_TIMEOUT_MS = 10_000
 
 export type MembershipState = 'inactive' | 'pending' | 'active' | 'error' | 'locked'
 interface Membership { state: SwarmState; readonly certificates: NodeCertificates; readonly agent: NodeAgent; manager: OwnManager | undefined }
@@ -64,6 +67,7 @@ export class SwarmNode implements AsyncDisposable {
   }
 
   get #folder(): string { return join(this.#parts.dataFolder, 'swarm') }
+  get #managerFolder(): string { return join(this.#folder, 'manager') }
   get #certificateFolder(): string { return join(this.#folder, 'certificates') }
 
   /** What this host remembers of its cluster; undefined outside one. */
@@ -75,7 +79,7 @@ export class SwarmNode implements AsyncDisposable {
   }
   get error(): string {
     if (this.#locked !== undefined) return swarmStateError('locked').message
-    return this.#error || (this.#membership?.manager?.process.failure ?? '')
+    return this.#error || this.#membership?.manager?.process.failure || (this.#membership?.agent.refusal ?? '')
   }
   /** Where others reach this host, also while it is locked. */
   get advertiseAddress(): string { return (this.#membership?.state ?? this.#locked)?.advertiseAddress ?? '' }
@@ -224,7 +228,8 @@ export class SwarmNode implements AsyncDisposable {
       ? addresses.map(addr => ({ addr, nodeId: '', error: '' }))
       : (await manager.process.client.unary(MANAGER_ADMIN_RPC.meetManagers, { addrs: addresses }, { timeoutMs: MEET_TIMEOUT_MS })).answers
     this.#remember(withContacts(membership.state, answers))
-    if (!agent.isConnected) await agent.useManagers(membership.state.managers.map(({ addr }) => addr))
+    const found = answers.filter(({ error }) => error === '').map(({ addr }) => addr)
+    if (!agent.isConnected && found.length > 0) await agent.useManagers(manager === undefined ? found : [membership.state.advertiseAddress, ...found])
     return answers
   }
 
@@ -468,18 +473,35 @@ export class SwarmNode implements AsyncDisposable {
       const manager = membership.manager
       membership.manager = undefined
       await manager?.keeper[Symbol.asyncDispose]()
+      const isSettled = manager === undefined || await this.#untilSettled(manager.process)
       await manager?.process.stop()
-      putAwayLeftState(join(this.#folder, 'manager'), { always: true })
+      if (!isSettled && !isMarkedLeft(this.#managerFolder)) keepUnsureState(this.#managerFolder)
+      putAwayLeftState(this.#managerFolder, { always: true })
       await this.#stopSealing(membership.certificates)
       this.#remember({ ...membership.state, role })
     }
     this.#parts.logger.info('this host changed its role', { role })
   }
 
+  /**
+   * Waits until the manager of a host that is a worker now has been told by the others why: removed, or left behind by a forced new cluster. Only the latter's
+   * state is worth keeping, and it must not be taken for the former's. @returns false when it was not told in time
+   */
+  async #untilSettled(manager: ManagerProcess): Promise<boolean> {
+    const endMs = this.#parts.clock.monotonicMs() + SETTLE_TIMEOUT_MS
+    while (!isMarkedLeft(this.#managerFolder)) {
+      // One that was told ends, puts its state away, and begins again with none.
+      if ((await manager.status())?.raftId === 0) return true
+      if (this.#parts.clock.monotonicMs() > endMs) return false
+      await this.#parts.clock.sleep(MANAGER_POLL_MS)
+    }
+    return true
+  }
+
   /** A worker is never locked. */
   async #stopSealing(certificates: NodeCertificates): Promise<void> {
     if (!this.#lock.isSealing && !this.#lock.isUnsettled) return
-    keepWithLeftState(join(this.#folder, 'manager'), join(this.#folder, 'lock.json'))
+    keepWithLeftState(this.#managerFolder, join(this.#folder, 'lock.json'))
     this.#lock.change('')
     await certificates.save()
     this.#lock.settle()

@@ -489,6 +489,10 @@ export const SCHEMA = {
         "leaderlessReason": {
          "type": "string",
          "id": 12
+        },
+        "refusal": {
+         "type": "string",
+         "id": 13
         }
        }
       },

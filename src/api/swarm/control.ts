@@ -130,6 +130,7 @@ export interface ManagerStatusResponse {
   readonly error: string
   readonly leaderlessMs: number
   readonly leaderlessReason: string
+  readonly refusal: string
 }
 
 export interface StopManagerRequest {
