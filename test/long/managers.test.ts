@@ -67,5 +67,6 @@ test('a manager that lost its quorum goes on alone, unlocked first; the others t
     return states.every(state => state === 'active false') ? true : undefined
   })
   assert.equal(await secrets(1), 'alone kept')
+  for (const host of [2, 3]) assert(existsSync(join(lab.folder, `h${host}/data/swarm/manager.other-fork`)), 'what they alone know is kept aside')
   await eventually('they work for it', WAIT_MS, async () => ((await lab.ok(1, 'node', 'ls', '--format', '{{.Status}}')).split('\n').every(status => status === 'Ready') ? true : undefined))
 })

@@ -45,7 +45,7 @@ test('a host that gets another address while it runs tells so by itself: the lea
   }
 })
 
-test('all hosts moved at once: each is told of one manager's new address, and the cluster goes on', { skip }, async () => {
+test('all hosts moved at once: each is told a new address of a manager, and the cluster goes on', { skip }, async () => {
   await lab.dockerWith({ input: 'value' }, 2, 'secret', 'create', 'kept', '-')
   await Promise.all(HOSTS.map(async host => lab.lab('kill', String(host))))
   await Promise.all(HOSTS.map(async host => move(host, 20 + host)))
