@@ -10,12 +10,12 @@ import { eventually, Lab, run, type Output } from '../support/lab.ts'
 
 const skip = process.getuid?.() === 0 && existsSync('/bin/busybox') ? false : 'needs root and busybox'
 const PAGE = 4096
-/** Three segments of the log (16 MiB each). */
-const CONFIGS = 36
+/** Less than what a log is shortened at. */
+const CONFIGS = 18
 /** Nearly the most that a config may have. */
 const CONFIG_BYTES = 1_000_000
-/** As many are in the older copy. */
-const OLDER = 2
+/** As many are in the older copy, in the first segment of the log, and in the second, too. */
+const [OLDER, FIRST, SECOND] = [2, 7, 13]
 /** A manager that finds nothing wrong goes on: then the test ends it. */
 const START_TIMEOUT_MS = 15_000
 const WAIT_MS = 60_000
@@ -118,13 +118,21 @@ test('three managers, with a log of three segments', { skip }, async () => {
   await isCluster(1, /^h1:Leader h2:Reachable h3:Reachable$/)
   const file = join(lab.folder, 'config')
   writeFileSync(file, Buffer.alloc(CONFIG_BYTES, 'x'))
-  for (let at = 0; at < OLDER; at++) await lab.ok(1, 'config', 'create', `c${at}`, file)
+  let made = 0
+  const create = async (end: number): Promise<void> => { while (made < end) await lab.ok(1, 'config', 'create', `c${made++}`, file) }
+  await create(OLDER)
   await stop(3)
   cpSync(managerFolder(3), join(lab.folder, 'older'), { recursive: true })
   await lab.start(3)
   await isCluster(1, /h3:Reachable/)
-  for (let at = OLDER; at < CONFIGS; at++) await lab.ok(1, 'config', 'create', `c${at}`, file)
-  await eventually('h3 has three segments', WAIT_MS, async () => segmentsIn(join(managerFolder(3), 'raft')).length === 3 ? true : undefined)
+  await create(FIRST)
+  // With each new key the log goes on in a new segment.
+  for (const [autolock, end, count] of [['true', SECOND, 2], ['false', CONFIGS, 3]] as const) {
+    await lab.ok(1, 'swarm', 'update', `--autolock=${autolock}`)
+    await eventually(`h3 has ${count} segments`, WAIT_MS, async () => segmentsIn(join(managerFolder(3), 'raft')).length === count ? true : undefined)
+    await create(end)
+  }
+  await eventually('the secrets of h3 lie open again', WAIT_MS, async () => existsSync(join(managerFolder(3), '../lock.json')) ? undefined : true)
   await eventually('h3 has it all', WAIT_MS, async () => await configs(3) === CONFIGS ? true : undefined)
   await stop(3)
   cpSync(managerFolder(3), saved(), { recursive: true })
