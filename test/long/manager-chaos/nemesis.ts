@@ -31,6 +31,8 @@ export class Nemesis {
   /** Has its data on a disk of its own. */
   readonly #smallDisk: number
   managers: readonly number[]
+  /** Sockets of managers that a forced new cluster left behind, from then on until they are its workers. */
+  readonly forsaken = new Set<string>()
 
   constructor(lab: Lab, options: { readonly hosts: readonly number[]; readonly managers: readonly number[]; readonly smallDisk: number }) {
     this.lab = lab
@@ -196,10 +198,13 @@ export class Nemesis {
     const survivor = await eventually('the last leader is cut off', RECOVERY_MS, async () => this.#isolatedLeader())
     await sleep(forMs)
     const others = this.managers.filter(host => host !== survivor)
+    // In touch again they are a quorum of the old cluster until they hear of the new one, and may acknowledge what is lost with it.
+    for (const host of others) this.forsaken.add(this.lab.socket(host))
     await this.#docker(survivor, 'swarm', 'init', '--force-new-cluster', '--advertise-addr', `10.99.0.${survivor}`)
     await this.#accepts(survivor)
     await this.#heal()
     for (const host of others) await eventually(`h${host} is a worker`, RECOVERY_MS, async () => ((await this.#docker(host, 'info', '--format', '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}')) === 'active false' ? true : undefined))
+    this.forsaken.clear()
     // In this order: the survivor is asked.
     await this.#setRoles(others, 'manager', [survivor, ...others])
   }

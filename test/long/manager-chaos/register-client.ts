@@ -39,12 +39,15 @@ export class RegisterClient {
   readonly #sockets: readonly string[]
   readonly #keys: readonly string[]
   readonly #history: Operation[]
+  readonly #forsaken: ReadonlySet<string>
   readonly #random: () => number
   #count = 0
 
-  constructor(options: { readonly name: string; readonly sockets: readonly string[]; readonly keys: readonly string[]; readonly history: Operation[]; readonly random: () => number }) {
+  /** @param options.forsaken sockets of managers of another fork at present: what they answer says nothing of the cluster that stays (D-640) */
+  constructor(options: { readonly name: string; readonly sockets: readonly string[]; readonly forsaken: ReadonlySet<string>; readonly keys: readonly string[]; readonly history: Operation[]; readonly random: () => number }) {
     this.#name = options.name
     this.#sockets = options.sockets
+    this.#forsaken = options.forsaken
     this.#keys = options.keys
     this.#history = options.history
     this.#random = options.random
@@ -67,9 +70,10 @@ export class RegisterClient {
 
   async #read(key: string): Promise<Config | undefined> {
     const began = performance.now()
-    const answer = await call(this.#pick(this.#sockets), 'GET', `/configs/${key}`)
+    const socket = this.#pick(this.#sockets)
+    const answer = await call(socket, 'GET', `/configs/${key}`)
     // Nothing is promised of what is marked as stale, and a read without an answer says nothing.
-    if (answer.status !== 200 || answer.isStale) return undefined
+    if (answer.status !== 200 || answer.isStale || this.#forsaken.has(socket)) return undefined
     const config = JSON.parse(answer.body) as Config
     this.#history.push({ client: this.#name, key, kind: 'read', value: config.Spec.Labels[LABEL] ?? null, call: began, return: performance.now(), outcome: 'ok' })
     return config
@@ -78,8 +82,9 @@ export class RegisterClient {
   async #set(key: string, seen: Config): Promise<void> {
     const began = performance.now()
     const value = `${this.#name}.${++this.#count}`
-    const { status, body } = await call(this.#pick(this.#sockets), 'POST', `/configs/${seen.ID}/update?version=${seen.Version.Index}`, { ...seen.Spec, Labels: { [LABEL]: value } })
-    const outcome = status === 200 ? 'ok' as const : /update out of sequence/.test(body) ? 'fail' as const : 'unknown' as const
+    const socket = this.#pick(this.#sockets)
+    const { status, body } = await call(socket, 'POST', `/configs/${seen.ID}/update?version=${seen.Version.Index}`, { ...seen.Spec, Labels: { [LABEL]: value } })
+    const outcome = this.#forsaken.has(socket) ? 'unknown' as const : status === 200 ? 'ok' as const : /update out of sequence/.test(body) ? 'fail' as const : 'unknown' as const
     this.#history.push({ client: this.#name, key, kind: 'cas', value, expected: seen.Spec.Labels[LABEL] ?? null, call: began, ...(outcome === 'unknown' ? {} : { return: performance.now() }), outcome })
   }
 
