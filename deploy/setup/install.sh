@@ -28,10 +28,11 @@ declare -A why=(
   [dnsutils]='asks the name server in tests'
   [docker-registry]='the registry that tests push to and pull from'
   [etcd-server]='what consensus is measured beside'
+  [openssl]='makes the certificate of the etcd that consensus is measured beside'
   [skopeo]='reads our images in tests, as one who knows only the specifications'
 )
 packages=(crun runc libnftables1 nftables busybox-static iproute2 curl xz-utils zstd gcc libc6-dev make ca-certificates procps)
-[ "$level" = bench ] && packages+=(etcd-server)
+[ "$level" = bench ] && packages+=(etcd-server openssl)
 [ "$level" = run ] || [ "$level" = bench ] || packages+=(dnsutils docker-registry skopeo)
 if [ "$level" = peer ] || { [ "$level" = test ] && ! command -v docker >/dev/null; }; then packages+=(docker.io); fi
 

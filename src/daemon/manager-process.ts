@@ -27,6 +27,8 @@ const START_TIMEOUT_MS = 20_000
 const STOP_TIMEOUT_MS = 5000
 const START_POLL_MS = 25
 const CALL_TIMEOUT_MS = 1000
+/** How managers run Node. */
+export const MANAGER_NODE_ARGUMENTS = ['--no-warnings']
 
 /** What ManagerProcess works with. */
 export interface ManagerProcessParts {
@@ -155,7 +157,7 @@ export class ManagerProcess implements AsyncDisposable {
     if (this.#isStopping) return
     this.#configFile.write(this.#config)
     const main = fileURLToPath(new URL('./manager-main.js', import.meta.url))
-    const child = spawn(process.execPath, ['--no-warnings', main, this.#configFile.path], { detached: true, stdio: ['pipe', 'inherit', 'inherit'], cwd: dirname(this.#configFile.path) })
+    const child = spawn(process.execPath, [...MANAGER_NODE_ARGUMENTS, main, this.#configFile.path], { detached: true, stdio: ['pipe', 'inherit', 'inherit'], cwd: dirname(this.#configFile.path) })
     child.on('error', err => this.#parts.logger.error('the manager process could not be started', { err }))
     // It may have ended before it read: then it is started again.
     child.stdin?.on('error', err => this.#parts.logger.debug('the manager process did not read its orders', { err }))

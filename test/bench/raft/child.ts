@@ -8,9 +8,9 @@ const STOP_TIMEOUT_MS = 5_000
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess
 
-  /** @param input what it reads */
-  constructor(command: string, args: readonly string[], input = '') {
-    this.#process = spawn(command, args, { stdio: ['pipe', 'ignore', 'inherit'] })
+  /** @param input what it reads @param environment besides that of this process */
+  constructor(command: string, args: readonly string[], input = '', environment: Readonly<Record<string, string>> = {}) {
+    this.#process = spawn(command, args, { env: { ...process.env, ...environment }, stdio: ['pipe', 'ignore', 'inherit'] })
     this.#process.stdin?.end(input)
     // Also when a measurement fails.
     process.once('exit', () => this.#process.kill('SIGKILL'))

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { Child, until } from './child.ts'
 import { LeanCaller } from './lean-caller.ts'
@@ -7,7 +8,7 @@ const FIRST_PORT = 23790
 const START_TIMEOUT_MS = 20_000
 const PUT = 'etcdserverpb.KV/Put'
 
-/** etcd as Debian has it, with its defaults; without TLS, each node's data in a folder of its own. */
+/** etcd as Debian has it, with its defaults; mutual TLS between its nodes and none towards clients, each node's data in a folder of its own. */
 export class Etcd implements Subject {
   readonly name = 'etcd'
   readonly #children: readonly Child[]
@@ -20,11 +21,13 @@ export class Etcd implements Subject {
 
   static async start(folder: string, count: number): Promise<Etcd> {
     const numbers = Array.from({ length: count }, (_, i) => i)
-    const cluster = numbers.map(i => `n${i}=http://127.0.0.1:${peerPort(i)}`).join(',')
+    const cluster = numbers.map(i => `n${i}=https://127.0.0.1:${peerPort(i)}`).join(',')
+    const { certificate, key } = createCertificate(folder)
     const etcd = new Etcd(numbers.map(i => new Child('etcd', [
       '--name', `n${i}`, '--data-dir', join(folder, `etcd${i}`), '--logger', 'zap', '--log-level', 'fatal', '--initial-cluster', cluster, '--initial-cluster-state', 'new',
       '--listen-client-urls', `http://127.0.0.1:${clientPort(i)}`, '--advertise-client-urls', `http://127.0.0.1:${clientPort(i)}`,
-      '--listen-peer-urls', `http://127.0.0.1:${peerPort(i)}`, '--initial-advertise-peer-urls', `http://127.0.0.1:${peerPort(i)}`,
+      '--listen-peer-urls', `https://127.0.0.1:${peerPort(i)}`, '--initial-advertise-peer-urls', `https://127.0.0.1:${peerPort(i)}`,
+      '--peer-client-cert-auth', '--peer-trusted-ca-file', certificate, '--peer-cert-file', certificate, '--peer-key-file', key,
     ])), count)
     await etcd.#leader()
     return etcd
@@ -49,6 +52,13 @@ export class Etcd implements Subject {
       return undefined
     })
   }
+}
+
+/** Signed by itself, for all nodes. */
+function createCertificate(folder: string): { readonly certificate: string; readonly key: string } {
+  const [certificate, key] = [join(folder, 'etcd.pem'), join(folder, 'etcd.key')]
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=etcd', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2', '-keyout', key, '-out', certificate], { stdio: 'ignore' })
+  return { certificate, key }
 }
 
 function clientPort(i: number): number { return FIRST_PORT + 2 * i }

@@ -9,6 +9,7 @@ import { defaultClusterSpec } from '../../../src/api/swarm/default-cluster-spec.
 import type { Config } from '../../../src/api/swarm/objects.ts'
 import { createJoinToken } from '../../../src/ca/join-token.ts'
 import type { ManagerConfig, ManagerOrders } from '../../../src/daemon/manager-config.ts'
+import { MANAGER_NODE_ARGUMENTS } from '../../../src/daemon/manager-process.ts'
 import { CertificateFiles } from '../../../src/platform/certificates/certificate-files.ts'
 import { CryptoRandom } from '../../../src/platform/clock/crypto-random.ts'
 import type { RpcClient } from '../../../src/base/rpc.ts'
@@ -22,6 +23,8 @@ import type { Subject, Writer } from './subject.ts'
 
 const FIRST_PORT = 23777
 const CLUSTER_ID = 'benchcluster'
+/** As deploy/bin/shoal gives it to a daemon, and a daemon to its manager. */
+const ENVIRONMENT = { MALLOC_ARENA_MAX: '2' }
 const START_TIMEOUT_MS = 60_000
 /** Objects that are made at once before a run. */
 const PREPARED_AT_ONCE = 32
@@ -57,7 +60,7 @@ export class ManagerCluster implements Subject {
   /** Founds the cluster or joins it, and waits until the new manager is a voter. @returns its number */
   async add(timeoutMs = START_TIMEOUT_MS): Promise<number> {
     const i = this.#children.length
-    this.#children.push(new Child(process.execPath, ['--no-warnings', ...this.#nodeArgs, fileURLToPath(new URL('../../../src/daemon/manager-main.js', import.meta.url)), await this.#configure(i)], JSON.stringify(this.#orders(i))))
+    this.#children.push(new Child(process.execPath, [...MANAGER_NODE_ARGUMENTS, ...this.#nodeArgs, fileURLToPath(new URL('../../../src/daemon/manager-main.js', import.meta.url)), await this.#configure(i)], JSON.stringify(this.#orders(i)), ENVIRONMENT))
     await until(`manager ${i} is a voter`, timeoutMs, async () => {
       await using client = this.#dialer.dial(this.#socket(i))
       const { members, selfId } = await client.unary(RAFT_MEMBERSHIP_RPC.members, {})
