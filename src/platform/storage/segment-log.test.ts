@@ -182,6 +182,23 @@ test('a full disk fails the append that needs room, and nothing is acknowledged 
   assert.equal(reopened(disk)[0], 'first')
 })
 
+test('a disk that fills up in a write keeps what was acknowledged, and goes on when there is room again', () => {
+  for (let roomBytes = 0; roomBytes < 4 * SEGMENT_BYTES; roomBytes += 500) {
+    const disk = new SimulatedLogDisk()
+    let log = SegmentLog.open(disk, OPTIONS)
+    const acknowledged: string[] = []
+    disk.room = { bytes: roomBytes }
+    assert.throws(() => { for (;;) { const text = `${acknowledged.length} ${'y'.repeat(700)}`; log.append([bytes(text)]); acknowledged.push(text) } }, { code: 'log-write-failed', message: /ENOSPC/ })
+    log.close()
+    disk.room = undefined
+    log = SegmentLog.open(disk, OPTIONS)
+    assert.deepEqual(textsOf(log).slice(0, acknowledged.length), acknowledged)
+    log.append([bytes('more')])
+    assert.equal(textsOf(log).at(-1), 'more')
+    log.close()
+  }
+})
+
 test('whatever instant the machine stops at, acknowledged records survive in order, and nothing half-written is read', () => {
   let losses = 0
   for (let seed = 0; seed < 400; seed++) {
@@ -213,6 +230,27 @@ test('whatever instant the machine stops at, acknowledged records survive in ord
     }
   }
   assert.ok(losses > 100, 'crashes do lose what was not acknowledged')
+})
+
+test('what a process wrote that was killed before its flush ended stays, once the next one has read it', () => {
+  let unflushed = 0
+  for (let seed = 0; seed < 300; seed++) {
+    const random = new SeededRandom(seed)
+    const disk = new SimulatedLogDisk()
+    const log = SegmentLog.open(disk, OPTIONS)
+    let acknowledged = 0
+    // The process is killed at this operation, or a flush fails there: the machine goes on, and with it what it holds in memory.
+    if (seed % 2 === 0) disk.operationsLeft = randomInt(random, 30)
+    else { disk.failure = new Error('EIO'); disk.failsAfter = randomInt(random, 30) }
+    assert.throws(() => { for (;;) { log.append([bytes(`${acknowledged} ${'y'.repeat(randomInt(random, 1500))}`)]); acknowledged += 1 } }, { code: 'log-write-failed' })
+    disk.operationsLeft = Infinity
+    disk.failure = undefined
+    const read = reopened(disk)
+    if (read.length > acknowledged) unflushed += 1
+    disk.crash(random)
+    assert.deepEqual(reopened(disk), read, `seed ${seed}`)
+  }
+  assert.ok(unflushed > 50, 'some read what was not acknowledged')
 })
 
 test('a rewrite that a crash interrupts leaves the old log or the new', () => {

@@ -67,6 +67,7 @@ export class SegmentLog {
       const log = new SegmentLog(disk, options, live, { sequence: 0, crc: 0 })
       if (live.length === 0) log.#begin([])
       else log.#findEnd()
+      log.#flushWhatWasRead()
       for (const segment of forgotten) log.#remove(segment)
       return log
     } catch (error) {
@@ -268,6 +269,18 @@ export class SegmentLog {
       if (!goesOn || segment.end < flushed || hasLaterFlush(file, segment.end, this.#chain.sequence)) throw damaged(this.#disk, segment.head.number, segment.end)
     }
     wipe(this.#last.file, this.#last.end)
+  }
+
+  /**
+   * What a process wrote that was killed before its flush is read back from the host's memory, and whoever opens the log takes it for durable: so it is made to be.
+   * What stands behind the newest mark is written again, for after a flush that failed the host may hold it for written although it is not (D-720).
+   */
+  #flushWhatWasRead(): void {
+    const { file, end } = this.#last
+    const flushed = Math.min(end, flushedOffset(file.read(0, HEAD_BYTES)))
+    for (let at = flushed; at < end; at += CHUNK_BYTES) file.write(file.read(at, Math.min(CHUNK_BYTES, end - at)), at)
+    for (const segment of this.#segments) segment.file.sync()
+    this.#disk.syncNames()
   }
 }
 
