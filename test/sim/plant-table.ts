@@ -19,7 +19,7 @@ export interface PlantRow {
 /** All bugs that can be planted. */
 export const PLANTS: readonly Pick<PlantRow, 'rung' | 'name' | 'what' | 'profile'>[] = [
   ...CORE_PLANTS.map(({ name, what, profile }) => ({ rung: 'core' as const, name, what, profile: profile ?? 'random' })),
-  ...CLUSTER_PLANTS.map(({ name, what }) => ({ rung: 'cluster' as const, name, what, profile: 'random' })),
+  ...CLUSTER_PLANTS.map(({ name, what, profile }) => ({ rung: 'cluster' as const, name, what, profile: profile ?? 'random' })),
 ]
 
 /** Runs seeds with the bug until one shows it. */

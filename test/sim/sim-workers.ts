@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { addEvents } from './sim-events.ts'
 import type { SimBatch, SimBatchResult } from './sim-batch.ts'
 
 /** Seeds whose results are reported together. */
@@ -11,9 +12,9 @@ export type OnProgress = (sum: SimBatchResult) => void
  * never on time: each worker stops when it has made its share of stepsMax.
  */
 export async function runInWorkers(batch: SimBatch, workers: number, onProgress: OnProgress = () => {}): Promise<SimBatchResult> {
-  let sum: SimBatchResult = { seeds: 0, steps: 0, failures: [] }
-  const add = ({ seeds, steps, failures }: SimBatchResult): void => {
-    sum = { seeds: sum.seeds + seeds, steps: sum.steps + steps, failures: [...sum.failures, ...failures] }
+  let sum: SimBatchResult = { seeds: 0, steps: 0, failures: [], events: {} }
+  const add = ({ seeds, steps, failures, events }: SimBatchResult): void => {
+    sum = { seeds: sum.seeds + seeds, steps: sum.steps + steps, failures: [...sum.failures, ...failures], events: addEvents(sum.events, events) }
     onProgress(sum)
   }
   await Promise.all(Array.from({ length: workers }, async (_, i) => runWorker({

@@ -50,6 +50,39 @@ test('a live stream notices a cut after the keepalive time, on both sides', asyn
   assert.equal(isAborted(), true)
 })
 
+test('what is cut one way loses its connection, and until then carries what goes the other way', async () => {
+  const { clock, network, client } = await world()
+  network.faults = { lossRate: 0, delayMinMs: 100, delayMaxMs: 100 }
+  const lost = assert.rejects(client.unary(ECHO, 'x'), { kind: 'unavailable' })
+  await clock.advance(50)
+  // The request is on its way already; the answer goes against the open direction's sense.
+  network.cutOneWay('a', 'b')
+  const answered = client.unary(ECHO, 'y')
+  const refused = assert.rejects(answered, { kind: 'unavailable' })
+  network.heal('a', 'b')
+  network.cutOneWay('b', 'a')
+  await clock.advance(5_100)
+  await Promise.all([lost, refused])
+  network.healAll()
+  const carried = client.unary(ECHO, 'z')
+  await clock.advance(200)
+  assert.equal(await carried, 'z')
+})
+
+test('a stopped host answers when it goes on, and healing the links does not wake it', async () => {
+  const { clock, network, client } = await world()
+  network.stop('b')
+  const answered = client.unary(ECHO, 'x')
+  network.healAll()
+  let isDone = false
+  void answered.then(() => { isDone = true })
+  await clock.advance(4_000)
+  assert.equal(isDone, false)
+  network.goOn('b')
+  await clock.advance(0)
+  assert.equal(await answered, 'x')
+})
+
 test('messages take their delay', async () => {
   const { clock, network, client } = await world()
   network.faults = { lossRate: 0, delayMinMs: 100, delayMaxMs: 100 }

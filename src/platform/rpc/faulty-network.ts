@@ -15,12 +15,14 @@ export interface LinkFaults {
 /** How long a cut connection stays silent before its ends notice: as the real keepalive. */
 const DETECTION_MS = KEEPALIVE_TIME_MS + KEEPALIVE_TIMEOUT_MS
 
-/** Faults between hosts, seeded: wraps dialers so that calls are delayed, lost and partitioned. A host is what stands before the port of an address. */
+/** Faults between hosts, seeded: wraps dialers so that calls are delayed, lost and partitioned, one way or both. A host is what stands before the port of an address. */
 export class FaultyNetwork {
   readonly clock: Clock
   readonly random: Random
   faults: LinkFaults = { lossRate: 0, delayMinMs: 0, delayMaxMs: 0 }
+  /** Directions in which nothing passes, see way(). */
   readonly #cuts = new Set<string>()
+  readonly #stopped = new Set<string>()
   readonly #watchers = new Set<() => void>()
 
   constructor(options: { readonly clock: Clock; readonly random: Random }) {
@@ -34,16 +36,24 @@ export class FaultyNetwork {
   }
 
   /** Nothing passes between the two, either way. */
-  cut(a: string, b: string): void { this.#change(() => this.#cuts.add(linkOf(a, b))) }
-  heal(a: string, b: string): void { this.#change(() => this.#cuts.delete(linkOf(a, b))) }
+  cut(a: string, b: string): void { this.#change(() => this.#cuts.add(way(a, b)).add(way(b, a))) }
+  /** What `from` sends does not reach `to`; the other way all passes, but for new connections. */
+  cutOneWay(from: string, to: string): void { this.#change(() => this.#cuts.add(way(from, to))) }
+  heal(a: string, b: string): void { this.#change(() => { for (const each of [way(a, b), way(b, a)]) this.#cuts.delete(each) }) }
+  /** All cuts end; hosts that are stopped stay so. */
   healAll(): void { this.#change(() => this.#cuts.clear()) }
   /** Cuts every link between different groups. */
   partition(groups: readonly (readonly string[])[]): void {
-    const pairs = groups.flatMap((group, i) => groups.slice(i + 1).flatMap(other => group.flatMap(a => other.map(b => linkOf(a, b)))))
-    this.#change(() => { for (const pair of pairs) this.#cuts.add(pair) })
+    const pairs = groups.flatMap((group, i) => groups.slice(i + 1).flatMap(other => group.flatMap(a => other.map(b => [a, b] as const))))
+    this.#change(() => { for (const [a, b] of pairs) this.#cuts.add(way(a, b)).add(way(b, a)) })
   }
 
-  isCut(a: string, b: string): boolean { return this.#cuts.has(linkOf(a, b)) }
+  /** The host's processes are stopped, as by SIGSTOP: they send nothing, and what is sent to them waits. */
+  stop(host: string): void { this.#change(() => this.#stopped.add(host)) }
+  goOn(host: string): void { this.#change(() => this.#stopped.delete(host)) }
+
+  /** Whether what `from` sends does not reach `to` now. */
+  isCut(from: string, to: string): boolean { return this.#cuts.has(way(from, to)) || this.#stopped.has(from) || this.#stopped.has(to) }
 
   /** Calls back at each cut or heal; returns how to stop. */
   watch(callback: () => void): () => void {
@@ -57,7 +67,9 @@ export class FaultyNetwork {
   }
 }
 
-function linkOf(a: string, b: string): string { return [a, b].sort().join('|') }
+function way(from: string, to: string): string { return `${from}>${to}` }
+
+type Direction = 'there' | 'back' | 'both'
 
 class FaultyClient implements RpcClient {
   readonly address: string
@@ -85,10 +97,10 @@ class FaultyClient implements RpcClient {
     const life = new AbortController()
     const stop = this.#endings(life, options)
     try {
-      await this.#open(life.signal)
+      await this.#open(life.signal, 'both')
       const sent = this.#delayed(requests, life)
       for await (const response of this.#inner.stream(method, sent, { metadata: options.metadata, signal: life.signal })) {
-        await this.#pass(life)
+        await this.#pass(life, 'back')
         yield response
       }
     } finally {
@@ -106,9 +118,9 @@ class FaultyClient implements RpcClient {
     signal?.addEventListener('abort', onAbort, { once: true })
     const deadline = timeoutMs === undefined ? undefined : clock.after(timeoutMs, () =>
       life.abort(new ShoalError('deadline-exceeded', 'deadline-exceeded', `${this.address} did not answer in time`)))
-    let detection = this.#isCut() ? clock.after(CONNECT_TIMEOUT_MS, () => life.abort(this.#lost())) : undefined
+    let detection = this.#isCut('both') ? clock.after(CONNECT_TIMEOUT_MS, () => life.abort(this.#lost())) : undefined
     const unwatch = this.#network.watch(() => {
-      if (!this.#isCut()) {
+      if (!this.#isCut('both')) {
         detection?.cancel()
         detection = undefined
       } else {
@@ -125,14 +137,14 @@ class FaultyClient implements RpcClient {
 
   async *#delayed<T>(values: AsyncIterable<T>, life: AbortController): AsyncIterable<T> {
     for await (const value of values) {
-      await this.#pass(life)
+      await this.#pass(life, 'there')
       yield value
     }
   }
 
   /** One message's way: waits out a cut, then the delay, then perhaps the connection breaks. */
-  async #pass(life: AbortController): Promise<void> {
-    await this.#open(life.signal)
+  async #pass(life: AbortController, direction: 'there' | 'back'): Promise<void> {
+    await this.#open(life.signal, direction)
     const { clock, random, faults } = this.#network
     const delayMs = faults.delayMinMs + (faults.delayMaxMs - faults.delayMinMs) * random.next()
     if (delayMs > 0) await clock.sleep(delayMs, life.signal)
@@ -140,8 +152,8 @@ class FaultyClient implements RpcClient {
     life.signal.throwIfAborted()
   }
 
-  async #open(signal: AbortSignal): Promise<void> {
-    while (this.#isCut()) {
+  async #open(signal: AbortSignal, direction: Direction): Promise<void> {
+    while (this.#isCut(direction)) {
       signal.throwIfAborted()
       await new Promise<void>(resolve => {
         const done = (): void => {
@@ -156,6 +168,10 @@ class FaultyClient implements RpcClient {
     signal.throwIfAborted()
   }
 
-  #isCut(): boolean { return this.#network.isCut(this.#from, this.#to) }
+  /** 'both': there and back must be open, as for a connection to be made or to stay. */
+  #isCut(direction: Direction): boolean {
+    return (direction !== 'back' && this.#network.isCut(this.#from, this.#to)) || (direction !== 'there' && this.#network.isCut(this.#to, this.#from))
+  }
+
   #lost(): ShoalError { return new ShoalError('unavailable', 'rpc-unavailable', `${this.address}: the connection was lost`) }
 }

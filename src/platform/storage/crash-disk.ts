@@ -6,7 +6,7 @@ import { InlineLog } from './inline-log.ts'
 import { MEMORY_SEGMENT_BYTES } from './memory-log.ts'
 import { MemoryStore } from './memory-store.ts'
 import { SegmentLog } from './segment-log.ts'
-import { SimulatedLogDisk } from './simulated-log-disk.ts'
+import { SimulatedLogDisk, type DiskRoom } from './simulated-log-disk.ts'
 
 /** How the disk behaves. All can be changed while it runs. */
 export interface DiskFaults {
@@ -14,8 +14,10 @@ export interface DiskFaults {
   flushMsMax: number
   /** Flushes report success and do nothing: the disk lies. What was acknowledged since may then be lost at a crash. */
   losesSyncs: boolean
-  /** The next write fails with this, and all after it (as after EIO or ENOSPC). */
+  /** The next write fails with this, and all after it, as with EIO. */
   failure: Error | undefined
+  /** So much more can be written before the disk is full (ENOSPC). Undefined: without bounds. */
+  room: DiskRoom | undefined
 }
 
 /** The most writes, syncs and name changes that one flush takes; the machine may stop at any of them. */
@@ -23,13 +25,13 @@ const FLUSH_OPERATIONS_MAX = 12
 
 /**
  * One machine's disk in the simulator: an AppendLog and a KvStore that lose at crash() what was not flushed. The log is the real one over simulated
- * files: of its unflushed writes any sectors survive. Of the store's unflushed batches a random prefix does.
+ * files: of its unflushed writes any sectors survive. Of the store's unflushed batches a random prefix does. A process that is killed loses nothing.
  */
 export class CrashDisk {
-  readonly faults: DiskFaults = { flushMsMax: 0, losesSyncs: false, failure: undefined }
+  readonly faults: DiskFaults = { flushMsMax: 0, losesSyncs: false, failure: undefined, room: undefined }
   readonly #clock: Clock
   readonly #random: Random
-  readonly #logDisk = new SimulatedLogDisk()
+  #logDisk = new SimulatedLogDisk()
   #log: InlineLog | undefined
   #kvData = new Map<string, Uint8Array>()
   #kvPending: (readonly KvWrite[])[] = []
@@ -68,21 +70,42 @@ export class CrashDisk {
     }
   }
 
-  /** The machine stops at this instant. */
-  crash(): void {
+  /** How many writes crashes have torn so far. */
+  get tornWrites(): number { return this.#logDisk.tornWrites }
+
+  /** The process that has the disk open dies at this instant. What it wrote stays in the machine's memory, flushed or not. */
+  kill(): void {
     this.#epoch += 1
     // It stops somewhere in a flush, if one is due.
     this.#logDisk.operationsLeft = randomInt(this.#random, FLUSH_OPERATIONS_MAX)
     this.#log?.interrupt()
     this.#log = undefined
+    this.#logDisk.operationsLeft = Infinity
+  }
+
+  /** The machine stops at this instant. */
+  crash(): void {
+    this.kill()
     this.#logDisk.crash(this.#random)
     for (const writes of this.#kvPending.slice(0, randomInt(this.#random, this.#kvPending.length + 1))) applyWrites(this.#kvData, writes)
     this.#kvPending = []
     this.#kvLatest = new Map(this.#kvData)
   }
 
+  /** Everything is gone. Only while nothing has it open. */
+  wipe(): void {
+    this.#logDisk = new SimulatedLogDisk()
+    this.#kvData = new Map()
+    this.#kvPending = []
+    this.#kvLatest = new Map()
+  }
+
+  /** One bit of the log turns over. Only while nothing has it open. @returns false when there is no log */
+  flipBit(): boolean { return this.#logDisk.flipBit(this.#random) }
+
   async #batch(epoch: number, writes: readonly KvWrite[], durable: boolean): Promise<void> {
     await this.#alive(epoch)
+    this.#takeRoom(writes)
     this.#kvPending.push(writes)
     applyWrites(this.#kvLatest, writes)
     if (!durable) return
@@ -99,6 +122,15 @@ export class CrashDisk {
     }
   }
 
+  /** What is written over stays where it was until some later time. */
+  #takeRoom(writes: readonly KvWrite[]): void {
+    const { room } = this.faults
+    const bytes = writes.reduce((sum, write) => sum + (write.kind === 'put' ? write.value.length : 0), 0)
+    if (room === undefined) return
+    if (bytes > room.bytes) throw new ShoalError('internal', 'log-write-failed', 'the simulated disk can not be written: ENOSPC: no space left on device')
+    room.bytes -= bytes
+  }
+
   /** As a flush of the log begins, which then finds the disk as it is. */
   async #logDelay(epoch: number): Promise<void> {
     await this.#delay()
@@ -109,6 +141,7 @@ export class CrashDisk {
   #tellLogDisk(): void {
     this.#logDisk.losesSyncs = this.faults.losesSyncs
     this.#logDisk.failure = this.faults.failure
+    this.#logDisk.room = this.faults.room
   }
 
   async #flushDelay(epoch: number): Promise<void> {

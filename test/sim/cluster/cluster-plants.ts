@@ -1,19 +1,31 @@
 import { setImmediate as immediately } from 'node:timers/promises'
+import { decode } from '../../../src/api/codec/codec.ts'
+import type { Proposal } from '../../../src/api/swarm/raft.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import type { CrashDisk } from '../../../src/platform/storage/crash-disk.ts'
 import { Dispatcher } from '../../../manager/dispatcher/dispatcher.ts'
 import { NodeSession } from '../../../manager/dispatcher/node-session.ts'
 import { ServiceReconciler } from '../../../manager/orchestrator/service-reconciler.ts'
+import { MemberHistory } from '../../../manager/raft/member-history.ts'
+import { encodeMember } from '../../../manager/raft/member-table.ts'
 import { RaftNode } from '../../../manager/raft/raft-node.ts'
 import type { StateMachine } from '../../../manager/raft/state-machine.ts'
 import type { StoreWrite } from '../../../manager/store/object-store.ts'
+import { ProposalAssembler } from '../../../manager/store/proposal-assembler.ts'
+import { RecentRequests } from '../../../manager/store/recent-requests.ts'
 import { ReplicatedStore } from '../../../manager/store/replicated-store.ts'
+import { StatePersister } from '../../../manager/store/state-persister.ts'
+import { SegmentLog } from '../../../src/platform/storage/segment-log.ts'
+import { SimulatedLogDisk } from '../../../src/platform/storage/simulated-log-disk.ts'
+import type { DirectedClusterProfile } from './cluster-profile.ts'
 import { patch } from './patch.ts'
 
 /** A bug put into the parts of managers for one run, to prove that the simulator would notice. */
 export interface ClusterPlant {
   readonly name: string
   readonly what: string
+  /** The directed profile that shows it soon; random ones do if not given. */
+  readonly profile?: DirectedClusterProfile
   readonly install?: () => Disposable
   readonly disk?: (disk: CrashDisk) => void
   readonly machine?: (machine: StateMachine, nodeId: string) => StateMachine
@@ -27,6 +39,42 @@ const LOST_EVERY = 3
 export const CLUSTER_PLANTS: readonly ClusterPlant[] = [
   { name: 'ack-before-flush', what: 'what is to be durable is said to be before it is', disk: disk => { disk.faults.losesSyncs = true } },
   {
+    name: 'directory-not-synced', what: 'the log\'s folder is not flushed after a segment was made or removed',
+    install: () => patch(SimulatedLogDisk.prototype, 'syncNames', () => () => {}),
+  },
+  {
+    name: 'opened-log-not-flushed', profile: 'disks that fill up and lie', what: 'what a killed process left in the host\'s memory is read at start, and not flushed (D-720)',
+    install: () => patch(SegmentLog, 'open', open => (disk, options) => {
+      if (!(disk instanceof SimulatedLogDisk) || disk.names().length === 0) return open.call(SegmentLog, disk, options)
+      const { losesSyncs } = disk
+      disk.losesSyncs = true
+      try {
+        return open.call(SegmentLog, disk, options)
+      } finally {
+        disk.losesSyncs = losesSyncs
+      }
+    }),
+  },
+  {
+    name: 'write-error-ignored', profile: 'disks that fill up and lie', what: 'what could not be written is acknowledged all the same',
+    install: () => patch(SegmentLog.prototype, 'append', append => function (this: SegmentLog, records) {
+      try {
+        return append.call(this, records)
+      } catch (error) {
+        if (!(error instanceof ShoalError)) throw error
+        return 0
+      }
+    }),
+  },
+  {
+    name: 'segment-dropped-early', what: 'compaction removes a segment whose entries still count',
+    install: () => patch(SegmentLog.prototype, 'drop', drop => function (this: SegmentLog, before) { return drop.call(this, before + 1) }),
+  },
+  {
+    name: 'read-unconfirmed', profile: 'leaders that were stopped', what: 'a leader answers reads without asking whether it still leads',
+    install: () => patch(RaftNode.prototype, 'confirmRead', () => async () => {}),
+  },
+  {
     name: 'ack-before-commit', what: 'a client is answered when its change is proposed, not when it is committed',
     install: () => patch(RaftNode.prototype, 'propose', propose => async function (this: RaftNode, actions) {
       if (!this.isLeader) throw new ShoalError('unavailable', 'not-leader', 'this manager does not lead')
@@ -38,12 +86,49 @@ export const CLUSTER_PLANTS: readonly ClusterPlant[] = [
   },
   {
     name: 'entry-skipped', what: 'one manager skips a committed entry now and then',
-    machine: (machine, nodeId) => nodeId !== 'm2' ? machine : {
-      get appliedIndex() { return machine.appliedIndex },
-      applyCommitted: (index, proposal) => machine.applyCommitted(index, index % SKIPPED_EVERY === 0 ? undefined : proposal),
-      snapshot: members => machine.snapshot(members), stage: records => machine.stage(records), install: (staged, note) => machine.install(staged, note),
-      note: () => machine.note(), flush: () => machine.flush(),
+    machine: (machine, nodeId) => nodeId !== 'm2' ? machine : changedMachine(machine, (index, proposal) => index % SKIPPED_EVERY === 0 ? undefined : proposal),
+  },
+  {
+    name: 'requests-not-in-snapshots', profile: 'answers that get lost', what: 'a snapshot does not tell which requests were done already',
+    install: () => patch(RecentRequests.prototype, 'list', () => () => []),
+  },
+  {
+    name: 'requests-not-kept', profile: 'answers that get lost', what: 'a manager that restarts does not know which requests were done already',
+    install: () => patch(StatePersister.prototype, 'add', add => function (this: StatePersister, index, changes) { add.call(this, index, changes, []) }),
+  },
+  {
+    name: 'request-forgotten', profile: 'answers that get lost', what: 'a repeated request is done again',
+    install: () => patch(RecentRequests.prototype, 'resultOf', () => () => undefined),
+  },
+  {
+    name: 'pipeline-ignored', profile: 'answers that get lost', what: 'an entry is applied although the one it was computed on was not',
+    machine: machine => changedMachine(machine, (_, proposal) => proposal === undefined ? undefined : { ...proposal, after: '' }),
+  },
+  {
+    name: 'parts-mixed', profile: 'large changes by leaders that die', what: 'the parts of a change whose proposer died stay before those of the next one',
+    install: () => {
+      const pieces = new WeakMap<ProposalAssembler, Uint8Array[]>()
+      return patch(ProposalAssembler.prototype, 'add', add => function (this: ProposalAssembler, entry) {
+        if (entry === undefined || entry.parts === 0) return add.call(this, entry)
+        const all = [...pieces.get(this) ?? [], entry.piece]
+        pieces.set(this, entry.part < entry.parts ? all : [])
+        return entry.part < entry.parts ? 'incomplete' : decode('Proposal', Buffer.concat(all))
+      })
     },
+  },
+  {
+    name: 'removed-id-returns', profile: 'managers come and go', what: 'a manager that joins gets the raft id of one that was removed',
+    install: () => patch(RaftNode.prototype, 'changeMembers', changeMembers => async function (this: RaftNode, change, signal) {
+      const [only] = change.changes
+      const old = this.table.removed.at(-1)
+      if (only?.type !== 'add-learner-node' || old === undefined || change.context === undefined) return changeMembers.call(this, change, signal)
+      const member = { ...decode('RaftMember', change.context), raftId: old }
+      return changeMembers.call(this, { ...change, changes: [{ ...only, nodeId: old }], context: encodeMember(member) }, signal)
+    }),
+  },
+  {
+    name: 'removed-not-told', profile: 'managers come and go', what: 'a manager that was removed while it was away is not told so',
+    install: () => patch(MemberHistory.prototype, 'reset', reset => function (this: MemberHistory, index, table) { reset.call(this, index, { ...table, removed: [] }) }),
   },
   {
     name: 'snapshot-incomplete', what: 'a snapshot lacks an object',
@@ -71,6 +156,15 @@ export const CLUSTER_PLANTS: readonly ClusterPlant[] = [
     install: () => patch(NodeSession.prototype, 'expectBy', () => timer => timer.cancel()),
   },
 ]
+
+function changedMachine(machine: StateMachine, change: (index: number, proposal: Proposal | undefined) => Proposal | undefined): StateMachine {
+  return {
+    get appliedIndex() { return machine.appliedIndex },
+    applyCommitted: (index, proposal) => machine.applyCommitted(index, change(index, proposal)),
+    snapshot: members => machine.snapshot(members), stage: records => machine.stage(records), install: (staged, note) => machine.install(staged, note),
+    note: () => machine.note(), flush: () => machine.flush(),
+  }
+}
 
 function patchDecisions(change: (writes: readonly StoreWrite[]) => readonly StoreWrite[]): Disposable {
   return patch(ServiceReconciler.prototype, 'decide', decide => function (this: ServiceReconciler, view, key, nowMs) {

@@ -1,23 +1,43 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { addEvents, missingEvents, type EventCounts } from '../sim-events.ts'
+import { DIRECTED_CLUSTER_PROFILES, type DirectedClusterProfile } from './cluster-profile.ts'
 import { runClusterSimulation } from './cluster-simulation.ts'
 
-/** About a second each; the long profile runs more (test/sim/main.ts). */
-const SEEDS = 16
+/** One to two seconds each; the long profile runs more (test/sim/main.ts). */
+const SEEDS = 8
+/** Of each directed profile. */
+const DIRECTED_SEEDS = 1
+
+/** What all runs together must have seen: about half of what they do see. */
+const LEAST: EventCounts = {
+}
+
+let events: EventCounts = {}
+
+async function run(seed: number, profile?: DirectedClusterProfile): Promise<void> {
+  try {
+    const result = await runClusterSimulation({ seed, ...profile === undefined ? {} : { profile } })
+    events = addEvents(events, result.events)
+  } catch (error) {
+    const repeat = `node dist/test/sim/main.js --rung cluster --from ${seed} --seeds 1 --log${profile === undefined ? '' : ` --profile '${profile}'`}`
+    throw new Error(`seed ${seed}: repeat with ${repeat}`, { cause: error })
+  }
+}
 
 test(`${SEEDS} seeds of a whole cluster keep all promises and settle`, async () => {
-  let entries = 0
-  let acknowledged = 0
-  for (let seed = 1; seed <= SEEDS; seed++) {
-    try {
-      const result = await runClusterSimulation({ seed })
-      entries += result.entries
-      acknowledged += result.acknowledged
-    } catch (error) {
-      throw new Error(`seed ${seed}: repeat with node dist/test/sim/main.js --rung cluster --from ${seed} --seeds 1 --log`, { cause: error })
-    }
-  }
-  assert.ok(entries > 40 * SEEDS && acknowledged > 5 * SEEDS, `only ${entries} entries and ${acknowledged} acknowledged changes: the simulation does too little`)
+  for (let seed = 1; seed <= SEEDS; seed++) await run(seed)
+})
+
+for (const profile of DIRECTED_CLUSTER_PROFILES) {
+  test(`a whole cluster keeps all promises and settles: ${profile}`, async () => {
+    for (let seed = 1; seed <= DIRECTED_SEEDS; seed++) await run(seed, profile)
+  })
+}
+
+test('all that is to be survived has happened', t => {
+  t.diagnostic(JSON.stringify(events))
+  assert.deepEqual(missingEvents(events, LEAST), [])
 })
 
 test('a seed repeats exactly', async () => {

@@ -8,18 +8,23 @@ import { createRootCa } from '../../../src/ca/root-ca.ts'
 import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
 import { FaultyNetwork } from '../../../src/platform/rpc/faulty-network.ts'
 import { MemoryNetwork } from '../../../src/platform/rpc/memory-rpc.ts'
+import type { CrashDisk } from '../../../src/platform/storage/crash-disk.ts'
 import type { ManagerBootstrap } from '../../../manager/bootstrap-cluster.ts'
 import { RaftLogStore } from '../../../manager/raft/raft-log-store.ts'
 import type { StoreView } from '../../../manager/store/object-store.ts'
 import type { ReplicatedStore } from '../../../manager/store/replicated-store.ts'
 import { SafetyViolation } from '../core/core-invariants.ts'
+import { SimEvents, type EventCounts } from '../sim-events.ts'
+import { ClusterFaults } from './cluster-faults.ts'
 import { ClusterInvariants } from './cluster-invariants.ts'
 import type { ClusterPlant } from './cluster-plants.ts'
+import { createClusterProfile, type ClusterProfile, type DirectedClusterProfile } from './cluster-profile.ts'
 import { instrumentManagers } from './instruments.ts'
 import { SimAgent } from './sim-agent.ts'
 import { SimClient } from './sim-client.ts'
 import { ProcessClock, SimClock } from './sim-clock.ts'
 import { SimManager } from './sim-manager.ts'
+import { SimOperator } from './sim-operator.ts'
 import type { SimWorld } from './sim-process.ts'
 
 export interface ClusterRunOptions {
@@ -27,13 +32,17 @@ export interface ClusterRunOptions {
   /** Simulated time with faults. Default 30 s. */
   readonly faultyMs?: number
   readonly plant?: ClusterPlant
+  /** What goes wrong; what the seed says if not given. */
+  readonly profile?: DirectedClusterProfile
   /** Gets the managers' last log lines when the run fails. */
   readonly onFailure?: (report: string) => void
 }
 
-export interface ClusterRunResult { readonly simulatedMs: number; readonly entries: number; readonly acknowledged: number; readonly terms: number; readonly tasks: number }
+export interface ClusterRunResult { readonly simulatedMs: number; readonly entries: number; readonly acknowledged: number; readonly terms: number; readonly tasks: number; readonly events: EventCounts; /** Two runs of a seed have the same. */ readonly fingerprint: number }
 
-const MANAGERS = ['m1', 'm2', 'm3']
+/** The first founds the cluster, the last is there to join. */
+const MANAGERS = ['m1', 'm2', 'm3', 'm4']
+const FIRST_MEMBERS = 3
 const AGENTS = ['a1', 'a2', 'a3', 'a4']
 const FAULTY_MS = 30_000
 /** A cluster without faults comes up within this, or the simulation itself is broken. */
@@ -41,24 +50,11 @@ const START_MS_MAX = 60_000
 /** Longest wait of the system: a node counts as lost after 30 s, its successor's slot waits up to 60 s for what ran there. */
 const SETTLE_MS_MAX = 240_000
 const CHECK_MS = 1000
+/** So many looks apart the operator sees to what came of changes that were asked for at once. */
+const REVIEW_LOOKS = 15
 const REPORT_LINES = 30
 
-/** What goes wrong in this run, and how often: drawn per seed. Gaps are mean times between events. */
-interface Profile {
-  readonly managerCrashGapMs: number
-  readonly agentCrashGapMs: number
-  readonly partitionGapMs: number
-  readonly clientGapMs: number
-  readonly lossRate: number
-  readonly delayMaxMs: number
-  readonly flushMsMax: number
-  readonly failureRate: number
-  readonly diskFailureGapMs: number
-  /** One agent dies in the end and stays dead. */
-  readonly losesAgent: boolean
-}
-
-/** Runs one seed of a whole cluster: three managers, four agents, a client. One at a time per process: it instruments classes. @throws SafetyViolation */
+/** Runs one seed of a whole cluster: three managers and one that joins, four agents, a client. One at a time per process: it instruments classes. @throws SafetyViolation */
 export async function runClusterSimulation(options: ClusterRunOptions): Promise<ClusterRunResult> {
   const simulation = new ClusterSimulation(options)
   using _planted = options.plant?.install?.()
@@ -81,34 +77,42 @@ class ClusterSimulation {
   readonly #clock = new SimClock()
   readonly #network: MemoryNetwork
   readonly #faults: FaultyNetwork
-  readonly #profile: Profile
-  readonly #invariants = new ClusterInvariants()
+  readonly #profile: ClusterProfile
+  readonly #events = new SimEvents()
+  readonly #invariants: ClusterInvariants
   readonly #client: SimClient
+  readonly #operator: SimOperator
+  readonly #trouble: ClusterFaults
   readonly #plant: ClusterPlant | undefined
   readonly #managers: readonly SimManager[]
   readonly #agents: readonly SimAgent[]
-  #hasFaults = true
   #lost: SimAgent | undefined
 
-  constructor({ seed, plant }: ClusterRunOptions) {
+  constructor({ seed, plant, profile }: ClusterRunOptions) {
     this.#random = new SeededRandom(seed)
     this.#plant = plant
-    this.#profile = createProfile(this.#random)
-    this.#client = new SimClient(this.#random, this.#invariants)
+    this.#profile = createClusterProfile(this.#random, profile ?? plant?.profile)
+    this.#invariants = new ClusterInvariants(this.#events)
     const clock = new ProcessClock(this.#clock)
+    this.#client = new SimClient({ clock, random: this.#random, invariants: this.#invariants, events: this.#events, largeRate: this.#profile.largeRate })
     this.#faults = new FaultyNetwork({ clock, random: this.#random })
     this.#network = new MemoryNetwork({ clock })
-    const world: SimWorld = { clock: this.#clock, random: this.#random, network: this.#network, faults: this.#faults, clusterId: 'simulated' }
+    const world: SimWorld = { clock: this.#clock, random: this.#random, network: this.#network, faults: this.#faults, clusterId: 'simulated', events: this.#events }
     const bootstrap = createBootstrap(clock.nowMs())
-    this.#managers = MANAGERS.map((nodeId, i) => new SimManager({ world, nodeId, ...i === 0 ? { bootstrap } : { joinAddress: `${MANAGERS[0]}:2377` } }))
+    this.#managers = MANAGERS.map((nodeId, i) => new SimManager({
+      world, nodeId, ...i === 0 ? { bootstrap } : {}, via: () => this.#via(nodeId), onDamage: (id, error) => this.#invariants.damaged(id, error),
+    }, i < FIRST_MEMBERS))
     for (const { disk } of this.#managers) plant?.disk?.(disk)
     this.#agents = AGENTS.map(nodeId => new SimAgent({ world, nodeId, managers: this.#managers.map(({ address }) => address) }))
+    this.#operator = new SimOperator(world, { managers: this.#managers, agents: this.#agents })
+    this.#trouble = new ClusterFaults({ world, profile: this.#profile, managers: this.#managers, agents: this.#agents, operator: this.#operator, leader: () => this.#leader() })
   }
 
   /** Watches the managers' insides until disposed. */
   instrument(): Disposable {
     return instrumentManagers({
-      invariants: this.#invariants, machine: (machine, nodeId) => this.#plant?.machine?.(machine, nodeId) ?? machine,
+      invariants: this.#invariants, events: this.#events, refuses: () => this.#trouble.isOn && this.#profile.refusalRate > 0 && this.#random.next() < this.#profile.refusalRate,
+      machine: (machine, nodeId) => this.#plant?.machine?.(machine, nodeId) ?? machine,
       opened: (nodeId, inside) => {
         const manager = this.#managers.find(each => each.nodeId === nodeId)
         if (manager !== undefined) manager.inside = inside
@@ -124,50 +128,41 @@ class ClusterSimulation {
     const store = this.#leader()?.inside?.store as ReplicatedStore
     await this.#await(store.update(tx => {
       for (const id of AGENTS) tx.create('node', make('Node', { id, role: 'worker', spec: { annotations: {}, role: 'worker', availability: 'active' } }))
+      // The founder made its own.
+      for (const id of MANAGERS.slice(1)) tx.create('node', make('Node', { id, role: 'manager', spec: { annotations: {}, role: 'manager', availability: 'drain' } }))
     }))
     for (const agent of this.#agents) agent.start()
-    await this.#until('all managers vote', START_MS_MAX, () => this.#leader()?.inside?.raft.table.members.filter(({ learner }) => !learner).length === MANAGERS.length)
+    await this.#until('all managers vote', START_MS_MAX, () => this.#leader()?.inside?.raft.table.members.filter(({ learner }) => !learner).length === FIRST_MEMBERS)
   }
 
   /** Lets things go wrong for a while, with a client that goes on asking. */
   async suffer(forMs: number): Promise<void> {
-    const { lossRate, delayMaxMs, flushMsMax, failureRate } = this.#profile
-    this.#faults.faults = { lossRate, delayMinMs: 1, delayMaxMs }
-    for (const manager of this.#managers) manager.disk.faults.flushMsMax = flushMsMax
-    for (const agent of this.#agents) agent.failureRate = failureRate
-    this.#repeat(this.#profile.managerCrashGapMs, () => this.#crash(this.#pick(this.#managers)))
-    this.#repeat(this.#profile.agentCrashGapMs, () => this.#crash(this.#pick(this.#agents)))
-    this.#repeat(this.#profile.partitionGapMs, () => this.#partition())
-    this.#repeat(this.#profile.diskFailureGapMs, () => this.#failDisk(this.#pick(this.#managers)))
-    this.#repeat(this.#profile.clientGapMs, () => this.#ask())
+    this.#trouble.begin()
+    this.#goOnAsking()
     await this.#run(forMs)
   }
 
   /** Faults end; what was asked for must come about, and nothing acknowledged may be missing. @throws SafetyViolation `Settles` and others */
   async settle(): Promise<void> {
-    this.#hasFaults = false
-    this.#faults.healAll()
-    this.#faults.faults = { lossRate: 0, delayMinMs: 1, delayMaxMs: 5 }
-    for (const agent of this.#agents) agent.failureRate = 0
-    for (const manager of this.#managers) {
-      if (manager.disk.faults.failure !== undefined) await manager.crash()
-      manager.disk.faults.failure = undefined
-    }
+    await this.#trouble.end()
     if (this.#profile.losesAgent) this.#lost = this.#pick(this.#agents)
     await this.#lost?.crash()
-    for (const each of [...this.#managers, ...this.#agents]) if (each !== this.#lost) each.start()
     const endMs = this.#clock.nowMs + SETTLE_MS_MAX
     let unsettled: string | undefined = 'not looked at yet'
+    let looks = 0
     while (unsettled !== undefined) {
       if (this.#clock.nowMs >= endMs) throw new SafetyViolation('Settles', `after ${SETTLE_MS_MAX / 1000} s without faults: ${unsettled}`)
       await this.#run(CHECK_MS)
       unsettled = this.#unsettled()
+      const leader = this.#leader()
+      if (++looks % REVIEW_LOOKS === 0 && leader !== undefined) this.#operator.review(leader)
     }
     const views = this.#managers.flatMap(({ nodeId, inside }) => inside === undefined ? [] : [{ nodeId, view: inside.store.view() }])
     for (const { nodeId, view } of views) this.#invariants.checkAcknowledged(nodeId, view)
     this.#invariants.checkEqual(views)
-    this.#invariants.checkLogs(await Promise.all(this.#managers.map(async ({ nodeId, disk }) => ({ nodeId, log: await RaftLogStore.open(disk.copyOfLog(), () => undefined) }))))
+    this.#invariants.checkLogs(await Promise.all(this.#managers.filter(({ isMember }) => isMember).map(async ({ nodeId, disk }) => ({ nodeId, log: await this.#readLog(nodeId, disk) }))))
     this.#check()
+    for (const { disk } of this.#managers) if (disk.tornWrites > 0) this.#events.note('torn write', disk.tornWrites)
   }
 
   result(): ClusterRunResult {
@@ -175,6 +170,7 @@ class ClusterSimulation {
     return {
       simulatedMs: this.#clock.nowMs, entries: this.#invariants.appliedCount, acknowledged: this.#invariants.acknowledgedCount,
       terms: Math.max(...this.#managers.map(({ inside }) => inside?.raft.leadership.term ?? 0)), tasks: view?.list('task').length ?? 0,
+      events: this.#events.counts, fingerprint: this.#events.fingerprint,
     }
   }
 
@@ -191,37 +187,31 @@ class ClusterSimulation {
 
   // --- what happens
 
-  #crash(machine: SimManager | SimAgent): void {
-    if (!machine.isUp) return
-    // A power cut takes the containers too.
-    if (machine instanceof SimAgent && this.#random.next() < 0.4) machine.cutPower()
-    void machine.crash()
-    this.#later(500 + this.#random.next() * 12_000, () => {
-      if (machine instanceof SimManager) machine.disk.faults.failure = undefined
-      machine.start()
+  #goOnAsking(): void {
+    this.#clock.after(-Math.log(1 - this.#random.next()) * this.#profile.clientGapMs, () => {
+      if (!this.#trouble.isOn) return
+      const manager = this.#pick(this.#managers)
+      const client = this.#network.createDialer().dial(manager.localAddress)
+      // What is asked of a stopped process is the first that it hears of when it goes on.
+      manager.time.whenRunning(() => void this.#client.ask(client).finally(() => client[Symbol.asyncDispose]()))
+      this.#goOnAsking()
     })
   }
 
-  /** Writes fail: the manager must stop by itself. It comes back with another disk controller. */
-  #failDisk(manager: SimManager): void {
-    manager.disk.faults.failure = new Error('EIO')
-    this.#later(3000 + this.#random.next() * 5000, () => {
-      manager.disk.faults.failure = undefined
-      manager.start()
-    })
+  /** A manager that others join through. */
+  #via(nodeId: string): string {
+    const leader = this.#leader()
+    if (leader !== undefined && leader.nodeId !== nodeId) return leader.address
+    const others = this.#managers.filter(other => other.nodeId !== nodeId && other.isMember)
+    return (others.find(({ isUp }) => isUp) ?? others[0] ?? this.#managers[0] as SimManager).address
   }
 
-  #partition(): void {
-    this.#faults.healAll()
-    const hosts = [...MANAGERS, ...AGENTS]
-    const left = hosts.filter(() => this.#random.next() < 0.5)
-    this.#faults.partition([left, hosts.filter(host => !left.includes(host))])
-    this.#later(1000 + this.#random.next() * 15_000, () => this.#faults.healAll())
-  }
-
-  #ask(): void {
-    const client = this.#network.createDialer().dial(this.#pick(this.#managers).localAddress)
-    void this.#client.ask(client).finally(() => client[Symbol.asyncDispose]())
+  async #readLog(nodeId: string, disk: CrashDisk): Promise<RaftLogStore> {
+    try {
+      return await RaftLogStore.open(disk.copyOfLog(), () => undefined)
+    } catch (error) {
+      throw new SafetyViolation('LogReadable', `the log of ${nodeId} can not be read any more: ${messageOf(error)}`)
+    }
   }
 
   // --- whether all is well
@@ -230,9 +220,9 @@ class ClusterSimulation {
     const leader = this.#leader()
     const view = leader?.inside?.store.view()
     if (leader === undefined || view === undefined) return 'no manager leads'
-    const behind = this.#managers.find(({ inside }) => inside?.store.appliedIndex !== view.version)
-    if (behind !== undefined) return `${behind.nodeId} has applied ${behind.inside?.store.appliedIndex}, the leader ${view.version}`
-    const wrong = view.list('node').filter(({ role }) => role === 'worker').find(({ id, status }) => status?.state !== (id === this.#lost?.nodeId ? 'down' : 'ready'))
+    const members = this.#membership(leader, view)
+    if (members !== undefined) return members
+    const wrong = view.list('node').filter(({ id }) => AGENTS.includes(id)).find(({ id, status }) => status?.state !== (id === this.#lost?.nodeId ? 'down' : 'ready'))
     if (wrong !== undefined) return `node ${wrong.id} is ${wrong.status?.state}: ${this.#agents.find(({ nodeId }) => nodeId === wrong.id)?.error}`
     for (const service of view.list('service')) {
       const tasks = view.tasksOfService(service.id).filter(task => task.desiredState === 'running' && stateOf(task) === 'running' && task.nodeId !== this.#lost?.nodeId)
@@ -242,6 +232,18 @@ class ClusterSimulation {
       if (service.updateStatus?.state === 'updating') return `service ${service.id} is being updated`
     }
     return this.#misplaced(view)
+  }
+
+  #membership(leader: SimManager, view: StoreView): string | undefined {
+    for (const { nodeId, isMember, inside } of this.#managers) {
+      const member = leader.inside?.raft.table.members.find(each => each.nodeId === nodeId)
+      if (!isMember && member !== undefined) return `${nodeId} was told that it is no member, and is one`
+      if (!isMember) continue
+      if (member === undefined || member.learner) return `${nodeId} is to be a voter, and is ${member === undefined ? 'no member' : 'a learner'}`
+      if (view.get('node', nodeId)?.spec?.role === 'worker') return `${nodeId} is to be a worker`
+      if (inside?.store.appliedIndex !== view.version) return `${nodeId} has applied ${inside?.store.appliedIndex}, the leader ${view.version}`
+    }
+    return undefined
   }
 
   /** Tasks that the cluster believes in and that don't run, and the other way round. */
@@ -284,30 +286,7 @@ class ClusterSimulation {
 
   #check(): void { if (this.#invariants.violation !== undefined) throw this.#invariants.violation }
 
-  /** Happens again and again while there are faults, at exponentially distributed intervals. */
-  #repeat(gapMs: number, event: () => void): void {
-    if (gapMs === Infinity) return
-    this.#later(-Math.log(1 - this.#random.next()) * gapMs, () => {
-      event()
-      this.#repeat(gapMs, event)
-    })
-  }
-
-  #later(delayMs: number, event: () => void): void {
-    this.#clock.after(delayMs, () => { if (this.#hasFaults) event() })
-  }
-
   #pick<T>(values: readonly T[]): T { return values[randomInt(this.#random, values.length)] as T }
-}
-
-function createProfile(random: Random): Profile {
-  const gapMs = (leastMs: number): number => random.next() < 0.3 ? Infinity : leastMs * 10 ** random.next()
-  const isOff = (): boolean => random.next() < 0.4
-  return {
-    managerCrashGapMs: gapMs(4000), agentCrashGapMs: gapMs(4000), partitionGapMs: gapMs(5000), diskFailureGapMs: random.next() < 0.8 ? Infinity : 20_000,
-    clientGapMs: 200 * 10 ** random.next(), lossRate: isOff() ? 0 : 0.02 * random.next(), delayMaxMs: isOff() ? 5 : 10 * 30 ** random.next(), flushMsMax: isOff() ? 0 : 100 * random.next(),
-    failureRate: isOff() ? 0 : 0.5 * random.next(), losesAgent: random.next() < 0.3,
-  }
 }
 
 function isAvailable(node: Node | undefined): boolean { return node?.status?.state === 'ready' && node.spec?.availability === 'active' }

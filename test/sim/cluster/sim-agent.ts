@@ -3,7 +3,7 @@ import { ScriptedExecutor, ScriptedWorld, type TaskScript } from '../../../agent
 import { make } from '../../../src/api/codec/codec.ts'
 import { MemoryLogger } from '../../../src/platform/log/memory-logger.ts'
 import { CrashDisk } from '../../../src/platform/storage/crash-disk.ts'
-import { ProcessClock } from './sim-clock.ts'
+import { HostTime, ProcessClock } from './sim-clock.ts'
 import { SimProcess, type SimWorld } from './sim-process.ts'
 
 export interface SimAgentOptions {
@@ -21,6 +21,7 @@ const RUN_MS_MAX = 30_000
 export class SimAgent {
   readonly nodeId: string
   readonly logger = new MemoryLogger()
+  readonly time = new HostTime()
   /** Chance that a new task will fail. */
   failureRate = 0
   readonly #options: SimAgentOptions
@@ -32,19 +33,21 @@ export class SimAgent {
   constructor(options: SimAgentOptions) {
     this.nodeId = options.nodeId
     this.#options = options
-    this.#disk = new CrashDisk(new ProcessClock(options.world.clock), options.world.random)
+    this.#disk = new CrashDisk(new ProcessClock(options.world.clock, this.time), options.world.random)
   }
 
   get isUp(): boolean { return this.#process !== undefined }
   /** Ids of the tasks whose containers run here now. */
   get running(): readonly string[] { return this.#containers.running() }
+  /** Addresses of the managers that it was told of last. */
+  get managers(): readonly string[] { return this.#agent?.state.managers.map(({ addr }) => addr) ?? [] }
   get error(): string { return this.#agent?.state.error ?? 'the agent does not run' }
 
   start(): void {
     if (this.#process !== undefined) return
     const { world, managers } = this.#options
     const { nodeId, logger } = this
-    const process = new SimProcess(world, nodeId, { nodeId, role: 'worker', clusterId: world.clusterId })
+    const process = new SimProcess(world, { host: nodeId, time: this.time, identity: { nodeId, role: 'worker', clusterId: world.clusterId } })
     const { clock, random, dialer } = process
     const description = make('NodeDescription', { hostname: nodeId, platform: { os: 'linux', architecture: 'x86_64' }, resources: { nanoCpus: 8e9, memoryBytes: 8e9 }, dataAddress: '10.77.0.9' })
     const executor = new ScriptedExecutor({ clock, world: this.#containers, description, script: () => this.#script() })

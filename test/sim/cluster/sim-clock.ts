@@ -68,25 +68,57 @@ function isBefore(a: Pending, b: Pending): boolean { return a.atMs < b.atMs || (
 /** Microtasks all run before the next macrotask. */
 async function settle(): Promise<void> { await new Promise<void>(resolve => { setImmediate(resolve) }) }
 
+/** A host's clocks: how fast they run, what its wall clock is off by, and whether its processes are stopped, as by SIGSTOP. */
+export class HostTime {
+  rate = 1
+  wallOffsetMs = 0
+  #waiting: (() => void)[] | undefined
+
+  get isStopped(): boolean { return this.#waiting !== undefined }
+
+  stop(): void { this.#waiting ??= [] }
+
+  /** Everything that fell due meanwhile happens now, one after the other, before any message arrives. */
+  goOn(world: SimClock): void {
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
+    for (const callback of waiting) world.after(0, callback)
+  }
+
+  /** Now, or once the host goes on. */
+  whenRunning(callback: () => void): void {
+    if (this.#waiting === undefined) callback()
+    else this.#waiting.push(callback)
+  }
+}
+
 /** Time as one process has it: stops for good when the process is killed. What waits for it then waits for ever, like the rest of a dead process. */
 export class ProcessClock implements Clock {
   readonly #world: SimClock
+  readonly #host: HostTime
   readonly #timers = new Set<Timer>()
   #isDead = false
 
-  constructor(world: SimClock) { this.#world = world }
+  constructor(world: SimClock, host = new HostTime()) {
+    this.#world = world
+    this.#host = host
+  }
 
-  nowMs(): number { return START_MS + this.#world.nowMs }
-  monotonicMs(): number { return this.#world.nowMs }
+  nowMs(): number { return START_MS + Math.round(this.#host.wallOffsetMs + this.monotonicMs()) }
+  monotonicMs(): number { return this.#world.nowMs * this.#host.rate }
 
   after(delayMs: number, callback: () => void): Timer {
     if (this.#isDead) return { cancel: () => {} }
-    const timer = this.#world.after(delayMs, () => {
+    let isOver = false
+    const fire = (): void => {
       this.#timers.delete(timer)
-      callback()
-    })
+      if (!isOver) callback()
+      isOver = true
+    }
+    const due = this.#world.after(delayMs / this.#host.rate, () => this.#host.whenRunning(fire))
+    const timer = { cancel: () => { isOver = true; due.cancel(); this.#timers.delete(timer) } }
     this.#timers.add(timer)
-    return { cancel: () => { timer.cancel(); this.#timers.delete(timer) } }
+    return timer
   }
 
   async sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
@@ -100,7 +132,7 @@ export class ProcessClock implements Clock {
 
   kill(): void {
     this.#isDead = true
-    for (const timer of this.#timers) timer.cancel()
+    for (const timer of [...this.#timers]) timer.cancel()
     this.#timers.clear()
   }
 }

@@ -1,38 +1,55 @@
 import { Manager } from '../../../manager/manager.ts'
 import type { ManagerBootstrap } from '../../../manager/bootstrap-cluster.ts'
+import type { RaftStop } from '../../../manager/raft/raft-node.ts'
+import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import { MemoryLogger } from '../../../src/platform/log/memory-logger.ts'
 import { CrashDisk } from '../../../src/platform/storage/crash-disk.ts'
 import type { ManagerInside } from './instruments.ts'
-import { ProcessClock } from './sim-clock.ts'
+import { HostTime, ProcessClock } from './sim-clock.ts'
 import { SimProcess, type SimWorld } from './sim-process.ts'
 
 const PORT = 2377
 /** What the host's supervisor waits before it starts a manager again that ended by itself. */
 const RESTART_MS = 2000
+/** With these a manager says that what it kept is not whole. */
+const DAMAGE: ReadonlySet<string> = new Set(['log-damaged', 'log-missing', 'log-behind-state', 'state-behind-log', 'state-damaged', 'malformed-message', 'raft-invariant'])
 
 export interface SimManagerOptions {
   readonly world: SimWorld
   readonly nodeId: string
   /** For the first one; the others join. */
   readonly bootstrap?: ManagerBootstrap
-  readonly joinAddress?: string
+  /** Another manager, to join through. */
+  readonly via: () => string
+  /** It found what it kept damaged, on a disk that nobody damaged. */
+  readonly onDamage: (nodeId: string, error: unknown) => void
 }
 
 /** A manager host: the real manager on a simulated disk and network. */
 export class SimManager {
   readonly nodeId: string
   readonly disk: CrashDisk
+  readonly time = new HostTime()
   readonly logger = new MemoryLogger()
   /** Set by the instruments while it runs. */
   inside: ManagerInside | undefined
+  /** It takes part, or is to: false once it was removed. */
+  isMember: boolean
+  /** Its disk has lost or turned what it had taken: whoever notices has it join anew. */
+  isDamaged = false
+  /** start() does nothing. */
+  isHeldDown = false
   readonly #options: SimManagerOptions
+  #isFounder: boolean
   #process: SimProcess | undefined
   #manager: Manager | undefined
 
-  constructor(options: SimManagerOptions) {
+  constructor(options: SimManagerOptions, isMember: boolean) {
     this.nodeId = options.nodeId
+    this.isMember = isMember
     this.#options = options
-    this.disk = new CrashDisk(new ProcessClock(options.world.clock), options.world.random)
+    this.#isFounder = options.bootstrap !== undefined
+    this.disk = new CrashDisk(new ProcessClock(options.world.clock, this.time), options.world.random)
   }
 
   get address(): string { return `${this.nodeId}:${PORT}` }
@@ -42,38 +59,92 @@ export class SimManager {
 
   /** Begins to run; the rest happens as time goes. */
   start(): void {
-    if (this.#process !== undefined) return
+    if (this.#process !== undefined || !this.isMember || this.isHeldDown) return
     const { world } = this.#options
-    const process = new SimProcess(world, this.nodeId, { nodeId: this.nodeId, role: 'manager', clusterId: world.clusterId })
+    const process = new SimProcess(world, { host: this.nodeId, time: this.time, identity: { nodeId: this.nodeId, role: 'manager', clusterId: world.clusterId } })
     this.#process = process
     void this.#run(process)
   }
 
   /** The host stops at this instant and loses what was not flushed. */
-  async crash(): Promise<void> {
+  async crash(): Promise<void> { await this.#end(() => this.disk.crash()) }
+
+  /** The process is killed; the host keeps what it wrote, flushed or not. */
+  async kill(): Promise<void> { await this.#end(() => this.disk.kill()) }
+
+  /** It was no member, and is to be one again: under another raft id. */
+  join(): void {
+    this.isMember = true
+    this.start()
+  }
+
+  /** It was removed, and is told so: it begins anew as no member. */
+  async retire(): Promise<void> {
+    await this.kill()
+    this.isMember = false
+    this.#forget()
+  }
+
+  /** Nothing runs, so no clock does: everything goes on as it was. */
+  resume(): void {
+    const { world } = this.#options
+    this.time.goOn(world.clock)
+    world.faults.goOn(this.nodeId)
+  }
+
+  async #end(stopDisk: () => void): Promise<void> {
     const process = this.#process
     this.#process = undefined
     this.#manager = undefined
     this.inside = undefined
-    this.disk.crash()
+    this.resume()
+    stopDisk()
     await process?.kill()
   }
 
   async #run(process: SimProcess): Promise<void> {
-    const { world, bootstrap, joinAddress } = this.#options
+    const { world, bootstrap, via } = this.#options
     const { clock, random, dialer } = process
+    let stop: RaftStop
     try {
-      this.#manager = await Manager.start({
+      const manager = await Manager.start({
         clock, random, dialer, logger: this.logger, kv: this.disk.openKv(), log: this.disk.openLog(), server: process.createServer(), localServer: process.createServer(),
         listenAddress: this.address, localAddress: this.localAddress, advertiseAddress: this.address, nodeId: this.nodeId, clusterId: world.clusterId, pid: 1, onStop: () => {},
-        ...bootstrap === undefined ? {} : { bootstrap }, ...joinAddress === undefined ? {} : { joinAddress },
+        ...this.#isFounder && bootstrap !== undefined ? { bootstrap } : { joinAddress: via() },
       })
-      await this.#manager.stopped
+      if (this.#process === process) this.#manager = manager
+      stop = await manager.stopped
     } catch (error) {
-      this.logger.error('the manager ended', { err: error })
+      stop = { kind: 'failed', error }
     }
-    if (this.#process !== process) return
-    await this.crash()
+    if (this.#process === process) await this.#ended(stop)
+  }
+
+  async #ended(stop: RaftStop): Promise<void> {
+    const { world, onDamage, nodeId } = this.#options
+    const { events } = world
+    await this.kill()
+    if (stop.kind === 'removed') {
+      events.note('manager learns that it was removed')
+      return this.retire()
+    }
+    const error = stop.kind === 'failed' ? stop.error : undefined
+    this.logger.error('the manager ended', { err: error })
+    const text = messageOf(error)
+    if (text.includes('ENOSPC')) events.note('manager stops on a full disk')
+    else if (text.includes('EIO')) events.note('manager stops on a failing disk')
+    if (error instanceof ShoalError && DAMAGE.has(error.code)) {
+      if (!this.isDamaged) return onDamage(nodeId, error)
+      events.note(`damage noticed: ${error.code}`)
+      this.#forget()
+    }
     world.clock.after(RESTART_MS, () => this.start())
+  }
+
+  /** As an operator does with a manager that was removed, or whose log is damaged: its folder is emptied. */
+  #forget(): void {
+    this.#isFounder = false
+    this.isDamaged = false
+    this.disk.wipe()
   }
 }

@@ -3,7 +3,8 @@ import type { Random } from '../../../src/base/random.ts'
 import type { RpcCallOptions, RpcClient, RpcDialer, RpcIdentity, RpcMethod, RpcServer } from '../../../src/base/rpc.ts'
 import type { FaultyNetwork } from '../../../src/platform/rpc/faulty-network.ts'
 import type { MemoryNetwork } from '../../../src/platform/rpc/memory-rpc.ts'
-import { ProcessClock, type SimClock } from './sim-clock.ts'
+import type { SimEvents } from '../sim-events.ts'
+import { ProcessClock, type HostTime, type SimClock } from './sim-clock.ts'
 
 /** What all processes of one simulated world share. */
 export interface SimWorld {
@@ -12,6 +13,7 @@ export interface SimWorld {
   readonly network: MemoryNetwork
   readonly faults: FaultyNetwork
   readonly clusterId: string
+  readonly events: SimEvents
 }
 
 /** One run of a process on a host, from start to kill(). After that nothing it does is seen any more: its time stands still and its calls hang. */
@@ -23,9 +25,9 @@ export class SimProcess {
   readonly #servers: RpcServer[] = []
   #isDead = false
 
-  constructor(world: SimWorld, host: string, identity: RpcIdentity) {
+  constructor(world: SimWorld, { host, time, identity }: { readonly host: string; readonly time: HostTime; readonly identity: RpcIdentity }) {
     this.#world = world
-    this.#clock = new ProcessClock(world.clock)
+    this.#clock = new ProcessClock(world.clock, time)
     this.#dialer = world.faults.wrap(world.network.createDialer({ identity, remoteAddress: host }), host)
   }
 

@@ -1,6 +1,7 @@
 import { jointVote, type JointVoters } from 'raft-ts/quorum'
 import type { Entry, Message } from 'raft-ts/message'
 import type { Raft } from 'raft-ts/raft'
+import type { CoreCounts } from './core-counts.ts'
 import type { DurableDisk } from './durable-disk.ts'
 
 /** A promise of Raft was broken: found by the simulator. */
@@ -28,9 +29,12 @@ export class CoreInvariants {
   /** Term of each committed entry, by index. */
   readonly #committed: (number | undefined)[] = []
   readonly #states: (number | undefined)[] = []
+  readonly #counts: CoreCounts
   #highest = 0
   /** Term of the leader that committed it. */
   #highestBy = 0
+
+  constructor(counts: CoreCounts) { this.#counts = counts }
 
   /** Highest index that any node has known to be committed. */
   get committedIndex(): number { return this.#highest }
@@ -42,6 +46,7 @@ export class CoreInvariants {
     if (other === id) return
     if (other !== undefined) violated('ElectionSafety', `${id} and ${other} both lead term ${term}`)
     this.#leaders.set(term, id)
+    this.#counts['leader elected']++
     const expected = this.#committed[this.#highest]
     // Late votes may still make a leader of an older term than the one that committed.
     if (expected === undefined || term <= this.#highestBy || this.#highest < log.firstIndex) return
@@ -56,6 +61,7 @@ export class CoreInvariants {
       const other = this.#votes.get(from * SPAN + term) ?? to
       if (other !== to) violated('VotesPersist', `${from} voted for ${other} and for ${to} in term ${term}`)
       this.#votes.set(from * SPAN + term, to)
+      this.#counts['vote granted']++
       const { hardState } = disk
       if (hardState.term < term || (hardState.term === term && hardState.vote !== to)) violated('SentIsDurable', `${from} sends its vote for ${to} in term ${term}, its disk knows of ${hardState.vote} in term ${hardState.term}`)
     } else if (type === 'MsgAppResp') {
@@ -95,6 +101,7 @@ export class CoreInvariants {
     }
     if (to <= this.#highest) return
     const term = this.#committed[to]
+    this.#counts['entry committed'] += to - this.#highest
     this.#highest = to
     this.#highestBy = raft.term
     if (term !== undefined && raft.role === 'leader') checkDurable(raft.tracker.config.voters, id => holds(id, to, term), to, term)

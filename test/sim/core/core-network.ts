@@ -1,5 +1,6 @@
 import type { Random } from '../../../src/base/random.ts'
 import type { Message } from 'raft-ts/message'
+import type { CoreCounts } from './core-counts.ts'
 import type { Profile } from './core-profile.ts'
 
 /** More than this many messages on their way: new ones are lost. */
@@ -15,13 +16,15 @@ export class CoreNetwork {
   readonly #random: Random
   readonly #profile: Profile
   readonly #nodes: number
+  readonly #counts: CoreCounts
   /** By from × (nodes + 1) + to. */
   readonly #cuts: boolean[]
   #queue: Message[] = []
   #head = 0
   hasFaults = true
 
-  constructor(random: Random, profile: Profile, nodes: number) {
+  constructor({ random, profile, nodes, counts }: { readonly random: Random; readonly profile: Profile; readonly nodes: number; readonly counts: CoreCounts }) {
+    this.#counts = counts
     this.#random = random
     this.#profile = profile
     this.#nodes = nodes
@@ -50,10 +53,15 @@ export class CoreNetwork {
     }
     if (hasFaults && this.#happens(profile.delay)) {
       this.#queue.push(message)
+      this.#counts['message delayed']++
       return undefined
     }
     const isLost = this.#cuts[this.#link(message.from, message.to)] === true || (hasFaults && this.#happens(profile.drop))
-    if (!isLost && hasFaults && this.#happens(profile.duplicate)) this.#queue.push(message)
+    if (isLost) this.#counts['message lost']++
+    if (!isLost && hasFaults && this.#happens(profile.duplicate)) {
+      this.#queue.push(message)
+      this.#counts['message doubled']++
+    }
     return { message, isLost }
   }
 
@@ -67,13 +75,16 @@ export class CoreNetwork {
     if (dice < 0.35) return
     if (dice < 0.85) {
       const isOneWay = dice > 0.7
+      this.#counts[isOneWay ? 'one-way cut' : 'halves']++
       const side = this.#side()
       this.#cutWhere((from, to) => side(from) && !side(to), isOneWay)
     } else if (dice < 0.95) {
+      this.#counts['bridge']++
       const bridge = 1 + Math.floor(this.#random.next() * this.#nodes)
       const side = this.#side()
       this.#cutWhere((from, to) => from !== bridge && to !== bridge && side(from) && !side(to), false)
     } else {
+      this.#counts['ring']++
       this.#cutWhere((from, to) => { const distance = Math.abs(from - to); return distance !== 1 && distance !== this.#nodes - 1 }, false)
     }
   }

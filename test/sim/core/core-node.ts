@@ -9,6 +9,7 @@ import { RawNode } from 'raft-ts/raw-node'
 import type { Ready } from 'raft-ts/ready'
 import type { RawNodeConfig } from 'raft-ts/raft-config'
 import { RaftError } from 'raft-ts/storage'
+import type { CoreCounts } from './core-counts.ts'
 import { violated, type CoreInvariants } from './core-invariants.ts'
 import { DurableDisk, type DiskWrite } from './durable-disk.ts'
 
@@ -44,6 +45,7 @@ export interface CoreNodeOptions {
   readonly config: Partial<RawNodeConfig>
   readonly random: () => number
   readonly invariants: CoreInvariants
+  readonly counts: CoreCounts
   readonly seams: CoreSeams
   /** As the manager's driver does (D-116). */
   readonly leaderSendsEarly: boolean
@@ -80,6 +82,7 @@ export class CoreNode {
   #applied = 0
   #committed = 0
   #term = 0
+  #wasLeader = false
   readonly #reads = new Map<number, number>()
   #readCount = 0
 
@@ -87,7 +90,10 @@ export class CoreNode {
     this.id = options.id
     this.#options = options
     this.#isAsync = options.config.asyncStorageWrites === true
-    this.disk = new DurableDisk((index, term) => options.invariants.truncated(options.id, index, term))
+    this.disk = new DurableDisk((index, term) => {
+      options.counts['uncommitted entry replaced']++
+      options.invariants.truncated(options.id, index, term)
+    })
   }
 
   get isUp(): boolean { return this.#node !== undefined }
@@ -114,11 +120,14 @@ export class CoreNode {
 
   /** Stops at this instant. Of a write under way, a random part has reached the disk. */
   crash(): void {
-    const { seams, random } = this.#options
+    const { seams, random, counts } = this.#options
+    counts['machine crashed']++
     const append = this.#appends[0]
     if (this.#pending !== undefined && !this.#isFlushed) this.disk.write(seams.written(this.#pending), random())
+    if (append !== undefined || (this.#pending !== undefined && !this.#isFlushed)) counts['write torn']++
     if (append !== undefined) this.disk.write(seams.written(writeOf(append)), random())
     this.#node = undefined
+    this.#wasLeader = false
     this.#storage = undefined
     this.#pending = undefined
     this.#appends = []
@@ -174,7 +183,7 @@ export class CoreNode {
       if (this.#options.stopsAt('write')) return this.crash()
       this.disk.write(this.#options.seams.written(pending))
       this.#isFlushed = true
-      if (this.#options.stopsAt('send')) this.crash()
+      if (this.#options.stopsAt('send')) this.#crashBeforeSend()
     } else if (!this.#sendOne()) {
       if (pending.snapshot !== undefined) this.#install(pending.snapshot)
       for (const entry of pending.committedEntries) this.#apply(node, entry)
@@ -235,7 +244,7 @@ export class CoreNode {
     if (write.hardState !== undefined) storage.setHardState(write.hardState)
     this.disk.write(this.#options.seams.written(write))
     this.#appends.shift()
-    if (this.#options.stopsAt('send')) return this.crash()
+    if (this.#options.stopsAt('send')) return this.#crashBeforeSend()
     if (message.snapshot !== undefined) this.#install(message.snapshot)
     this.#respond(node, message)
   }
@@ -255,6 +264,11 @@ export class CoreNode {
   }
 
   // --- common to both
+
+  #crashBeforeSend(): void {
+    this.#options.counts['crash between flush and send']++
+    this.crash()
+  }
 
   #note(node: RawNode, ready: Ready): void {
     const { invariants } = this.#options
@@ -277,11 +291,13 @@ export class CoreNode {
   }
 
   #emit(message: Message): void {
+    if (message.type === 'MsgTimeoutNow') this.#options.counts['leadership handed over']++
     this.#options.invariants.sends(message, this.disk)
     this.#options.send(message)
   }
 
   #install({ metadata, data }: Snapshot): void {
+    this.#options.counts['snapshot installed']++
     this.#state = stateOf(data)
     if (metadata.index < this.#applied) violated('AppliedMonotonic', `${this.id} installs a snapshot at ${metadata.index}, it has applied ${this.#applied}`)
     this.#applied = metadata.index
@@ -301,11 +317,16 @@ export class CoreNode {
   }
 
   #applyConfChange(node: RawNode, entry: Entry): void {
+    const { counts } = this.#options
     this.#confStateBefore = this.#confState
     try {
       this.#confState = node.applyConfChange(decodeConfChange(entry.data))
+      counts['membership change applied']++
+      if (this.#confState.votersOutgoing.length > 0) counts['joint configuration entered']++
+      if (this.#confState.learners.length > (this.#confStateBefore?.learners.length ?? 0)) counts['learner added']++
     } catch (error) {
       if (!(error instanceof ConfChangeError)) throw error
+      counts['membership change refused']++
       this.#confState = toConfState(node.raft.tracker.config)
     }
   }
@@ -317,6 +338,7 @@ export class CoreNode {
     if (storage === undefined || this.#confState === undefined || this.#confStateBefore === undefined || this.#applied < storage.firstIndex() || this.#applied > storage.lastIndex()) return
     const index = Math.min(seams.snapshotIndex(this.#applied), storage.lastIndex())
     if (index <= storage.snapshot().metadata.index) return
+    this.#options.counts['snapshot taken']++
     const data = new Uint8Array(4)
     new DataView(data.buffer).setUint32(0, this.#state)
     this.disk.saveSnapshot(storage.createSnapshot(index, seams.snapshotMembers(this.#confState, this.#confStateBefore), data))
@@ -328,7 +350,11 @@ export class CoreNode {
   #readable(index: number, context: Uint8Array): void {
     const id = ((context[0] ?? 0) << 16) | ((context[1] ?? 0) << 8) | (context[2] ?? 0)
     const committed = this.#reads.get(id)
-    if (committed !== undefined) this.#options.invariants.reads(this.id, index, committed)
+    if (committed !== undefined) {
+      this.#options.invariants.reads(this.id, index, committed)
+      this.#options.counts['read served']++
+      if (this.raft?.role !== 'leader') this.#options.counts['read by a follower']++
+    }
     this.#reads.delete(id)
   }
 
@@ -341,7 +367,10 @@ export class CoreNode {
       invariants.commits(raft, this.#committed, this.#options.holds)
       this.#committed = raft.log.committed
     }
-    if (raft.role === 'leader') invariants.leads(raft)
+    const isLeader = raft.role === 'leader'
+    if (isLeader) invariants.leads(raft)
+    else if (this.#wasLeader) this.#options.counts['leader steps down']++
+    this.#wasLeader = isLeader
     this.hasWork = this.#pending !== undefined || this.#outbox.length > 0 || this.#appends.length > 0 || this.#applies.length > 0 || node.hasReady()
   }
 }

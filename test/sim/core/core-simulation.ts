@@ -5,7 +5,9 @@ import type { ConfChange, ConfChangeSingle, ConfChangeType, Message, Snapshot } 
 import type { Raft } from 'raft-ts/raft'
 import type { RawNode } from 'raft-ts/raw-node'
 import { RaftError } from 'raft-ts/storage'
+import { createCoreCounts } from './core-counts.ts'
 import { CoreInvariants, SafetyViolation, violated } from './core-invariants.ts'
+import type { EventCounts } from '../sim-events.ts'
 import { CoreNetwork } from './core-network.ts'
 import { CoreNode, RIGHT_SEAMS, type CoreSeams } from './core-node.ts'
 import { createProfile, EVENTS, type CoreEvent, type DirectedProfile, type Profile } from './core-profile.ts'
@@ -19,7 +21,7 @@ export interface CoreRunOptions {
   readonly profile?: DirectedProfile
 }
 
-export interface CoreRunResult { readonly steps: number; readonly committed: number; readonly terms: number }
+export interface CoreRunResult { readonly steps: number; readonly committed: number; readonly terms: number; readonly events: EventCounts }
 
 const SETTLE_STEPS_MAX = 30_000
 /** Enough for a round of heartbeats to be worked off. */
@@ -56,7 +58,8 @@ class CoreSimulation {
   readonly #profile: Profile
   /** Of EVENTS: up to where in [0, 1) each is chosen. */
   readonly #bounds: readonly number[]
-  readonly #invariants = new CoreInvariants()
+  readonly #counts = createCoreCounts()
+  readonly #invariants = new CoreInvariants(this.#counts)
   readonly #network: CoreNetwork
   readonly #nodes: readonly CoreNode[]
   /** Ticks per tick, by node. */
@@ -73,13 +76,13 @@ class CoreSimulation {
     this.#profile = createProfile(this.#random, profile)
     let sum = 0
     this.#bounds = EVENTS.map(event => { sum += this.#profile[event]; return sum })
-    this.#network = new CoreNetwork(this.#random, this.#profile, NODES)
+    this.#network = new CoreNetwork({ random: this.#random, profile: this.#profile, nodes: NODES, counts: this.#counts })
     const config = {
       preVote: this.#chance(0.5), checkQuorum: this.#chance(0.5), stepDownOnRemoval: this.#chance(0.8), disableProposalForwarding: this.#chance(0.3), asyncStorageWrites: this.#chance(0.3),
     }
     const leaderSendsEarly = this.#chance(0.5)
     this.#nodes = Array.from({ length: NODES }, (_, i) => new CoreNode({
-      id: i + 1, config, random: () => this.#random.next(), invariants: this.#invariants, seams, leaderSendsEarly,
+      id: i + 1, config, random: () => this.#random.next(), invariants: this.#invariants, counts: this.#counts, seams, leaderSendsEarly,
       send: message => this.#send(message),
       holds: (id, index, term) => this.#node(id).disk.holds(index, term),
       stopsAt: point => this.#happens(point === 'write' ? this.#profile.writeCrash : this.#profile.sendCrash),
@@ -139,7 +142,7 @@ class CoreSimulation {
   }
 
   result(): CoreRunResult {
-    return { steps: this.#steps, committed: this.#invariants.committedIndex, terms: Math.max(...this.#nodes.map(({ disk }) => disk.hardState.term)) }
+    return { steps: this.#steps, committed: this.#invariants.committedIndex, terms: Math.max(...this.#nodes.map(({ disk }) => disk.hardState.term)), events: this.#counts }
   }
 
   #step(): void {
@@ -162,7 +165,9 @@ class CoreSimulation {
       case 'compact': return this.#pickNode().compact()
       case 'read': return this.#pickNode().read(this.#invariants.committedIndex)
       case 'pause': return this.#pauseOrResume(this.#pickNode())
-      case 'forget': return this.#pickNode().input(node => node.forgetLeader())
+      case 'forget':
+        this.#counts['leader forgotten']++
+        return this.#pickNode().input(node => node.forgetLeader())
     }
   }
 
@@ -208,6 +213,7 @@ class CoreSimulation {
 
   #strikeDoomed(node: CoreNode): void {
     this.#doomed = undefined
+    this.#counts['restart right after a vote']++
     node.crash()
     node.start()
     this.#pickNode().input(each => each.campaign())
@@ -222,8 +228,12 @@ class CoreSimulation {
 
   /** Stopped as by SIGSTOP: its time stands still, and messages wait for it. */
   #pauseOrResume(node: CoreNode): void {
-    if (this.#held[node.id - 1] === undefined) this.#held[node.id - 1] = []
-    else this.#resume(node)
+    if (this.#held[node.id - 1] === undefined) {
+      this.#held[node.id - 1] = []
+      this.#counts['node paused']++
+    } else {
+      this.#resume(node)
+    }
   }
 
   #resume(node: CoreNode): void {
