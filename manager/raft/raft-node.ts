@@ -65,6 +65,8 @@ export interface RaftNodeOptions {
   readonly compactionEntries?: number
   /** Entries kept for slow followers, as ClusterSpec.raft.logEntriesForSlowFollowers. */
   readonly keptEntries?: number
+  /** A proposal of more bytes becomes several entries of so many. */
+  readonly partBytes?: number
 }
 
 /** What exists once there is a log with a base. */
@@ -178,7 +180,7 @@ export class RaftNode implements AsyncDisposable {
     if (data.length > PROPOSAL_BYTES_MAX) {
       throw new ShoalError('resource-exhausted', 'entry-too-large', `a change of ${data.length} bytes exceeds the ${PROPOSAL_BYTES_MAX} that managers take at once; make it in several steps`)
     }
-    const entries = entriesOfProposal(data, draft.requestId)
+    const entries = entriesOfProposal(data, draft.requestId, this.#options.partBytes)
     const entry = await this.#commit(node => node.propose(...entries), signal)
     return entry.index
   }

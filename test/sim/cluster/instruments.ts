@@ -27,6 +27,9 @@ export interface InstrumentOptions {
 /** Small, so that a run of a minute has snapshots and compactions. */
 const COMPACTION_ENTRIES = 120
 const KEPT_ENTRIES = 20
+/** As small, so that changes of some objects go in several entries, and these in several messages. */
+const PART_BYTES = 4096
+const MESSAGE_BYTES_MAX = 4096
 
 /** Watches every manager that is started until disposed: what it applies, when it leads. Logs are compacted early, and cores refuse now and then. */
 export function instrumentManagers(options: InstrumentOptions): Disposable {
@@ -36,7 +39,7 @@ export function instrumentManagers(options: InstrumentOptions): Disposable {
     if (!(machine instanceof ReplicatedStore)) throw new TypeError('the state machine is not the store')
     const inside: { raft?: RaftNode } = {}
     const observed = observe(options.machine(machine, nodeId), { nodeId, store: machine, inside, options })
-    const raft = await open.call(RaftNode, { ...raftOptions, machine: observed, compactionEntries: COMPACTION_ENTRIES, keptEntries: KEPT_ENTRIES })
+    const raft = await open.call(RaftNode, { ...raftOptions, machine: observed, compactionEntries: COMPACTION_ENTRIES, keptEntries: KEPT_ENTRIES, partBytes: PART_BYTES })
     inside.raft = raft
     options.opened(nodeId, { raft, store: machine })
     void followLeadership(raft, options)
@@ -47,6 +50,8 @@ export function instrumentManagers(options: InstrumentOptions): Disposable {
       events.note('proposal refused by the core')
       throw new RaftError('proposal-dropped', 'raft proposal dropped')
     }
+    const config: { -readonly [K in keyof typeof this.raft.config]: typeof this.raft.config[K] } = this.raft.config
+    config.maxSizePerMessageBytes = MESSAGE_BYTES_MAX
     if (data.length > 1) events.note('proposal in several entries')
     propose.call(this, ...data)
   })
