@@ -8,6 +8,8 @@ import type { ObjectStore, StoreCommit } from './store/object-store.ts'
 
 /** Wait before a role change that could not be made is tried again (N08). */
 const RETRY_DELAY_MS = 5_000
+/** How often it is looked for workers that take part in raft. */
+const REVIEW_MS = 5_000
 
 /** What a change of role asks of consensus. */
 export interface RoleMembership {
@@ -43,6 +45,7 @@ export class RoleManager implements AsyncDisposable {
   start(): void {
     this.#group.run('role manager watch', signal => followStore(this.#deps, commit => this.#observe(commit), signal))
     this.#group.run('role manager', signal => this.#work(signal))
+    this.#group.run('role manager review', signal => this.#review(signal))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -71,6 +74,15 @@ export class RoleManager implements AsyncDisposable {
     }
   }
 
+  /** A node may be let into raft at the very moment that it is demoted, or promoted and demoted before its role changed at all (D-721). */
+  async #review(signal: AbortSignal): Promise<void> {
+    const { store, clock, membership } = this.#deps
+    for (;;) {
+      await clock.sleep(REVIEW_MS, signal)
+      for (const node of store.view().list('node')) if (node.spec?.role === 'worker' && membership.isMember(node.id)) this.#queue.add(node.id)
+    }
+  }
+
   #tryAgain(nodeId: string): void {
     this.#retries.get(nodeId)?.cancel()
     this.#retries.set(nodeId, this.#deps.clock.after(RETRY_DELAY_MS, () => {
@@ -82,8 +94,9 @@ export class RoleManager implements AsyncDisposable {
   async #reconcile(nodeId: string, signal: AbortSignal): Promise<void> {
     const { store, membership, logger } = this.#deps
     const node = store.view().get('node', nodeId)
-    if (node === undefined || !isRoleDue(node)) return
+    if (node === undefined) return
     if (node.spec?.role === 'worker' && membership.isMember(nodeId)) await membership.remove(nodeId)
+    if (!isRoleDue(node)) return
     const role = await store.update(tx => {
       const current = tx.get('node', nodeId)
       if (current?.spec === undefined || !isRoleDue(current)) return undefined

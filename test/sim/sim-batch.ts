@@ -22,6 +22,8 @@ export interface SimBatch {
   readonly stepsMax?: number
   /** A bug to put in, by name. */
   readonly plant?: string
+  /** Of the core: other invariants are not looked at. */
+  readonly only?: string
   /** Stops at the first failure. */
   readonly isStoppedByFailure?: boolean
   /** Of clusters: every seed takes this one. */
@@ -59,9 +61,9 @@ export async function runBatch(batch: SimBatch): Promise<SimBatchResult> {
 
 interface SeedRun { readonly steps: number; readonly events: EventCounts }
 
-function runCore({ plant }: SimBatch, seed: number): SeedRun {
+function runCore({ plant, only }: SimBatch, seed: number): SeedRun {
   const planted = CORE_PLANTS.find(({ name }) => name === plant)
-  return runCoreSimulation({ seed, steps: CORE_STEPS, ...(planted === undefined ? {} : { seams: planted.seams }), ...(planted?.profile === undefined ? {} : { profile: planted.profile }) })
+  return runCoreSimulation({ seed, steps: CORE_STEPS, ...(only === undefined ? {} : { only }), ...(planted === undefined ? {} : { seams: planted.seams }), ...(planted?.profile === undefined ? {} : { profile: planted.profile }) })
 }
 
 async function runCluster({ plant, faultyMs, isVerbose, profile }: SimBatch, seed: number, failures: SimFailure[]): Promise<SeedRun> {

@@ -14,6 +14,7 @@ export interface ClusterFaultsOptions {
   readonly leader: () => SimManager | undefined
 }
 
+const LEADER_SHARE = 0.4
 const JUMP_MS_MAX = 60_000
 const ROOM_BYTES_MAX = 48 * 1024
 const DOUBT_REVIEW_MS = 500
@@ -49,7 +50,7 @@ export class ClusterFaults {
     for (const { disk } of managers) disk.faults.flushMsMax = profile.flushMsMax
     for (const agent of agents) agent.failureRate = profile.failureRate
     const onManagers = (event: () => void) => (): void => { if (this.#doubtful === undefined) event() }
-    this.#repeat(profile.managerCrashGapMs, onManagers(() => this.#stopManager(this.#pick(managers))))
+    this.#repeat(profile.managerCrashGapMs, onManagers(() => this.#stopManager(this.#victim())))
     this.#repeat(profile.agentCrashGapMs, () => this.#crashAgent(this.#pick(agents)))
     this.#repeat(profile.partitionGapMs, onManagers(() => this.#partition()))
     this.#repeat(profile.pauseGapMs, onManagers(() => this.#pause(this.#pick<SimManager | SimAgent>(this.#random.next() < 0.7 ? managers : agents))))
@@ -73,6 +74,12 @@ export class ClusterFaults {
 
   // --- machines and processes
 
+  /** Leaders more often than others. */
+  #victim(): SimManager {
+    const leader = this.#random.next() < LEADER_SHARE ? this.#options.leader() : undefined
+    return leader ?? this.#pick(this.#options.managers)
+  }
+
   /** A process is killed, or a host loses its power. */
   #stopManager(manager: SimManager): void {
     if (!manager.isUp) return
@@ -80,6 +87,7 @@ export class ClusterFaults {
     if (this.#random.next() < 0.5) {
       events.note('manager killed')
       void manager.kill()
+      if (this.#random.next() < 0.3) return this.#cutPowerAfterRestart(manager)
     } else if (manager === this.#lying) {
       void this.#doubt(manager)
       return
@@ -90,6 +98,17 @@ export class ClusterFaults {
     this.#later(500 + this.#random.next() * 12_000, () => {
       manager.disk.faults.failure = undefined
       manager.start()
+    })
+  }
+
+  /** What the killed process left in the machine's memory is read by the next one, and then lost, if that did not see to it. */
+  #cutPowerAfterRestart(manager: SimManager): void {
+    this.#later(50 + this.#random.next() * 200, () => manager.start())
+    this.#later(300 + this.#random.next() * 700, () => {
+      if (this.#doubtful !== undefined || manager === this.#lying) return
+      this.#options.world.events.note('power cut right after a restart')
+      void manager.crash()
+      this.#later(500 + this.#random.next() * 5000, () => manager.start())
     })
   }
 

@@ -80,7 +80,10 @@ export class ClusterInvariants {
   }
 
   /** A manager found what it kept not whole, though nobody damaged it. */
-  damaged(nodeId: string, error: unknown): void { this.violated('KeepsItsLog', `${nodeId} does not start: ${messageOf(error)}`) }
+  damaged(nodeId: string, error: unknown): void {
+    if (error instanceof SafetyViolation) this.violation ??= error
+    else this.violated('KeepsItsLog', `${nodeId} finds its log or state damaged: ${messageOf(error)}`)
+  }
 
   /** The client was told that this object was created. */
   acknowledged(configId: string): void { this.#acknowledged.add(configId) }

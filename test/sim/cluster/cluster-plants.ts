@@ -6,7 +6,6 @@ import type { CrashDisk } from '../../../src/platform/storage/crash-disk.ts'
 import { Dispatcher } from '../../../manager/dispatcher/dispatcher.ts'
 import { NodeSession } from '../../../manager/dispatcher/node-session.ts'
 import { ServiceReconciler } from '../../../manager/orchestrator/service-reconciler.ts'
-import { MemberHistory } from '../../../manager/raft/member-history.ts'
 import { encodeMember } from '../../../manager/raft/member-table.ts'
 import { RaftNode } from '../../../manager/raft/raft-node.ts'
 import type { StateMachine } from '../../../manager/raft/state-machine.ts'
@@ -41,19 +40,6 @@ export const CLUSTER_PLANTS: readonly ClusterPlant[] = [
   {
     name: 'directory-not-synced', what: 'the log\'s folder is not flushed after a segment was made or removed',
     install: () => patch(SimulatedLogDisk.prototype, 'syncNames', () => () => {}),
-  },
-  {
-    name: 'opened-log-not-flushed', profile: 'disks that fill up and lie', what: 'what a killed process left in the host\'s memory is read at start, and not flushed (D-720)',
-    install: () => patch(SegmentLog, 'open', open => (disk, options) => {
-      if (!(disk instanceof SimulatedLogDisk) || disk.names().length === 0) return open.call(SegmentLog, disk, options)
-      const { losesSyncs } = disk
-      disk.losesSyncs = true
-      try {
-        return open.call(SegmentLog, disk, options)
-      } finally {
-        disk.losesSyncs = losesSyncs
-      }
-    }),
   },
   {
     name: 'write-error-ignored', profile: 'disks that fill up and lie', what: 'what could not be written is acknowledged all the same',
@@ -127,10 +113,6 @@ export const CLUSTER_PLANTS: readonly ClusterPlant[] = [
     }),
   },
   {
-    name: 'removed-not-told', profile: 'managers come and go', what: 'a manager that was removed while it was away is not told so',
-    install: () => patch(MemberHistory.prototype, 'reset', reset => function (this: MemberHistory, index, table) { reset.call(this, index, { ...table, removed: [] }) }),
-  },
-  {
     name: 'snapshot-incomplete', what: 'a snapshot lacks an object',
     install: () => patch(ReplicatedStore.prototype, 'snapshot', snapshot => function (this: ReplicatedStore, members) { return withoutThird(snapshot.call(this, members)) }),
   },
@@ -139,7 +121,7 @@ export const CLUSTER_PLANTS: readonly ClusterPlant[] = [
     install: () => patchDecisions(writes => writes.flatMap(doubled)),
   },
   {
-    name: 'replacement-forgotten', what: 'the orchestrator does not replace a task that failed',
+    name: 'replacement-forgotten', profile: 'tasks and workers that fail', what: 'the orchestrator does not replace a task that failed',
     install: () => patchDecisions(writes => writes.filter(write => !isReplacement(write))),
   },
   {
@@ -152,7 +134,7 @@ export const CLUSTER_PLANTS: readonly ClusterPlant[] = [
     }),
   },
   {
-    name: 'never-down', what: 'a node whose heartbeats stop is not declared down',
+    name: 'never-down', profile: 'tasks and workers that fail', what: 'a node whose heartbeats stop is not declared down',
     install: () => patch(NodeSession.prototype, 'expectBy', () => timer => timer.cancel()),
   },
 ]

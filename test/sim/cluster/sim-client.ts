@@ -14,7 +14,7 @@ import type { ClusterInvariants } from './cluster-invariants.ts'
 const SERVICES_MAX = 4
 const REPLICAS_MAX = 5
 /** More than fits into one log entry. */
-const LARGE_BYTES = 11_000
+const LARGE_BYTES = 24_000
 /** What a daemon waits for its manager that is being started. */
 const START_WAIT_MS = 5000
 

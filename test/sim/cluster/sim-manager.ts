@@ -1,9 +1,11 @@
 import { Manager } from '../../../manager/manager.ts'
 import type { ManagerBootstrap } from '../../../manager/bootstrap-cluster.ts'
+import { RaftLogStore } from '../../../manager/raft/raft-log-store.ts'
 import type { RaftStop } from '../../../manager/raft/raft-node.ts'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import { MemoryLogger } from '../../../src/platform/log/memory-logger.ts'
 import { CrashDisk } from '../../../src/platform/storage/crash-disk.ts'
+import { SafetyViolation } from '../core/core-invariants.ts'
 import type { ManagerInside } from './instruments.ts'
 import { HostTime, ProcessClock } from './sim-clock.ts'
 import { SimProcess, type SimWorld } from './sim-process.ts'
@@ -67,7 +69,11 @@ export class SimManager {
   }
 
   /** The host stops at this instant and loses what was not flushed. */
-  async crash(): Promise<void> { await this.#end(() => this.disk.crash()) }
+  async crash(): Promise<void> {
+    const before = this.isDamaged ? undefined : this.inside?.raft.logEnd()
+    await this.#end(() => this.disk.crash())
+    if (before !== undefined) await this.#checkLog(before)
+  }
 
   /** The process is killed; the host keeps what it wrote, flushed or not. */
   async kill(): Promise<void> { await this.#end(() => this.disk.kill()) }
@@ -90,6 +96,20 @@ export class SimManager {
     const { world } = this.#options
     this.time.goOn(world.clock)
     world.faults.goOn(this.nodeId)
+  }
+
+  /** What the process held for durable has survived. */
+  async #checkLog(before: { readonly lastIndex: number; readonly lastTerm: number }): Promise<void> {
+    const { nodeId } = this
+    const { onDamage } = this.#options
+    try {
+      const log = await RaftLogStore.open(this.disk.copyOfLog(), () => undefined)
+      const lastIndex = log.lastIndex()
+      const lastTerm = log.term(lastIndex)
+      if (lastTerm <= before.lastTerm && lastIndex < before.lastIndex) throw new SafetyViolation('WrittenIsDurable', `the log ends with ${lastIndex}/${lastTerm} after a power cut, and ended with ${before.lastIndex}/${before.lastTerm}`)
+    } catch (error) {
+      onDamage(nodeId, error)
+    }
   }
 
   async #end(stopDisk: () => void): Promise<void> {

@@ -34,7 +34,13 @@ export class CoreInvariants {
   /** Term of the leader that committed it. */
   #highestBy = 0
 
-  constructor(counts: CoreCounts) { this.#counts = counts }
+  readonly #only: string | undefined
+
+  /** @param only looks away from all but this one, to show that it would notice by itself */
+  constructor(counts: CoreCounts, only?: string) {
+    this.#counts = counts
+    this.#only = only
+  }
 
   /** Highest index that any node has known to be committed. */
   get committedIndex(): number { return this.#highest }
@@ -44,13 +50,13 @@ export class CoreInvariants {
     const { id, term, log } = raft
     const other = this.#leaders.get(term)
     if (other === id) return
-    if (other !== undefined) violated('ElectionSafety', `${id} and ${other} both lead term ${term}`)
+    if (other !== undefined) this.#violated('ElectionSafety', `${id} and ${other} both lead term ${term}`)
     this.#leaders.set(term, id)
     this.#counts['leader elected']++
     const expected = this.#committed[this.#highest]
     // Late votes may still make a leader of an older term than the one that committed.
     if (expected === undefined || term <= this.#highestBy || this.#highest < log.firstIndex) return
-    if (log.term(this.#highest) !== expected) violated('LeaderCompleteness', `leader ${id} of term ${term} lacks the committed entry ${this.#highest} of term ${expected}`)
+    if (log.term(this.#highest) !== expected) this.#violated('LeaderCompleteness', `leader ${id} of term ${term} lacks the committed entry ${this.#highest} of term ${expected}`)
   }
 
   /** VotesPersist, SentIsDurable: a node grants at most one vote per term, whatever crashes; what votes and acknowledgements speak of is on its disk. */
@@ -59,14 +65,14 @@ export class CoreInvariants {
     if (message.reject) return
     if (type === 'MsgVoteResp') {
       const other = this.#votes.get(from * SPAN + term) ?? to
-      if (other !== to) violated('VotesPersist', `${from} voted for ${other} and for ${to} in term ${term}`)
+      if (other !== to) this.#violated('VotesPersist', `${from} voted for ${other} and for ${to} in term ${term}`)
       this.#votes.set(from * SPAN + term, to)
       this.#counts['vote granted']++
       const { hardState } = disk
-      if (hardState.term < term || (hardState.term === term && hardState.vote !== to)) violated('SentIsDurable', `${from} sends its vote for ${to} in term ${term}, its disk knows of ${hardState.vote} in term ${hardState.term}`)
+      if (hardState.term < term || (hardState.term === term && hardState.vote !== to)) this.#violated('SentIsDurable', `${from} sends its vote for ${to} in term ${term}, its disk knows of ${hardState.vote} in term ${hardState.term}`)
     } else if (type === 'MsgAppResp') {
       // In a later term the entry may have been replaced while its acknowledgement waited to be sent.
-      if (disk.hardState.term < term || (disk.hardState.term === term && disk.lastIndex < index)) violated('SentIsDurable', `${from} acknowledges entry ${index} in term ${term}, its disk ends with ${disk.lastIndex} in term ${disk.hardState.term}`)
+      if (disk.hardState.term < term || (disk.hardState.term === term && disk.lastIndex < index)) this.#violated('SentIsDurable', `${from} acknowledges entry ${index} in term ${term}, its disk ends with ${disk.lastIndex} in term ${disk.hardState.term}`)
     }
   }
 
@@ -78,25 +84,25 @@ export class CoreInvariants {
     for (const byte of entry.data) value = (Math.imul(value ^ byte, 0x01000193) + 1) >>> 0
     const other = this.#entries.get(key)
     if (other === undefined) this.#entries.set(key, value)
-    else if (other !== value) violated('LogMatching', `two entries of term ${entry.term} at ${entry.index}, or different ones before it`)
+    else if (other !== value) this.#violated('LogMatching', `two entries of term ${entry.term} at ${entry.index}, or different ones before it`)
   }
 
   /** OneChangeAtATime: a leader appends a membership change only when it has applied the one before. */
   appendsChange(raft: Raft, entry: Entry): void {
     const before = raft.log.slice(raft.log.applied + 1, entry.index, Infinity) ?? []
-    if (before.some(({ type }) => type !== 'normal')) violated('OneChangeAtATime', `leader ${raft.id} appends a membership change at ${entry.index} behind one that is not applied`)
+    if (before.some(({ type }) => type !== 'normal')) this.#violated('OneChangeAtATime', `leader ${raft.id} appends a membership change at ${entry.index} behind one that is not applied`)
   }
 
   /** StateMachineSafety, CommitMonotonic, LogInv, CommittedIsDurable: the commit index of a node has moved to `to`. */
   commits(raft: Raft, from: number, holds: (id: number, index: number, term: number) => boolean): void {
     const to = raft.log.committed
-    if (to < from) violated('CommitMonotonic', `commit of ${raft.id} went from ${from} to ${to}`)
-    if (to > raft.log.lastIndex) violated('LogInv', `${raft.id} has committed ${to}, its log ends with ${raft.log.lastIndex}`)
+    if (to < from) this.#violated('CommitMonotonic', `commit of ${raft.id} went from ${from} to ${to}`)
+    if (to > raft.log.lastIndex) this.#violated('LogInv', `${raft.id} has committed ${to}, its log ends with ${raft.log.lastIndex}`)
     for (let index = from + 1; index <= to; index++) {
       const term = raft.log.term(index)
       if (term === undefined) continue
       const known = this.#committed[index]
-      if (known !== undefined && known !== term) violated('StateMachineSafety', `entry ${index} was committed as of term ${known} and as of term ${term} by ${raft.id}`)
+      if (known !== undefined && known !== term) this.#violated('StateMachineSafety', `entry ${index} was committed as of term ${known} and as of term ${term} by ${raft.id}`)
       this.#committed[index] = term
     }
     if (to <= this.#highest) return
@@ -104,24 +110,24 @@ export class CoreInvariants {
     this.#counts['entry committed'] += to - this.#highest
     this.#highest = to
     this.#highestBy = raft.term
-    if (term !== undefined && raft.role === 'leader') checkDurable(raft.tracker.config.voters, id => holds(id, to, term), to, term)
+    if (term !== undefined && raft.role === 'leader') this.#checkDurable(raft.tracker.config.voters, id => holds(id, to, term), to, term)
   }
 
   /** CommittedIsDurable: what was committed leaves no disk of those that were counted for it. */
   truncated(id: number, index: number, term: number): void {
-    if (this.#committed[index] === term) violated('CommittedIsDurable', `${id} removes the committed entry ${index} of term ${term} from its disk`)
+    if (this.#committed[index] === term) this.#violated('CommittedIsDurable', `${id} removes the committed entry ${index} of term ${term} from its disk`)
   }
 
   /** StateMachineSafety: all state machines are equal at equal indexes, and so are snapshots. */
   applies(id: number, index: number, state: number): void {
     const other = this.#states[index]
     if (other === undefined) this.#states[index] = state
-    else if (other !== state) violated('StateMachineSafety', `the state of ${id} at ${index} differs from others'`)
+    else if (other !== state) this.#violated('StateMachineSafety', `the state of ${id} at ${index} differs from others'`)
   }
 
   /** ReadsAreFresh: a read is served at an index that includes everything committed when it was asked for. */
   reads(id: number, index: number, committedAtRequest: number): void {
-    if (index < committedAtRequest) violated('ReadsAreFresh', `${id} may read at ${index}, but ${committedAtRequest} was committed when it asked`)
+    if (index < committedAtRequest) this.#violated('ReadsAreFresh', `${id} may read at ${index}, but ${committedAtRequest} was committed when it asked`)
   }
 
   /** QuorumLogInv, MoreUpToDateCorrect: looked at now and then, over all disks. */
@@ -132,7 +138,7 @@ export class CoreInvariants {
     for (const { id, disk } of disks) {
       // A log may end in an old term and hold what a later one committed: what counts is the term of the leader that committed it.
       const isNewer = disk.lastTerm > this.#highestBy || (disk.lastTerm === this.#highestBy && disk.lastIndex >= this.#highest)
-      if (isNewer && !disk.holds(this.#highest, term)) violated('MoreUpToDateCorrect', `the log of ${id} could win over any that holds the committed entry ${this.#highest} of term ${term}, and lacks it: ${disk.describe()}`)
+      if (isNewer && !disk.holds(this.#highest, term)) this.#violated('MoreUpToDateCorrect', `the log of ${id} could win over any that holds the committed entry ${this.#highest} of term ${term}, and lacks it: ${disk.describe()}`)
     }
   }
 
@@ -140,17 +146,21 @@ export class CoreInvariants {
   #checkQuorums(disks: readonly { readonly disk: DurableDisk }[], voters: JointVoters, term: number): void {
     const lacks = new Map<number, boolean>()
     for (const id of [...voters.incoming, ...voters.outgoing]) lacks.set(id, disks[id - 1]?.disk.holds(this.#highest, term) !== true)
-    if (jointVote(voters, lacks) === 'won') violated('QuorumLogInv', `a quorum lacks the committed entry ${this.#highest} of term ${term}: ${[...lacks].filter(([, is]) => is).map(([id]) => id).join(' ')}`)
+    if (jointVote(voters, lacks) === 'won') this.#violated('QuorumLogInv', `a quorum lacks the committed entry ${this.#highest} of term ${term}: ${[...lacks].filter(([, is]) => is).map(([id]) => id).join(' ')}`)
   }
-}
 
-function checkDurable(voters: JointVoters, holds: (id: number) => boolean, index: number, term: number): void {
-  const votes = new Map<number, boolean>()
-  for (const id of voters.incoming) votes.set(id, holds(id))
-  for (const id of voters.outgoing) votes.set(id, holds(id))
-  if (jointVote(voters, votes) === 'won') return
-  const holders = [...votes].filter(([, has]) => has).map(([id]) => id)
-  violated('CommittedIsDurable', `entry ${index} of term ${term} was committed but is only on the disks of ${holders.join(' ')}`)
+  #checkDurable(voters: JointVoters, holds: (id: number) => boolean, index: number, term: number): void {
+    const votes = new Map<number, boolean>()
+    for (const id of voters.incoming) votes.set(id, holds(id))
+    for (const id of voters.outgoing) votes.set(id, holds(id))
+    if (jointVote(voters, votes) === 'won') return
+    const holders = [...votes].filter(([, has]) => has).map(([id]) => id)
+    this.#violated('CommittedIsDurable', `entry ${index} of term ${term} was committed but is only on the disks of ${holders.join(' ')}`)
+  }
+
+  #violated(invariant: string, message: string): void {
+    if (this.#only === undefined || this.#only === invariant) violated(invariant, message)
+  }
 }
 
 /** @throws SafetyViolation */

@@ -326,7 +326,6 @@ export class CoreNode {
       if (this.#confState.learners.length > (this.#confStateBefore?.learners.length ?? 0)) counts['learner added']++
     } catch (error) {
       if (!(error instanceof ConfChangeError)) throw error
-      counts['membership change refused']++
       this.#confState = toConfState(node.raft.tracker.config)
     }
   }

@@ -17,6 +17,8 @@ export interface CoreRunOptions {
   /** Faulty steps; after them the faults stop and the cluster must settle. */
   readonly steps: number
   readonly seams?: CoreSeams
+  /** Invariants of CoreInvariants other than this one are not looked at. */
+  readonly only?: string
   /** What goes wrong; what the seed says if not given. */
   readonly profile?: DirectedProfile
 }
@@ -59,7 +61,7 @@ class CoreSimulation {
   /** Of EVENTS: up to where in [0, 1) each is chosen. */
   readonly #bounds: readonly number[]
   readonly #counts = createCoreCounts()
-  readonly #invariants = new CoreInvariants(this.#counts)
+  readonly #invariants: CoreInvariants
   readonly #network: CoreNetwork
   readonly #nodes: readonly CoreNode[]
   /** Ticks per tick, by node. */
@@ -71,7 +73,8 @@ class CoreSimulation {
   #hasFaults = true
   #doomed: number | undefined
 
-  constructor({ seed, seams = RIGHT_SEAMS, profile }: CoreRunOptions) {
+  constructor({ seed, seams = RIGHT_SEAMS, profile, only }: CoreRunOptions) {
+    this.#invariants = new CoreInvariants(this.#counts, only)
     this.#random = new SeededRandom(seed)
     this.#profile = createProfile(this.#random, profile)
     let sum = 0
