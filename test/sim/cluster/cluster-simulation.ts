@@ -3,8 +3,6 @@ import type { Node } from '../../../src/api/swarm/objects.ts'
 import { hasStopped, stateOf } from '../../../src/api/swarm/task-state.ts'
 import { messageOf } from '../../../src/base/errors.ts'
 import { randomInt, type Random } from '../../../src/base/random.ts'
-import { createJoinToken } from '../../../src/ca/join-token.ts'
-import { createRootCa } from '../../../src/ca/root-ca.ts'
 import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
 import { FaultyNetwork } from '../../../src/platform/rpc/faulty-network.ts'
 import { MemoryNetwork } from '../../../src/platform/rpc/memory-rpc.ts'
@@ -98,9 +96,8 @@ class ClusterSimulation {
     this.#faults = new FaultyNetwork({ clock, random: this.#random })
     this.#network = new MemoryNetwork({ clock })
     const world: SimWorld = { clock: this.#clock, random: this.#random, network: this.#network, faults: this.#faults, clusterId: 'simulated', events: this.#events }
-    const bootstrap = createBootstrap(clock.nowMs())
     this.#managers = MANAGERS.map((nodeId, i) => new SimManager({
-      world, nodeId, ...i === 0 ? { bootstrap } : {}, via: () => this.#via(nodeId), onDamage: (id, error) => this.#invariants.damaged(id, error),
+      world, nodeId, ...i === 0 ? { bootstrap: BOOTSTRAP } : {}, via: () => this.#via(nodeId), onDamage: (id, error) => this.#invariants.damaged(id, error),
     }, i < FIRST_MEMBERS))
     for (const { disk } of this.#managers) plant?.disk?.(disk)
     this.#agents = AGENTS.map(nodeId => new SimAgent({ world, nodeId, managers: this.#managers.map(({ address }) => address) }))
@@ -291,11 +288,8 @@ class ClusterSimulation {
 
 function isAvailable(node: Node | undefined): boolean { return node?.status?.state === 'ready' && node.spec?.availability === 'active' }
 
-/** Certificates don't matter here; that they are there does. */
-function createBootstrap(nowMs: number): ManagerBootstrap {
-  const random = new SeededRandom(1)
-  const { certPem, keyPem } = createRootCa({ nowMs, random })
-  const workerToken = createJoinToken(certPem, random)
-  const managerToken = createJoinToken(certPem, random)
-  return { rootCertPem: certPem, rootKeyPem: keyPem, workerToken, managerToken, addressPool: [], subnetSize: 0, dataPathPort: 0, availability: 'drain' }
+const TOKEN = `SWMTKN-1-${'0'.repeat(50)}-${'0'.repeat(25)}`
+/** Nobody looks into certificates here. Real ones are of another length each time, and with them the bytes at which a disk is full. */
+const BOOTSTRAP: ManagerBootstrap = {
+  rootCertPem: 'certificate', rootKeyPem: 'key', workerToken: TOKEN, managerToken: TOKEN, addressPool: [], subnetSize: 0, dataPathPort: 0, availability: 'drain',
 }

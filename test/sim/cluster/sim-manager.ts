@@ -1,7 +1,7 @@
 import { Manager } from '../../../manager/manager.ts'
 import type { ManagerBootstrap } from '../../../manager/bootstrap-cluster.ts'
 import { RaftLogStore } from '../../../manager/raft/raft-log-store.ts'
-import type { RaftStop } from '../../../manager/raft/raft-node.ts'
+import type { RaftStop } from '../../../manager/raft/raft-stop.ts'
 import { messageOf, ShoalError } from '../../../src/base/errors.ts'
 import { MemoryLogger } from '../../../src/platform/log/memory-logger.ts'
 import { CrashDisk } from '../../../src/platform/storage/crash-disk.ts'
