@@ -19,6 +19,8 @@ export class ClusterInvariants {
   readonly #acknowledged = new Set<string>()
   /** Proposals and client requests that took effect, each with its index. */
   readonly #effects = new Map<string, number>()
+  /** By index: whether the entry took effect. */
+  readonly #outcomes = new Map<number, boolean>()
   readonly #removed = new Set<number>()
   /** Which node each raft id is of. */
   readonly #owners = new Map<number, string>()
@@ -50,9 +52,12 @@ export class ClusterInvariants {
   }
 
   /** What was computed on another proposal's outcome takes effect only if that one did; and no request takes effect twice. */
-  applied(index: number, { requestId, after, requests, parts }: Proposal, hasEffect: boolean): void {
+  applied(nodeId: string, index: number, { requestId, after, requests, parts }: Proposal, hasEffect: boolean): void {
     // Of one in parts only the whole could tell, which nobody sees: it may have.
     if (parts > 0) { this.#effects.set(requestId, index); return }
+    const outcome = this.#outcomes.get(index) ?? hasEffect
+    if (outcome !== hasEffect) this.violated('StateMachineSafety', `entry ${index} takes effect on one manager and none on ${nodeId}`)
+    this.#outcomes.set(index, outcome)
     if (!hasEffect) return
     if (after !== '' && !this.#effects.has(after)) this.violated('PipelineInOrder', `entry ${index} took effect, and was computed on the outcome of one that did not`)
     for (const id of [requestId, ...requests.map(request => request.id)]) {

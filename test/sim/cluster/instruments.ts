@@ -82,7 +82,7 @@ function observe(machine: StateMachine, { nodeId, store, inside, options: { inva
       const isNew = index > machine.appliedIndex
       if (isNew) invariants.applies(nodeId, index, proposal)
       machine.applyCommitted(index, proposal)
-      if (isNew && proposal !== undefined) invariants.applied(index, proposal, hasTakenEffect(store.view(), index, proposal))
+      if (isNew && proposal !== undefined) invariants.applied(nodeId, index, proposal, hasTakenEffect(store.view(), index, proposal))
       if (proposal?.actions.some(({ object }) => object?.task !== undefined) === true) invariants.checkSlots(store.view())
     },
     snapshot: members => {
