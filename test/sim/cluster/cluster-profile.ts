@@ -36,7 +36,7 @@ const QUIET: ClusterProfile = {
 /** Situations that chance rarely brings together. Each is a whole run's profile. */
 const DIRECTED = {
   'leaders that were stopped': (random: Random) => ({ ...QUIET, pauseGapMs: 2500, clientGapMs: 150, delayMaxMs: 5 + 50 * random.next() }),
-  'tasks and workers that fail': (random: Random) => ({ ...QUIET, agentCrashGapMs: 3000, failureRate: 0.2 + 0.4 * random.next(), pauseGapMs: 12_000, clientGapMs: 800, losesAgent: true }),
+  'tasks and workers that fail': (random: Random) => ({ ...QUIET, agentCrashGapMs: 3000, failureRate: 0.4 + 0.4 * random.next(), pauseGapMs: 12_000, clientGapMs: 2500, losesAgent: true }),
   'managers come and go': (random: Random) => ({ ...QUIET, churnGapMs: 2500, managerCrashGapMs: 8000, partitionGapMs: random.next() < 0.5 ? 8000 : Infinity, delayMaxMs: 5 + 100 * random.next() }),
   'disks that fill up and lie': (random: Random) => ({ ...QUIET, diskFullGapMs: 6000, diskDamageGapMs: 8000, diskFailureGapMs: 15_000, managerCrashGapMs: 10_000, flushMsMax: 20 * random.next() }),
   'large changes by leaders that die': (random: Random) => ({ ...QUIET, largeRate: 0.7, managerCrashGapMs: 2500, clientGapMs: 500, delayMaxMs: 50 + 100 * random.next(), flushMsMax: 30 }),

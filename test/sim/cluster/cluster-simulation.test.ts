@@ -5,7 +5,7 @@ import { DIRECTED_CLUSTER_PROFILES, type DirectedClusterProfile } from './cluste
 import { runClusterSimulation } from './cluster-simulation.ts'
 
 /** One to two seconds each; the long profile runs more (test/sim/main.ts). */
-const SEEDS = 8
+const SEEDS = 6
 /** Of each directed profile. */
 const DIRECTED_SEEDS = 1
 
