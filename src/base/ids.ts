@@ -7,9 +7,10 @@ export function createId(random: Random): string {
   return toBigInt(bytes).toString(36).slice(1, 26).padStart(25, '0')
 }
 
-/** A container, image or local network id: 64 hexadecimal characters. */
+/** A container, image or local network id: 64 hexadecimal characters, of which the first twelve (a container's host name) are not a number: resolvers would take it for an address. */
 export function createHexId(random: Random): string {
-  return [...random.bytes(32)].map(byte => byte.toString(16).padStart(2, '0')).join('')
+  const id = [...random.bytes(32)].map(byte => byte.toString(16).padStart(2, '0')).join('')
+  return /^\d{12}/.test(id) ? `${'abcdef'.charAt(Number(id.charAt(0)) % 6)}${id.slice(1)}` : id
 }
 
 /** `bytes` as an unsigned big-endian number in base 36, left-padded with zeros to `width`. */
