@@ -70,7 +70,7 @@ export class Worker {
   /** After a start of the daemon: compares with what was acknowledged, and takes as known what was unsure. @returns what is wrong */
   async check(): Promise<readonly string[]> {
     const wrong: string[] = []
-    for (const known of this.#containers) {
+    for (const known of [...this.#containers]) {
       const now = afterRestart(known)
       if (now === undefined) this.#forget(known)
       else Object.assign(known, now)
