@@ -88,6 +88,16 @@ test('a candidate\'s own vote counts only when it is durable', () => {
   assert.equal(node.peer.role, 'leader')
 })
 
+test('a candidate asks for votes only when the entries that it speaks of are durable: after a restart it might stand again in the same term without them', () => {
+  const node = new AsyncPeer({ hardState: { term: 1 } })
+  node.step({ type: 'MsgApp', entries: [testEntry(1, 1)] })
+  node.peer.node.campaign()
+  node.take()
+  assert.deepEqual(only('MsgVote', node.sent), [])
+  node.flush().flush()
+  assert.deepEqual(only('MsgVote', node.sent).map(({ index, term }) => [index, term]), [[1, 2], [1, 2]])
+})
+
 test('a follower acknowledges entries only when they are durable, and each write\'s acknowledgement by itself', () => {
   const node = new AsyncPeer({ hardState: { term: 1 } })
   node.step({ type: 'MsgApp', entries: [testEntry(1, 1)] })

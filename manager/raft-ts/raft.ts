@@ -182,12 +182,20 @@ export class Raft {
     // What is passed on to the leader keeps the sender's place and belongs to no term.
     const isForwarded = message.type === 'MsgProp' || message.type === 'MsgReadIndex'
     const complete = { ...message, from: message.from === 0 ? this.id : message.from, term: isVote || isForwarded ? message.term : this.term }
-    if (message.type === 'MsgAppResp' || message.type === 'MsgVoteResp' || message.type === 'MsgPreVoteResp') {
+    if (message.type === 'MsgAppResp' || message.type === 'MsgVoteResp' || message.type === 'MsgPreVoteResp' || this.#boastsOfUnstable(message)) {
       this.messagesAfterAppend.push(complete)
     } else {
       invariant(message.to !== this.id, () => `${message.type} sent to itself`)
       this.messages.push(complete)
     }
+  }
+
+  /**
+   * A candidate that asks for votes with entries that it may yet lose could be another one after a restart: in the same term, with a shorter log,
+   * and elected by the votes that the longer one was given.
+   */
+  #boastsOfUnstable({ type }: Message): boolean {
+    return type === 'MsgVote' && this.config.asyncStorageWrites && (this.log.unstable.count > 0 || this.log.hasSnapshotPending)
   }
 
   /** Appends to the own log as leader. Returns false, and appends nothing, if too much is uncommitted already. */
