@@ -18,6 +18,7 @@ import { FaultyNetwork } from '../../src/platform/rpc/faulty-network.ts'
 import { MemoryNetwork } from '../../src/platform/rpc/memory-rpc.ts'
 import { createMemoryLog } from '../../src/platform/storage/memory-log.ts'
 import { MemoryStore } from '../../src/platform/storage/memory-store.ts'
+import { timePasses } from './time-passes.ts'
 
 const CLUSTER_ID = 'cluster1'
 const PORT = 2377
@@ -126,13 +127,7 @@ export class MemorySwarm implements AsyncDisposable {
   }
 
   /** Time passes while this goes on. */
-  async during<T>(work: () => Promise<T>): Promise<T> {
-    let isDone = false
-    const result = work().finally(() => { isDone = true })
-    result.catch(() => { /* awaited below */ })
-    while (!isDone) await this.clock.advance(50)
-    return result
-  }
+  async during<T>(work: () => Promise<T>): Promise<T> { return timePasses(this.clock, work) }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.during(async () => {

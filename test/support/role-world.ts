@@ -15,6 +15,7 @@ import { MemoryLogger } from '../../src/platform/log/memory-logger.ts'
 import { MemoryNetwork } from '../../src/platform/rpc/memory-rpc.ts'
 import { createMemoryLog } from '../../src/platform/storage/memory-log.ts'
 import { MemoryStore } from '../../src/platform/storage/memory-store.ts'
+import { timePasses } from './time-passes.ts'
 
 const CLUSTER_ID = 'cluster1'
 const PORT = 2377
@@ -155,13 +156,7 @@ export class RoleWorld implements AsyncDisposable {
   }
 
   /** Time passes while this goes on. */
-  async during<T>(work: () => Promise<T>): Promise<T> {
-    let isDone = false
-    const result = work().finally(() => { isDone = true })
-    result.catch(() => { /* awaited below */ })
-    while (!isDone) await this.clock.advance(50)
-    return result
-  }
+  async during<T>(work: () => Promise<T>): Promise<T> { return timePasses(this.clock, work) }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.during(async () => { for (const host of this.#hosts.values()) await this.#stop(host) })
@@ -215,7 +210,7 @@ export class RoleWorld implements AsyncDisposable {
     try {
       for (const node of await this.during(() => this.#nodes())) this.#roles.set(node.id, node.role)
     } catch (error) {
-      // No leader for now: the roles of before hold.
+      // Without a leader nobody can say: the roles that were last seen count.
       if (!(error instanceof ShoalError)) throw error
     }
     for (const host of this.#hosts.values()) {

@@ -59,16 +59,7 @@ class NodeLogFile implements LogFile {
 
   size(): number { return fstatSync(this.#fd).size }
 
-  read(offset: number, count: number): Buffer {
-    const buffer = Buffer.alloc(Math.max(0, Math.min(count, this.size() - offset)))
-    let done = 0
-    while (done < buffer.length) {
-      const read = readSync(this.#fd, buffer, done, buffer.length - done, offset + done)
-      if (read === 0) break
-      done += read
-    }
-    return buffer.subarray(0, done)
-  }
+  read(offset: number, count: number): Buffer { return readAt(this.#fd, offset, count) }
 
   write(bytes: Uint8Array, offset: number): void {
     for (let done = 0; done < bytes.length;) done += writeSync(this.#fd, bytes, done, bytes.length - done, offset + done)
@@ -76,4 +67,16 @@ class NodeLogFile implements LogFile {
 
   sync(): void { fdatasyncSync(this.#fd) }
   close(): void { closeSync(this.#fd) }
+}
+
+/** What the file of `fd` holds from `offset` on: up to `count` bytes, fewer at its end. */
+export function readAt(fd: number, offset: number, count: number): Buffer {
+  const buffer = Buffer.alloc(Math.max(0, Math.min(count, fstatSync(fd).size - offset)))
+  let done = 0
+  while (done < buffer.length) {
+    const read = readSync(fd, buffer, done, buffer.length - done, offset + done)
+    if (read === 0) break
+    done += read
+  }
+  return buffer.subarray(0, done)
 }

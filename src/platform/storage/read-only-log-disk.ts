@@ -1,7 +1,7 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
-import type { LogDisk, LogFile } from './log-disk.ts'
+import { readAt, type LogDisk, type LogFile } from './log-disk.ts'
 
 /** The folder of a log that is looked at and left as it is: whatever opening a log would tidy up there, is not. */
 export class ReadOnlyLogDisk implements LogDisk {
@@ -22,18 +22,7 @@ class ReadOnlyLogFile implements LogFile {
   constructor(fd: number) { this.#fd = fd }
 
   size(): number { return fstatSync(this.#fd).size }
-
-  read(offset: number, count: number): Buffer {
-    const buffer = Buffer.alloc(Math.max(0, Math.min(count, this.size() - offset)))
-    let done = 0
-    while (done < buffer.length) {
-      const read = readSync(this.#fd, buffer, done, buffer.length - done, offset + done)
-      if (read === 0) break
-      done += read
-    }
-    return buffer.subarray(0, done)
-  }
-
+  read(offset: number, count: number): Buffer { return readAt(this.#fd, offset, count) }
   write(): void {}
   sync(): void {}
   close(): void { closeSync(this.#fd) }
