@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { messageOf, ShoalError } from '../base/errors.ts'
+import { messageOf } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import { TaskGroup } from '../base/task-group.ts'
 import { followAddress } from './follow-address.ts'
@@ -56,7 +56,8 @@ export class HostMoves implements AsyncDisposable {
         await this.#follow()
         await this.#lookUpNames()
       } catch (err) {
-        if (!(err instanceof ShoalError)) throw err
+        signal.throwIfAborted()
+        // Also a disk that is full for now: what was not written down was not taken up.
         logger.warn('this host could not follow its address, or look for managers; it is tried again', { err })
       }
     }

@@ -198,13 +198,13 @@ test('the way out while most managers are up: leave by force, demote and remove,
 })
 
 test('without log and state there is nothing that it could deny: it joins by itself under a new raft id', { skip }, async () => {
-  const before = (await lab.shoal(1, 'swarm', 'recover')).stdout
+  // What nodes are said to be may still be from before a manager was stopped; this asks them.
+  await eventually('each manager answers', WAIT_MS, async () => /3 of 3 managers answer/.test((await lab.shoal(1, 'swarm', 'recover')).stdout) ? true : undefined)
   await stop(3)
   rmSync(managerFolder(3), { recursive: true })
   await lab.start(3)
   await isCluster(1, /^h1:(Leader|Reachable) h2:(Leader|Reachable) h3:(Leader|Reachable)$/)
   await eventually('h3 has it all again', WAIT_MS, async () => await configs(3) >= CONFIGS ? true : undefined)
-  assert.match(before, /3 of 3 managers answer/)
 })
 
 test('the way out when most managers lost their logs: the survivor goes on alone, and the others join it', { skip }, async () => {
