@@ -165,5 +165,5 @@ export class LeaderProxy implements AsyncDisposable {
 
 /** The leadership moved while we asked, perhaps because we asked for it (a leader that leaves hands over first), or the leader was gone already. A read changes nothing, whoever answered it. */
 function mayAskAgain(error: unknown, { isRead }: RpcPolicy): boolean {
-  return hasCode(error, 'not-leader') || hasCode(error, 'rpc-not-connected') || (isRead === true && hasCode(error, 'rpc-unavailable'))
+  return hasCode(error, 'not-leader') || hasCode(error, 'rpc-refused') || hasCode(error, 'rpc-not-connected') || (isRead === true && hasCode(error, 'rpc-unavailable'))
 }

@@ -424,7 +424,7 @@ class World implements AsyncDisposable {
     for (let round = 0; round < 300; round++) {
       let answer: boolean | undefined
       const asked = isSo().then(value => { answer = value }, (error: unknown) => {
-        if (!hasCode(error, 'no-leader') && !hasCode(error, 'not-leader') && !hasCode(error, 'rpc-unavailable') && !hasCode(error, 'rpc-not-connected') && !hasCode(error, 'cluster-not-ready')) throw error
+        if (!hasCode(error, 'no-leader') && !hasCode(error, 'not-leader') && !hasCode(error, 'rpc-unavailable') && !hasCode(error, 'rpc-not-connected') && !hasCode(error, 'rpc-refused') && !hasCode(error, 'cluster-not-ready')) throw error
         answer = false
       })
       while (answer === undefined) await Promise.race([asked, this.clock.advance(50)])

@@ -2,6 +2,7 @@ import { RAFT_RPC } from '../../src/api/codec/methods.ts'
 import type { RaftEnvelope } from '../../src/api/swarm/raft.ts'
 import { Backoff } from '../../src/base/backoff.ts'
 import type { Clock } from '../../src/base/clock.ts'
+import { hasCode } from '../../src/base/errors.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { RpcClient } from '../../src/base/rpc.ts'
@@ -28,6 +29,8 @@ export interface PeerStreamContext {
   readonly onUnreachable: () => void
   /** The other side refused this node's messages. */
   readonly onRefused: (error: unknown) => void
+  /** The stream broke, and the first try to make it again found nobody at the address: the other process ended. A link that is cut, or a process that is stopped, gives no such sign. */
+  readonly onGone: () => void
 }
 
 /** One long-lived stream of messages to a member, made again when it breaks. Messages that wait together travel together; who sends them is said once. */
@@ -56,17 +59,21 @@ export class PeerStream {
 
   /** Keeps the stream up until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, logger, client, onUnreachable, onRefused } = this.#context
-    while (!signal.aborted) {
+    const { clock, logger, client, onUnreachable, onRefused, onGone } = this.#context
+    for (let wasUp = false, isUp = false; !signal.aborted; wasUp = isUp) {
+      isUp = false
       const connection = new AbortController()
       try {
         for await (const ack of client.stream(RAFT_RPC.messages, this.#outgoing(AbortSignal.any([signal, connection.signal])), { signal })) {
-          if (ack.received > 0) this.#backoff.reset()
+          if (ack.received === 0) continue
+          this.#backoff.reset()
+          isUp = true
         }
       } catch (err) {
         if (signal.aborted) return
         logger.debug('raft peer is not reached', { peer: client.address, err })
         onRefused(err)
+        if (wasUp && hasCode(err, 'rpc-refused')) onGone()
       } finally {
         connection.abort(new Error('the stream ended'))
       }

@@ -24,6 +24,8 @@ export interface PeerContext {
   readonly onSnapshotSent: (raftId: number, outcome: 'finished' | 'failed') => void
   /** The peer refused this node's messages. */
   readonly onRefused: (raftId: number, error: unknown) => void
+  /** The peer's process ended: the connection with it broke, and nobody listens at its address any more. */
+  readonly onGone: (raftId: number) => void
 }
 
 /** The way to one member: a long-lived stream for each class of messages, and snapshots beside them, on one connection. */
@@ -41,7 +43,7 @@ export class Peer implements AsyncDisposable {
     this.#context = context
     this.#client = context.dialer.dial(addr)
     this.#tasks = new TaskGroup(context.logger)
-    const stream = (): PeerStream => new PeerStream({ ...context, client: this.#client, onUnreachable: () => context.onUnreachable(raftId), onRefused: error => context.onRefused(raftId, error) })
+    const stream = (): PeerStream => new PeerStream({ ...context, client: this.#client, onUnreachable: () => context.onUnreachable(raftId), onRefused: error => context.onRefused(raftId, error), onGone: () => context.onGone(raftId) })
     this.#streams = { control: stream(), appends: stream() }
     for (const each of CLASSES) this.#tasks.run(`raft ${each}`, signal => this.#streams[each].run(signal))
   }

@@ -39,12 +39,12 @@ test('joiners become voters with the state from a snapshot, and follow from then
   await cluster.stopAll()
 })
 
-test('when the leader crashes another takes over within three seconds, with everything that was acknowledged', async () => {
+test('when the leader crashes another takes over within a second, with everything that was acknowledged', async () => {
   const cluster = new RaftCluster()
   const [a, b, c] = await cluster.three()
   await cluster.write(a, 'kept')
   cluster.crash('a')
-  await cluster.until(() => b.raft.isLeader || c.raft.isLeader, 3000)
+  await cluster.until(() => b.raft.isLeader || c.raft.isLeader, 1000)
   const leader = await cluster.leader()
   assert.deepEqual(cluster.names(leader), ['kept'])
   await cluster.write(leader, 'more')

@@ -18,6 +18,7 @@ import { beginAsMember, beginCluster, beginFromState, continueLog, type JoinedCl
 import { isCommitOnly } from './commit-only.ts'
 import { compactionPoint } from './compaction.ts'
 import { createCore, ELECTION_TICKS, TICK_MS } from './create-core.ts'
+import { EarlyCampaign } from './early-campaign.ts'
 import { LeadershipBoard, type Leadership } from './leadership.ts'
 import { isDialable } from './member-address.ts'
 import { MemberHistory } from './member-history.ts'
@@ -266,11 +267,12 @@ export class RaftNode implements AsyncDisposable {
   #run(base: LogBase): void {
     const { clusterId, addr, machine, clock, random, logger, dialer } = this.#options
     const node = createCore(base.raftId, this.#logStore, { random, logger })
+    const early = new EarlyCampaign({ node, clock, random, logger, tickMs: TICK_MS, signal: this.signal, give: input => { this.#give(input) } })
     const peers = new PeerSet({
       clusterId, forkId: base.forkId ?? '', selfId: base.raftId, selfAddr: addr, clock, random, logger, dialer,
       onUnreachable: raftId => this.#give(() => node.reportUnreachable(raftId)),
       onSnapshotSent: (raftId, outcome) => this.#give(() => node.reportSnapshot(raftId, outcome)),
-      onRefused: (to, error) => this.#refused(to, error),
+      onRefused: (to, error) => this.#refused(to, error), onGone: raftId => early.leaderGone(raftId),
     })
     this.#running = { node, peers, base }
     this.#appliedIndex = base.index

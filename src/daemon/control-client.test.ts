@@ -51,7 +51,7 @@ test('a refusal is told at once, and what stays unsettled is told in the end', a
 })
 
 test('a manager that ends amid a call is asked again once, and then told of in Docker\'s words', async () => {
-  for (const code of ['rpc-not-connected', 'rpc-unavailable', 'cancelled']) {
+  for (const code of ['rpc-refused', 'rpc-not-connected', 'rpc-unavailable', 'cancelled']) {
     const gone = (): ShoalError => new ShoalError(code === 'cancelled' ? 'cancelled' : 'unavailable', code, 'gone')
     const back = setUp([gone()])
     assert.equal((await back.backend.get('config', 'c1')).id, 'c1')

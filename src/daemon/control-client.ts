@@ -16,7 +16,7 @@ const CALL_TIMEOUT_MS = 20_000
 /** A write whose outcome nobody knows is asked for again this often, until CALL_TIMEOUT_MS: as its id stays, it takes effect once. */
 const WRITE_RETRY_MS = 100
 /** This host's manager ended, or is about to: it does not answer, refused the call or broke it off. */
-const GONE: ReadonlySet<string> = new Set(['rpc-not-connected', 'rpc-unavailable', 'cancelled'])
+const GONE: ReadonlySet<string> = new Set(['rpc-refused', 'rpc-not-connected', 'rpc-unavailable', 'cancelled'])
 /** The leadership or the connection went while the write was under way. */
 const UNSETTLED: ReadonlySet<string> = new Set(['proposal-lost', 'proposal-dropped', 'not-leader', 'rpc-unavailable', 'raft-stopped', 'store-closed'])
 

@@ -142,8 +142,9 @@ class MemoryClient implements RpcClient {
   async *stream<Req, Res>(method: RpcMethod<Req, Res>, requests: AsyncIterable<Req>, options: RpcCallOptions = {}): AsyncGenerator<Res, void, undefined> {
     const { signal, timeoutMs } = options
     signal?.throwIfAborted()
-    const server = this.#disposed ? undefined : this.#network.lookup(this.address)
-    if (server === undefined) throw new ShoalError('unavailable', 'rpc-not-connected', `${this.address}: nobody listens there`)
+    const server = this.#network.lookup(this.address)
+    if (this.#disposed) throw new ShoalError('unavailable', 'rpc-unavailable', `the client of ${this.address} is closed`)
+    if (server === undefined) throw new ShoalError('unavailable', 'rpc-refused', `${this.address}: nobody listens there`)
     const call = new MemoryCall(this.address, this.#caller, options.metadata ?? {})
     this.#calls.add(call)
     const onAbort = (): void => call.fail(signal?.reason)

@@ -6,6 +6,8 @@ const CODE_KEY = 'shoal-error-code'
 const KIND_KEY = 'shoal-error-kind'
 /** What grpc-js says when it could not connect. */
 const NEVER_LEFT = /No connection established|Name resolution failed/
+/** The host is there, and says that nobody listens. */
+const REFUSED = /ECONNREFUSED/
 
 const STATUS_OF_KIND: Readonly<Record<ErrorKind, status>> = {
   'invalid-argument': status.INVALID_ARGUMENT,
@@ -35,7 +37,7 @@ export function statusOfError(error: unknown): { readonly code: status; readonly
 }
 
 /**
- * The ShoalError a client throws for a failed call. Statuses that gRPC itself made get the codes `rpc-not-connected`, `rpc-unavailable`, `deadline-exceeded`,
+ * The ShoalError a client throws for a failed call. Statuses that gRPC itself made get the codes `rpc-refused`, `rpc-not-connected`, `rpc-unavailable`, `deadline-exceeded`,
  * `cancelled`, `no-such-method`, `message-too-large` or `rpc-failed`.
  */
 export function errorOfStatus(error: ServiceError, target: string): ShoalError {
@@ -44,14 +46,19 @@ export function errorOfStatus(error: ServiceError, target: string): ShoalError {
   if (code !== undefined && isKind(kind)) return new ShoalError(kind, code, error.details, { cause: error })
   const text = `${target}: ${readable(error.details)}`
   switch (error.code) {
-    // Without a connection the call never left: it may be made again, whatever it does.
-    case status.UNAVAILABLE: return new ShoalError('unavailable', NEVER_LEFT.test(error.details) ? 'rpc-not-connected' : 'rpc-unavailable', text, { cause: error })
+    case status.UNAVAILABLE: return new ShoalError('unavailable', unavailableCode(error.details), text, { cause: error })
     case status.DEADLINE_EXCEEDED: return new ShoalError('deadline-exceeded', 'deadline-exceeded', `${target} did not answer in time`, { cause: error })
     case status.CANCELLED: return new ShoalError('cancelled', 'cancelled', `the call to ${target} was cancelled`, { cause: error })
     case status.UNIMPLEMENTED: return new ShoalError('not-implemented', 'no-such-method', text, { cause: error })
     case status.RESOURCE_EXHAUSTED: return new ShoalError('resource-exhausted', 'message-too-large', text, { cause: error })
     default: return new ShoalError('unavailable', 'rpc-failed', text, { cause: error })
   }
+}
+
+/** Without a connection the call never left: it may be made again, whatever it does. */
+function unavailableCode(details: string): string {
+  if (!NEVER_LEFT.test(details)) return 'rpc-unavailable'
+  return REFUSED.test(details) ? 'rpc-refused' : 'rpc-not-connected'
 }
 
 /** grpc-js's text without its internals: "No connection established. Last error: X (time). Resolution note: …". */

@@ -175,11 +175,11 @@ export function rpcConformance(name: string, createWorld: () => Promise<RpcWorld
     await assert.rejects(collect(client.stream(UP, broken)), /source broke/)
   })
 
-  it('nobody at the address is unavailable', async world => {
+  it('nobody at the address is unavailable, and known to be nobody', async world => {
     await using client = world.createDialer(WORKER).dial(`${world.host}:1`)
     const call = client.unary(UNARY, '')
     call.catch(() => {})
-    await assert.rejects(call, { kind: 'unavailable', code: 'rpc-not-connected' })
+    await assert.rejects(call, { kind: 'unavailable', code: 'rpc-refused' })
   })
 
   it('messages of 8 MiB pass', async world => {
@@ -238,7 +238,7 @@ export function rpcConformance(name: string, createWorld: () => Promise<RpcWorld
         assert.equal(await client.unary(UNARY, ''), 'second')
         break
       } catch (error) {
-        if (tries > 50 || (!hasCode(error, 'rpc-unavailable') && !hasCode(error, 'rpc-not-connected'))) throw error
+        if (tries > 50 || (!hasCode(error, 'rpc-unavailable') && !hasCode(error, 'rpc-refused'))) throw error
         await world.elapse(100)
       }
     }
