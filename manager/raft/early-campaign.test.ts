@@ -86,6 +86,20 @@ test('a leader that others still hear stays leader, in its term, however often i
   await cluster.stopAll()
 })
 
+test('a manager that came back a moment ago is answered at once, however long the others found nobody there', async () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const cluster = new RaftCluster({ seed })
+    const [a, b] = await cluster.three()
+    cluster.crash('c')
+    await cluster.clock.advance(10_000)
+    const c = await cluster.boot('c')
+    await cluster.until(() => follows(c, a) && c.store.appliedIndex === a.store.appliedIndex)
+    cluster.crash('a')
+    await cluster.until(() => b.raft.isLeader || c.raft.isLeader, EARLY_MS)
+    await cluster.stopAll()
+  }
+})
+
 test('two managers of which one ended elect nobody, raise no term, and have a leader soon after it is back', async () => {
   const cluster = new RaftCluster()
   await cluster.bootstrap('a')

@@ -49,6 +49,7 @@ export class PeerSet implements AsyncDisposable {
   heard(raftId: number, addr: string): void {
     if (raftId === this.#options.selfId) return
     this.#heardAtMs.set(raftId, this.#options.clock.monotonicMs())
+    this.#peers.get(raftId)?.heard()
     if (this.#addresses.has(raftId)) {
       this.#moved(raftId, addr)
       return

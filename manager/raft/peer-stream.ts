@@ -40,6 +40,7 @@ export class PeerStream {
   #queue: RaftEnvelope[] = []
   #queueBytes = 0
   #wake: () => void = () => {}
+  #endPause: () => void = () => {}
 
   constructor(context: PeerStreamContext) {
     this.#context = context
@@ -57,9 +58,12 @@ export class PeerStream {
     this.#wake()
   }
 
+  /** The other side spoke: a pause before the next try may end. */
+  heard(): void { this.#endPause() }
+
   /** Keeps the stream up until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, logger, client, onUnreachable, onRefused, onGone } = this.#context
+    const { logger, client, onUnreachable, onRefused, onGone } = this.#context
     for (let wasUp = false, isUp = false; !signal.aborted; wasUp = isUp) {
       isUp = false
       const connection = new AbortController()
@@ -81,7 +85,24 @@ export class PeerStream {
       this.#queue = []
       this.#queueBytes = 0
       onUnreachable()
-      await clock.sleep(this.#backoff.next(), signal)
+      await this.#pause(signal)
+    }
+  }
+
+  /** Waits before the next try: the full time only for a peer that is silent. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#context
+    const delayMs = this.#backoff.next()
+    const heard = new AbortController()
+    this.#endPause = () => heard.abort()
+    try {
+      await clock.sleep(Math.min(delayMs, RECONNECT_BASE_MS), signal)
+      if (delayMs > RECONNECT_BASE_MS) await clock.sleep(delayMs - RECONNECT_BASE_MS, AbortSignal.any([signal, heard.signal]))
+    } catch (error) {
+      if (!heard.signal.aborted || signal.aborted) throw error
+      this.#backoff.reset()
+    } finally {
+      this.#endPause = () => {}
     }
   }
 

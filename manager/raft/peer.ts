@@ -51,6 +51,9 @@ export class Peer implements AsyncDisposable {
   /** Queues a message; drops it, and reports the peer unreachable, when too much waits already. */
   send(envelope: RaftEnvelope, messageClass: MessageClass): void { this.#streams[messageClass].send(envelope) }
 
+  /** A message came from this peer. */
+  heard(): void { for (const each of CLASSES) this.#streams[each].heard() }
+
   sendSnapshot(envelope: RaftEnvelope, records: AsyncIterable<Uint8Array>): void {
     this.#tasks.run('raft snapshot', async signal => {
       let outcome: 'finished' | 'failed' = 'failed'

@@ -61,7 +61,9 @@ export class GrpcClient implements RpcClient {
       if (failure !== undefined) throw failure.error
     } catch (error) {
       if (failure !== undefined) throw failure.error
-      throw error instanceof ShoalError ? error : errorOfStatus(error as ServiceError, this.address)
+      const told = error instanceof ShoalError ? error : errorOfStatus(error as ServiceError, this.address)
+      if (told.code === 'rpc-refused') this.#giveUp(connection)
+      throw told
     } finally {
       isOver = true
       clearTimeout(connectTimer)
@@ -95,7 +97,10 @@ export class GrpcClient implements RpcClient {
     return connection
   }
 
-  /** TCP asks a host that does not answer at longer and longer intervals; a new connection asks at once, should the host be back (D-685). Closes with its last call. */
+  /**
+   * TCP asks a host that does not answer at longer and longer intervals; a new connection asks at once, should the host be back (D-685). Where nobody listens
+   * the library waits likewise, up to seconds; whoever calls knows better when to ask again (D-740). Closes with its last call.
+   */
   #giveUp(connection: Connection): void {
     connection.retired = true
     if (this.#connection === connection) this.#connection = undefined
