@@ -82,7 +82,10 @@ export class LeaderProxy implements AsyncDisposable {
       if (!this.#mayAnswerStale(policy, caller, error)) throw error
       return yield* handler(requests, staleCaller(caller, gate.leaderlessMs))
     }
-    if (leader.kind === 'self') return yield* handler(requests, caller)
+    if (leader.kind === 'self') {
+      if (policy.isRead) await this.#options.confirmRead(caller.signal)
+      return yield* handler(requests, caller)
+    }
     const { options, release } = this.#forwarding(leader, caller)
     try {
       yield* (await this.#clientOf(leader.address, caller)).stream(method, requests, options)

@@ -37,8 +37,8 @@ export function registerServices(server: Pick<RpcServer, 'handle'>, services: Ma
   server.handle(CONTROL_RPC.update, unaryHandler((request, { signal }) => control.update(request, signal)))
   server.handle(CONTROL_RPC.remove, unaryHandler((request, { signal }) => control.remove(request, signal)))
   server.handle(CONTROL_RPC.listServiceStatuses, unaryHandler(async (request, context) => ({ ...control.listServiceStatuses(request), staleMs: staleMsOf(context) })))
-  server.handle(CONTROL_RPC.watchEvents, async function* (requests, { signal }) {
-    for await (const _request of requests) return yield* control.watchEvents(signal)
+  server.handle(CONTROL_RPC.watch, async function* (requests, { signal }) {
+    for await (const request of requests) return yield* control.watch(request, signal)
   })
 
   server.handle(CA_RPC.getRootCa, unaryHandler(async () => certificates.getRootCa()))

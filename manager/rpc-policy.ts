@@ -8,7 +8,7 @@ export interface RpcPolicy {
   readonly answeredBy: 'leader' | 'here'
   /** What becomes of a call for the leader when there is none: refused, or answered from this manager's own state, and marked (`stale`, see stale-answer.ts). */
   readonly withoutLeader?: 'stale'
-  /** A read of the cluster's state: the leader proves that it still leads before it answers (D-600). Unary calls only. */
+  /** A read of the cluster's state: the leader proves that it still leads before it answers (D-600); a stream, before it begins. */
   readonly isRead?: true
 }
 
@@ -22,6 +22,7 @@ const POLICIES: Readonly<Record<string, RpcPolicy>> = {
   'Control/Get': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale', isRead: true },
   'Control/List': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale', isRead: true },
   'Control/ListServiceStatuses': { callers: 'manager', answeredBy: 'leader', withoutLeader: 'stale', isRead: true },
+  'Control/Watch': { callers: 'manager', answeredBy: 'leader', isRead: true },
   'Control/*': { callers: 'manager', answeredBy: 'leader' },
   'Raft/*': { callers: 'manager', answeredBy: 'here' },
   'RaftMembership/Members': { callers: 'manager', answeredBy: 'here' },

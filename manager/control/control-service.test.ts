@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { make, type Draft } from '../../src/api/codec/codec.ts'
-import type { UpdateObjectRequest } from '../../src/api/swarm/control.ts'
+import type { UpdateObjectRequest, WatchMessage, WatchRequest } from '../../src/api/swarm/control.ts'
 import type { Service, StoreObject } from '../../src/api/swarm/objects.ts'
 import type { ServiceSpec } from '../../src/api/swarm/specs.ts'
 import { ShoalError, type ErrorKind } from '../../src/base/errors.ts'
@@ -215,20 +215,79 @@ test('service statuses count running, wanted and completed tasks', async () => {
   ])
 })
 
-test('events tell of creation, change with the old object, and removal, but not of tasks', async () => {
+test('a watch tells where it begins, then of changes with the old object, of the kinds that were asked for', async () => {
   const { control, store } = await setUp([{ service: { id: 's1', spec: serviceSpec() } }])
-  const stop = new AbortController()
-  const events = control.watchEvents(stop.signal)[Symbol.asyncIterator]()
-  const first = events.next()
+  const watch = watching(control, { kinds: ['service'], includeOldObject: true })
+  assert.deepEqual(await watch.next(), { events: [], version: store.view().version, clusterId: '' })
   await store.update(tx => tx.create('task', make('Task', { id: 't' })))
   await control.update(updateOf(stored(store), serviceSpec({ replicated: { replicas: 3 } })), SIGNAL)
+  const updatedAt = store.view().version
   await control.remove({ kind: 'service', ref: 's1', force: false }, SIGNAL)
-  const { value } = await first
-  assert.equal(value?.action, 'update')
-  assert.equal(value?.oldObject?.service?.spec?.replicated?.replicas, 1)
-  assert.equal((await events.next()).value?.action, 'remove')
-  stop.abort()
+  const updated = await watch.next()
+  assert.deepEqual([updated.version, updated.events.map(({ action }) => action), updated.events[0]?.oldObject?.service?.spec?.replicated?.replicas], [updatedAt, ['update'], 1])
+  const removed = await watch.next()
+  assert.deepEqual(removed.events.map(({ action, object }) => [action, object?.service?.id]), [['remove', 's1']])
+  watch.stop()
 })
+
+test('a watch goes on after a version that was seen, and one may ask for some actions only', async () => {
+  const { control, store } = await setUp()
+  const { version } = store.view()
+  for (const id of ['a', 'b']) await store.update(tx => tx.create('config', make('Config', { id, spec: { annotations: { name: id } } })))
+  await store.update(tx => tx.remove('config', 'a'))
+  const all = watching(control, { resumeFrom: version })
+  const changes = [await all.next(), await all.next(), await all.next(), await all.next()]
+  assert.deepEqual(changes.map(({ events, version }) => [version, ...events.map(({ action, object, oldObject }) => `${action} ${object?.config?.id} ${oldObject?.config?.id}`)]), [
+    [version], [version + 1, 'create a undefined'], [version + 2, 'create b undefined'], [version + 3, 'remove a undefined'],
+  ])
+  const removals = watching(control, { resumeFrom: version, actions: ['remove'] })
+  assert.deepEqual([(await removals.next()).events.length, (await removals.next()).events[0]?.action], [0, 'remove'])
+  all.stop()
+  removals.stop()
+})
+
+test('who asks for what is not known here has lagged: a version still to come, or another cluster\'s', async () => {
+  const { control, store } = await setUp()
+  const { version } = store.view()
+  for (const request of [{ resumeFrom: version + 1 }, { resumeFrom: version, clusterId: 'another' }]) await assert.rejects(watching(control, request).next(), { code: 'lagged' })
+})
+
+test('a large change comes in parts, of which the last one tells the version', async () => {
+  const { control, store } = await setUp()
+  const watch = watching(control, {})
+  await watch.next()
+  await store.update(tx => { for (let i = 0; i < 450; i++) tx.create('config', make('Config', { id: `c${i}`, spec: { annotations: { name: `c${i}` } } })) })
+  const { version } = store.view()
+  const parts = [await watch.next(), await watch.next(), await watch.next()]
+  assert.deepEqual(parts.map(({ events, version }) => [events.length, version]), [[200, 0], [200, 0], [50, version]])
+  await store.update(tx => { for (let i = 0; i < 3; i++) tx.create('config', make('Config', { id: `large${i}`, spec: { annotations: { name: `large${i}` }, data: new Uint8Array(600_000) } })) })
+  assert.deepEqual([(await watch.next()).events.length, (await watch.next()).events.length, (await watch.next()).version], [1, 1, version + 1])
+  watch.stop()
+})
+
+test('who sees nothing of what goes on hears of newer versions to go on from', async () => {
+  const { control, store } = await setUp()
+  const watch = watching(control, { kinds: ['secret'] })
+  await watch.next()
+  const next = watch.next()
+  for (let i = 0; i < 520; i++) await store.update(tx => tx.create('task', make('Task', { id: `t${i}` })))
+  const { events, version } = await next
+  assert.deepEqual([events.length, version > 500], [0, true])
+  watch.stop()
+})
+
+function watching(control: ControlService, draft: Draft<WatchRequest>) {
+  const stop = new AbortController()
+  const messages = control.watch(make('WatchRequest', draft), stop.signal)[Symbol.asyncIterator]()
+  return {
+    next: async (): Promise<WatchMessage> => {
+      const { value, done } = await messages.next()
+      assert(done !== true)
+      return value
+    },
+    stop: () => stop.abort(),
+  }
+}
 
 function serviceSpec(draft: Draft<ServiceSpec> = {}): ServiceSpec {
   return make('ServiceSpec', { annotations: { name: 'web' }, replicated: { replicas: 1 }, task: { container: { image: 'i' } }, ...draft })

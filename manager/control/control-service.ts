@@ -1,6 +1,6 @@
 import type {
   CreateObjectRequest, CreateObjectResponse, GetObjectRequest, GetObjectResponse, ListObjectsRequest, ListObjectsResponse, ListServiceStatusesRequest,
-  ListServiceStatusesResponse, RemoveObjectRequest, RemoveObjectResponse, StoreEvent, UpdateObjectRequest, UpdateObjectResponse,
+  ListServiceStatusesResponse, RemoveObjectRequest, RemoveObjectResponse, UpdateObjectRequest, UpdateObjectResponse, WatchMessage, WatchRequest,
 } from '../../src/api/swarm/control.ts'
 import type { ManagerStatus, StoreObject } from '../../src/api/swarm/objects.ts'
 import { invalidSpec } from '../../src/api/swarm/validate-annotations.ts'
@@ -18,7 +18,7 @@ import { removeNode, updateNode, type ManagerMembership } from './node-commands.
 import { redactObject } from './redact-object.ts'
 import { createService, removeService, updateService } from './service-commands.ts'
 import { serviceStatusOf } from './service-statuses.ts'
-import { watchEvents } from './watch-events.ts'
+import { watchObjects } from './watch-objects.ts'
 
 /** What control asks consensus for. */
 export interface ControlMembership extends ManagerMembership {
@@ -105,8 +105,8 @@ export class ControlService {
     return { statuses: request.serviceIds.map(id => serviceStatusOf(view, id)) }
   }
 
-  watchEvents(signal: AbortSignal): AsyncIterable<StoreEvent> {
-    return watchEvents(this.#deps.store, signal)
+  watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchMessage> {
+    return watchObjects(this.#deps.store, request, signal)
   }
 
   #stored(kind: ObjectKind, id: string): StoreObject {

@@ -58,6 +58,9 @@ export type StoreChange = { readonly [K in ObjectKind]:
 /** What one log entry changed, with the view right after it. A restore from a snapshot comes as `changes: 'all'`. */
 export interface StoreCommit { readonly view: StoreView; readonly changes: readonly StoreChange[] | 'all' }
 
+/** What one log entry changed. atMs: the proposer's time. The same on every manager. */
+export interface StoreChanges { readonly version: number; readonly atMs: number; readonly changes: readonly StoreChange[] }
+
 /** The replicated store as every manager component sees it. */
 export interface ObjectStore {
   view(): StoreView
@@ -70,4 +73,9 @@ export interface ObjectStore {
   update<T>(change: (tx: StoreTx) => T, signal?: AbortSignal): Promise<T>
   /** Commits from now on, in order. A slow reader gets `lagged` (resource-exhausted) and starts again from view(). */
   watch(signal: AbortSignal): AsyncIterable<StoreCommit>
+  /**
+   * What changed after `version`, in order and without a gap: first what is held of it, then as it comes. Versions mean the same on every manager of a cluster.
+   * @throws ShoalError `lagged` (resource-exhausted) when not all of it is held (any more): list, and watch from the version of that view
+   */
+  watchAfter(version: number, signal: AbortSignal): AsyncIterable<StoreChanges>
 }

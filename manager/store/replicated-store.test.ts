@@ -9,6 +9,7 @@ import type { StoreCommit } from './object-store.ts'
 import { ReplicatedStore } from './replicated-store.ts'
 import { createTestStore } from './test-store.ts'
 
+const SIGNAL = new AbortController().signal
 function proposal(requestId: string, actions: readonly StoreAction[]): Proposal { return make('Proposal', { requestId, proposedAtMs: 1, actions }) }
 function service(id: string, name = id): Service { return make('Service', { id, spec: { annotations: { name } } }) }
 
@@ -189,6 +190,16 @@ test('a snapshot restores the same state elsewhere, and does not move with the s
     assert.equal(commit.changes, 'all')
     break
   }
+  await assert.rejects(Promise.resolve(other.watchAfter(taken.version - 1, SIGNAL)[Symbol.asyncIterator]().next()), { code: 'lagged' })
+})
+
+test('a version of one manager is good at another, with the time of the change', async () => {
+  const [here, there] = [ReplicatedStore.inMemory(), ReplicatedStore.inMemory()]
+  for (const store of [here, there]) for (const [index, id] of [[4, 'a'], [7, 'b']] as const) store.applyCommitted(index, proposal(id, [{ kind: 'create', object: { service: service(id) } }]))
+  const seen = async (store: ReplicatedStore, version: number) => (await store.watchAfter(version, SIGNAL)[Symbol.asyncIterator]().next()).value
+  const first = await seen(here, 0)
+  assert.deepEqual([first?.version, first?.atMs], [4, 1])
+  assert.equal((await seen(there, first?.version ?? 0))?.version, 7)
 })
 
 test('updates go on while others are being committed, each on what those before it will have changed', async () => {

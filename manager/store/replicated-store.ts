@@ -4,7 +4,8 @@ import { Channel } from '../../src/base/channel.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { KvStore } from '../../src/base/storage.ts'
 import { applyProposal } from './apply-proposal.ts'
-import type { ObjectStore, StoreCommit, StoreTx, StoreView } from './object-store.ts'
+import { ChangeHistory } from './change-history.ts'
+import type { ObjectStore, StoreChanges, StoreCommit, StoreTx, StoreView } from './object-store.ts'
 import { ProposalAssembler } from './proposal-assembler.ts'
 import type { ProposalDraft, Proposer } from './proposer.ts'
 import { RecentRequests, requestText } from './recent-requests.ts'
@@ -32,6 +33,7 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
   #proposer: Proposer | undefined
   readonly #persister: StatePersister | undefined
   readonly #watchers = new Set<Channel<StoreCommit>>()
+  readonly #history: ChangeHistory
   readonly #updates: UpdateQueue
   readonly #stop = new AbortController()
   #proposing = 0
@@ -41,6 +43,7 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
     this.#state = state
     this.#requests = new RecentRequests(REQUESTS_MAX, requests)
     this.#persister = persister
+    this.#history = new ChangeHistory(state.version)
     this.#updates = new UpdateQueue({
       state: () => this.#state, resultOf: id => this.#requests.resultOf(id), newRequestId: () => this.#proposer?.newRequestId() ?? '', commit: draft => this.#commit(draft),
     })
@@ -84,6 +87,10 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
     return channel
   }
 
+  watchAfter(version: number, signal: AbortSignal): AsyncIterable<StoreChanges> {
+    return this.#history.after(version, AbortSignal.any([signal, this.#stop.signal]))
+  }
+
   /** Raft index up to which everything is applied. */
   get appliedIndex(): number { return this.#state.version }
 
@@ -107,6 +114,7 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
     for (const request of requests) this.#requests.add(request)
     this.#state = applied.state
     this.#persister?.add(index, applied.changes, requests)
+    this.#history.add({ version: index, atMs: proposal.proposedAtMs, changes: applied.changes })
     this.#publish({ view: applied.state, changes: applied.changes })
   }
 
@@ -129,6 +137,7 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
     this.#state = staged.state
     this.#requests = new RecentRequests(REQUESTS_MAX, staged.header.recentRequestIds)
     this.#assembler.add(undefined)
+    this.#history.restart(staged.state.version)
     this.#publish({ view: staged.state, changes: 'all' })
   }
 

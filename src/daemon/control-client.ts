@@ -1,5 +1,5 @@
 import { CONTROL_RPC, LOGS_RPC } from '../api/codec/methods.ts'
-import type { ListObjectsRequest, UpdateObjectRequest } from '../api/swarm/control.ts'
+import type { ListObjectsRequest, StoreEvent, UpdateObjectRequest, WatchMessage, WatchRequest } from '../api/swarm/control.ts'
 import type { StoreObject } from '../api/swarm/objects.ts'
 import { make } from '../api/codec/codec.ts'
 import type { Clock } from '../base/clock.ts'
@@ -9,7 +9,7 @@ import type { Random } from '../base/random.ts'
 import { streamOf, type RpcClient } from '../base/rpc.ts'
 import { swarmStateError } from '../http/convert/swarm-state-error.ts'
 import type { Staleness } from './staleness.ts'
-import type { ControlBackend, ControlKind, ControlObjects, ControlSpecs, UpdateCall } from '../http/routes/control-backend.ts'
+import type { ControlBackend, ControlKind, ControlObjects, ControlSpecs, UpdateCall, WatchedChanges, WatchPosition } from '../http/routes/control-backend.ts'
 
 /** B06 */
 const CALL_TIMEOUT_MS = 20_000
@@ -87,8 +87,23 @@ export function createControlBackend({ manager, failure, untilManagerAnswers, st
       staleness.note(signal, staleMs)
       return statuses
     }),
-    watch: signal => manager().stream(CONTROL_RPC.watchEvents, streamOf({}), { signal }),
+    watch: (resume, signal) => wholeVersions(manager().stream(CONTROL_RPC.watch, streamOf(watchRequest(resume)), { signal })),
     subscribeLogs: (request, signal) => manager().stream(LOGS_RPC.subscribe, streamOf(request), { signal }),
+  }
+}
+
+function watchRequest(resume: WatchPosition | undefined): WatchRequest {
+  return make('WatchRequest', { kinds: ['service', 'node', 'network', 'secret', 'config'], includeOldObject: true, ...(resume === undefined ? {} : { resumeFrom: resume.version, clusterId: resume.clusterId }) })
+}
+
+/** Joins what came in parts: who goes on from a version has all of it. */
+async function* wholeVersions(messages: AsyncIterable<WatchMessage>): AsyncIterable<WatchedChanges> {
+  let events: StoreEvent[] = []
+  for await (const message of messages) {
+    events.push(...message.events)
+    if (message.version === 0) continue
+    yield { events, version: message.version, clusterId: message.clusterId }
+    events = []
   }
 }
 

@@ -4,7 +4,7 @@ import type { SubscribeLogsMessage } from '../../src/api/swarm/logs.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { Filters } from '../../src/http/convert/filters.ts'
 import { swarmStateError } from '../../src/http/convert/swarm-state-error.ts'
-import type { ControlBackend, ControlKind, ControlObjects, ControlSpecs, CreatableKind, UpdateCall, Written } from '../../src/http/routes/control-backend.ts'
+import type { ControlBackend, ControlKind, ControlObjects, ControlSpecs, CreatableKind, UpdateCall, WatchedChanges, WatchPosition, Written } from '../../src/http/routes/control-backend.ts'
 
 const NOW_MS = 1_767_225_600_000
 
@@ -84,7 +84,7 @@ export class FakeControl implements ControlBackend {
     })
   }
 
-  async *watch(signal: AbortSignal): AsyncIterable<StoreEvent> {
+  async *watch(_resume: WatchPosition | undefined, signal: AbortSignal): AsyncIterable<WatchedChanges> {
     this.#check()
     const queue: StoreEvent[] = []
     let wake = (): void => {}
@@ -92,7 +92,7 @@ export class FakeControl implements ControlBackend {
     this.#listeners.add(listener)
     try {
       while (!signal.aborted) {
-        yield* queue.splice(0)
+        for (const event of queue.splice(0)) yield { events: [event], version: this.#version, clusterId: 'cluster' }
         if (queue.length > 0) continue
         await new Promise<void>(resolve => {
           wake = resolve

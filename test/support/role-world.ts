@@ -59,12 +59,17 @@ export class RoleWorld implements AsyncDisposable {
   /** Hosts whose manager runs. */
   managers(): readonly string[] { return [...this.#hosts.values()].filter(host => host.manager !== undefined).map(({ name }) => name).sort() }
 
+  /** The manager of a host, as that host's own daemon asks it. */
+  local(name: string): RpcClient { return this.#network.createDialer().dial(`unix:/run/${name}`) }
+  /** The host whose manager leads, as far as one does. */
+  leader(): string | undefined { return [...this.#hosts.values()].find(host => host.manager?.status().leader === true)?.name }
+
   /** Hosts that vote, as the leader says. */
   async voters(): Promise<readonly string[]> { return (await this.#voterIds()).map(id => [...this.#hosts.values()].find(host => host.nodeId === id)?.name ?? id).sort() }
 
   async setRole(name: string, role: NodeRole, via: string): Promise<void> {
     await this.#command(`${name} becomes ${role}, via ${via}`, async () => {
-      const client = this.#local(via)
+      const client = this.local(via)
       const node = (await client.unary(CONTROL_RPC.get, { kind: 'node', ref: this.#host(name).nodeId })).object?.node
       if (node?.spec === undefined || node.spec.role === role) return
       await client.unary(CONTROL_RPC.update, make('UpdateObjectRequest', { kind: 'node', id: node.id, version: node.meta?.version ?? 0, spec: { node: { ...node.spec, role } } }))
@@ -75,7 +80,7 @@ export class RoleWorld implements AsyncDisposable {
   async leave(name: string): Promise<void> {
     const host = this.#host(name)
     await this.#command(`${name} leaves`, async () => {
-      await this.#local(name).unary(RAFT_MEMBERSHIP_RPC.leave, { nodeId: host.nodeId })
+      await this.local(name).unary(RAFT_MEMBERSHIP_RPC.leave, { nodeId: host.nodeId })
       await this.#stop(host)
       host.disk = undefined
       host.state = 'left'
@@ -83,7 +88,7 @@ export class RoleWorld implements AsyncDisposable {
   }
 
   async remove(name: string, via: string): Promise<void> {
-    await this.#command(`${name} is removed, via ${via}`, async () => { await this.#local(via).unary(CONTROL_RPC.remove, { kind: 'node', ref: this.#host(name).nodeId, force: true }) })
+    await this.#command(`${name} is removed, via ${via}`, async () => { await this.local(via).unary(CONTROL_RPC.remove, { kind: 'node', ref: this.#host(name).nodeId, force: true }) })
   }
 
   /** Its manager's process ends and does not come back until reviveAll(). */
@@ -114,7 +119,7 @@ export class RoleWorld implements AsyncDisposable {
     await this.until('a write is taken', async () => {
       const via = this.#viaLeader()
       if (via === undefined) return false
-      await this.#local(via).unary(CONTROL_RPC.create, { spec: { config: make('ConfigSpec', { annotations: { name: `write-${this.#writes++}` }, data: Uint8Array.of(1) }) } })
+      await this.local(via).unary(CONTROL_RPC.create, { spec: { config: make('ConfigSpec', { annotations: { name: `write-${this.#writes++}` }, data: Uint8Array.of(1) }) } })
       return true
     })
   }
@@ -236,9 +241,9 @@ export class RoleWorld implements AsyncDisposable {
 
   /** Of those that vote, as a running manager knows. */
   async #voterIds(): Promise<readonly string[]> {
-    const leader = [...this.#hosts.values()].find(host => host.manager?.status().leader === true)?.name
+    const leader = this.leader()
     if (leader === undefined) return []
-    const { members } = await this.#local(leader).unary(RAFT_MEMBERSHIP_RPC.members, {})
+    const { members } = await this.local(leader).unary(RAFT_MEMBERSHIP_RPC.members, {})
     return members.filter(({ learner }) => !learner).map(({ nodeId }) => nodeId).sort()
   }
 
@@ -248,7 +253,7 @@ export class RoleWorld implements AsyncDisposable {
   async #nodes(): Promise<readonly Node[]> {
     const via = this.#viaLeader()
     if (via === undefined) return []
-    return (await this.#local(via).unary(CONTROL_RPC.list, { kind: 'node', filters: {} })).objects.flatMap(({ node }) => node ?? [])
+    return (await this.local(via).unary(CONTROL_RPC.list, { kind: 'node', filters: {} })).objects.flatMap(({ node }) => node ?? [])
   }
 
   #host(name: string): Host {
@@ -256,8 +261,6 @@ export class RoleWorld implements AsyncDisposable {
     if (host === undefined) throw new Error(`no host ${name}`)
     return host
   }
-
-  #local(name: string): RpcClient { return this.#network.createDialer().dial(`unix:/run/${name}`) }
 
   async #join(name: string): Promise<void> {
     const host: Host = { name, nodeId: name, manager: undefined, disk: undefined, state: 'up' }

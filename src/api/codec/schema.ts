@@ -407,8 +407,58 @@ export const SCHEMA = {
         }
        }
       },
-      "WatchEventsRequest": {
-       "fields": {}
+      "WatchRequest": {
+       "oneofs": {
+        "_resumeFrom": {
+         "oneof": [
+          "resumeFrom"
+         ]
+        }
+       },
+       "fields": {
+        "kinds": {
+         "rule": "repeated",
+         "type": "ObjectKind",
+         "id": 1
+        },
+        "actions": {
+         "rule": "repeated",
+         "type": "EventAction",
+         "id": 2
+        },
+        "includeOldObject": {
+         "type": "bool",
+         "id": 3
+        },
+        "resumeFrom": {
+         "type": "uint64",
+         "id": 4,
+         "options": {
+          "proto3_optional": true
+         }
+        },
+        "clusterId": {
+         "type": "string",
+         "id": 5
+        }
+       }
+      },
+      "WatchMessage": {
+       "fields": {
+        "events": {
+         "rule": "repeated",
+         "type": "StoreEvent",
+         "id": 1
+        },
+        "version": {
+         "type": "uint64",
+         "id": 2
+        },
+        "clusterId": {
+         "type": "string",
+         "id": 3
+        }
+       }
       },
       "StoreEvent": {
        "fields": {

@@ -100,10 +100,30 @@ export interface ListServiceStatusesResponse {
   readonly staleMs: number
 }
 
-/** A change as the events API wants it; old is set for updates. */
-export interface WatchEventsRequest {
+/** Changes from now on, or all after a version that was seen before, at whichever manager: in order, none left out, none twice. What is no longer held, or of
+ * another cluster, is refused as `lagged`: then watch from now on, and list. */
+export interface WatchRequest {
+  /** empty: all */
+  readonly kinds: readonly ObjectKind[]
+  /** empty: all */
+  readonly actions: readonly EventAction[]
+  /** what an update changed, and what was removed */
+  readonly includeOldObject: boolean
+  /** `version` of the last message */
+  readonly resumeFrom?: number
+  /** and its cluster */
+  readonly clusterId: string
 }
 
+/** version: all changes up to this one have been sent. 0: more of the same version follows. The first message tells where the watch begins; one without events
+ * comes now and then while other kinds of object change. */
+export interface WatchMessage {
+  readonly events: readonly StoreEvent[]
+  readonly version: number
+  readonly clusterId: string
+}
+
+/** at_ms: when it was changed, by the clock of the leader of then. */
 export interface StoreEvent {
   readonly action: EventAction
   readonly object?: StoreObject

@@ -39,6 +39,11 @@ export interface UpdateCall<K extends keyof ControlSpecs> {
   readonly rotateUnlockKey?: boolean
 }
 
+/** Up to where changes were seen, for going on from there at any manager. */
+export interface WatchPosition { readonly clusterId: string; readonly version: number }
+/** All changes between one position and the next; objects with what they were before. */
+export interface WatchedChanges extends WatchPosition { readonly events: readonly StoreEvent[] }
+
 /**
  * The control service as the swarm routes need it; proto/control.proto's calls one to one, in domain types. Each route file asks for its part with Pick.
  * Every method fails with swarmStateError() when this node is no manager, else with what the manager answered.
@@ -51,6 +56,10 @@ export interface ControlBackend {
   update<K extends keyof ControlSpecs>(call: UpdateCall<K>, signal?: AbortSignal): Promise<Written<ControlObjects[K]>>
   remove(kind: ControlKind, id: string, options?: { readonly force?: boolean }, signal?: AbortSignal): Promise<void>
   serviceStatuses(serviceIds: readonly string[], signal?: AbortSignal): Promise<readonly ServiceStatus[]>
-  watch(signal: AbortSignal): AsyncIterable<StoreEvent>
+  /**
+   * Changes of the cluster's objects, of one version at a time; the first value tells where it begins, from now on or after `resume`.
+   * @throws ShoalError `lagged` (resource-exhausted) when not all changes after `resume` are known any more
+   */
+  watch(resume: WatchPosition | undefined, signal: AbortSignal): AsyncIterable<WatchedChanges>
   subscribeLogs(request: SubscribeLogsRequest, signal: AbortSignal): AsyncIterable<SubscribeLogsMessage>
 }

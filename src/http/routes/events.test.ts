@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { make } from '../../api/codec/codec.ts'
 import type { EventMessage } from '../../api/engine/engine-json.ts'
-import type { StoreEvent } from '../../api/swarm/control.ts'
 import { Channel } from '../../base/channel.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { SwarmEvents } from '../events/swarm-events.ts'
 import { FakeClock } from '../../platform/clock/fake-clock.ts'
 import { MemoryLogger } from '../../platform/log/memory-logger.ts'
+import type { WatchedChanges, WatchPosition } from './control-backend.ts'
 import { API_VERSION_MAX } from '../server/api-version.ts'
 import type { ApiRequest } from '../server/api-request.ts'
 import { Query } from '../server/query.ts'
@@ -15,40 +15,49 @@ import type { Reply } from '../server/reply.ts'
 import { eventRoutes } from './events.ts'
 
 const started = (name: string, atSeconds: number): EventMessage => ({ Type: 'container', Action: 'start', Actor: { ID: name, Attributes: { name } }, scope: 'local', time: atSeconds, timeNano: atSeconds * 1e9 })
-const created = make('StoreEvent', { action: 'create', object: { service: { id: 's1', spec: { annotations: { name: 'web' } } } }, atMs: 5000 })
+const created = watched('s1', 5)
+
+function watched(id: string, version: number): WatchedChanges {
+  return { clusterId: 'c', version, events: [make('StoreEvent', { action: 'create', object: { service: { id, spec: { annotations: { name: 'web' } } } }, atMs: 5000 })] }
+}
 
 interface World {
   readonly clock: FakeClock
   readonly local: Channel<EventMessage>
-  readonly swarm: Channel<StoreEvent>
+  swarm: Channel<WatchedChanges>
+  /** Where each watch was to go on. */
+  readonly resumed: (WatchPosition | undefined)[]
   readonly recent: EventMessage[]
   readonly node: { isManager: boolean }
+  readonly log: MemoryLogger
   read(query: string, signal?: AbortSignal): AsyncIterator<{ readonly Actor: { readonly ID: string } }>
 }
 
 function world(isManager = true): World {
   const clock = new FakeClock()
   const local = new Channel<EventMessage>(100)
-  const swarm = new Channel<StoreEvent>(100)
   const recent: EventMessage[] = []
   const node = { isManager }
+  const log = new MemoryLogger()
+  const made: Pick<World, 'swarm' | 'resumed'> = { swarm: new Channel(100), resumed: [] }
   const swarmEvents = new SwarmEvents({
-    clock, logger: new MemoryLogger(), control: {
-      watch: () => {
+    clock, logger: log, control: {
+      watch: resume => {
         if (!node.isManager) throw new ShoalError('unavailable', 'swarm-inactive', 'no swarm')
-        return swarm
+        made.resumed.push(resume)
+        return made.swarm
       },
     },
   })
-  return {
-    clock, local, swarm, recent, node,
-    read: (query, signal = new AbortController().signal) => {
+  return Object.assign(made, {
+    clock, local, recent, node, log,
+    read: (query: string, signal = new AbortController().signal) => {
       const [route] = eventRoutes({ subscribe: () => local, recent: () => recent }, swarmEvents, clock)
       const request = { query: new Query(query), signal, params: {}, version: API_VERSION_MAX } as unknown as ApiRequest
       const reply = route?.handler(request) as Reply & { readonly kind: 'lines' }
       return reply.values[Symbol.asyncIterator]() as ReturnType<World['read']>
     },
-  }
+  })
 }
 
 const idOf = async (next: Promise<IteratorResult<{ readonly Actor: { readonly ID: string } }>>): Promise<string | undefined> => {
@@ -75,6 +84,35 @@ test('a node outside a swarm has its own events, and the swarm\'s as soon as it 
   await w.clock.advance(2000)
   w.swarm.push(created)
   assert.equal(await next, 's1')
+})
+
+test('a lost leader costs no event: the next watch goes on where the last one was', async () => {
+  const w = world()
+  const events = w.read('')
+  w.swarm.push(created)
+  assert.equal(await idOf(events.next()), 's1')
+  const lost = w.swarm
+  w.swarm = new Channel(100)
+  lost.fail(new ShoalError('unavailable', 'rpc-unavailable', 'the leader is gone'))
+  await w.clock.advance(2000)
+  assert.deepEqual(w.resumed, [undefined, { clusterId: 'c', version: 5 }])
+  w.swarm.push(watched('s2', 9))
+  assert.equal(await idOf(events.next()), 's2')
+})
+
+test('events that nobody holds any more are said to be missing, and newer ones come', async () => {
+  const w = world()
+  const events = w.read('')
+  w.swarm.push(created)
+  assert.equal(await idOf(events.next()), 's1')
+  const lost = w.swarm
+  w.swarm = new Channel(100)
+  lost.fail(new ShoalError('resource-exhausted', 'lagged', 'no longer held'))
+  await w.clock.advance(2000)
+  assert.deepEqual(w.resumed, [undefined, undefined])
+  assert(w.log.lines.some(({ message }) => /events of the swarm were missed/.test(message)))
+  w.swarm.push(watched('s2', 9))
+  assert.equal(await idOf(events.next()), 's2')
 })
 
 test('since replays what is still in memory, and until in the past ends the stream', async () => {
