@@ -1,4 +1,4 @@
-/** Managers that are hard to lose: autolock, a demoted leader, a lost quorum, by the stock docker CLI on three real ones. */
+/** Managers that are hard to lose: autolock, a demoted leader, events across killed ones, a lost quorum, by the stock docker CLI on three real ones. */
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -49,6 +49,31 @@ test('the leader is demoted: another leads, nothing is lost, and it is promoted 
   await lab.ok(3, 'node', 'promote', 'h1')
   await eventually('h1 is a manager', WAIT_MS, async () => (/h1:Reachable/.test(await managers(2)) ? true : undefined))
   assert.equal(await secrets(1), 'kept')
+})
+
+test('docker events tells of everything while leaders are killed, each thing once and in order', { skip }, async () => {
+  let told = ''
+  const events = lab.spawnDocker(3, 'events', '--filter', 'type=secret', '--format', '{{.Action}} {{.Actor.Attributes.name}}')
+  events.stdout?.on('data', (bytes: Buffer) => { told += bytes.toString() })
+  try {
+    await eventually('the events come', WAIT_MS, async () => {
+      await write(3, 'probe')
+      await lab.docker(3, 'secret', 'rm', 'probe')
+      return told.includes('remove probe') ? true : undefined
+    })
+    const names = Array.from({ length: 9 }, (_, i) => `event${i}`)
+    for (const [i, name] of names.entries()) {
+      const leader = await eventually('there is a leader', WAIT_MS, async () => /h(\d):Leader/.exec(await managers(3))?.[1])
+      if (i % 3 === 0) process.kill(lab.pid(Number(leader), 'manager'), 'SIGKILL')
+      await eventually('it is there', WAIT_MS, async () => (await write(3, name) || (await secrets(3)).includes(name) ? true : undefined))
+    }
+    const expected = names.map(name => `create ${name}`)
+    await eventually('they were told', WAIT_MS, async () => (told.includes(`create ${names.at(-1)}`) ? true : undefined))
+    assert.deepEqual(told.split('\n').filter(line => line.startsWith('create event')), expected)
+    await lab.ok(3, 'secret', 'rm', ...names)
+  } finally {
+    events.kill()
+  }
 })
 
 test('a manager that lost its quorum goes on alone, unlocked first; the others that were cut off are refused and become workers', { skip }, async () => {
