@@ -147,6 +147,24 @@ test('a member stuck in a later term frees itself by answering its leader\'s old
   assert.deepEqual([leader.role, leader.term], ['follower', 5])
 })
 
+test('whatever its options, a node of a later term tells leaders of earlier ones: one that can not campaign, a learner, could not get rid of them otherwise', () => {
+  const learner = new TestPeer({ id: 3, voters: [1, 2], learners: [3], hardState: { term: 6 } })
+  for (const type of ['MsgHeartbeat', 'MsgApp'] as const) {
+    assert.deepEqual(learner.step(type, { from: 1, term: 5 }).map(sent => [sent.type, sent.to, sent.term]), [['MsgAppResp', 1, 6]])
+  }
+})
+
+test('without pre-votes a candidate of an older term is told the present one: nobody else may tell it, when its vote is not asked for', () => {
+  const peer = new TestPeer({ hardState: { term: 27 } })
+  const [answer, ...more] = peer.step('MsgVote', { from: 3, term: 22, index: 17, logTerm: 1 })
+  assert.deepEqual([answer?.type, answer?.to, answer?.term, answer?.reject, more.length, peer.vote], ['MsgVoteResp', 3, 27, true, 0, 0])
+  const behind = new TestPeer({ id: 3, hardState: { term: 21 } })
+  behind.campaign()
+  assert.deepEqual([behind.role, behind.term], ['candidate', 22])
+  behind.step('MsgVoteResp', { from: 1, term: 27, reject: true })
+  assert.deepEqual([behind.role, behind.term], ['follower', 27])
+})
+
 test('a follower that forgets its leader votes at once, in its term and the next, without campaigning itself', () => {
   const peer = new TestPeer({ ...BOTH, hardState: { term: 1 } })
   peer.step('MsgHeartbeat', { from: 2 })

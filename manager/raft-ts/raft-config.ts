@@ -9,8 +9,8 @@ export interface RaftLogger {
 }
 
 /**
- * How reads that need no log entry are made linearizable. `safe` asks a quorum with heartbeats; `lease-based` trusts the leader's lease, needs
- * `checkQuorum` and clocks that do not drift.
+ * How reads that need no log entry are made linearizable. `safe` asks a quorum with heartbeats. `lease-based` asks nobody and needs `checkQuorum`; it is not
+ * linearizable in every case, as in the reference: a leader that is cut off notices after up to two election timeouts, and others may elect after one.
  */
 export type ReadOnlyOption = 'safe' | 'lease-based'
 

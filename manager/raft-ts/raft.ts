@@ -150,13 +150,18 @@ export class Raft {
   #isLeaseValid(): boolean { return this.config.checkQuorum && this.leader !== 0 && this.electionElapsed < this.config.electionTicks }
 
   #answerOldTerm(message: Message): void {
-    if ((this.config.checkQuorum || this.config.preVote) && (message.type === 'MsgHeartbeat' || message.type === 'MsgApp')) {
-      // Votes may be ignored under a lease, so a node with a higher term could not get rid of it otherwise: the answer makes the old leader step down.
+    if (message.type === 'MsgHeartbeat' || message.type === 'MsgApp') {
+      // The paper's answer carries the term (5.1), and makes the old leader step down. Who can't campaign, or whose requests for votes are ignored under
+      // a lease, could not get rid of it otherwise.
       this.send(createMessage({ type: 'MsgAppResp', to: message.from }))
     } else if (message.type === 'MsgPreVote') {
       // Silence could leave a candidate of a lower term with a newer log, and the others, waiting for each other.
       this.logger.info(`${this.#voteState()} rejected ${message.type} from ${hex(message.from)} [logterm: ${message.logTerm}, index: ${message.index}] at term ${this.term}`)
       this.send(createMessage({ type: 'MsgPreVoteResp', to: message.from, term: this.term, reject: true }))
+    } else if (message.type === 'MsgVote' && !this.config.preVote) {
+      // Likewise. Nobody tells a candidate whose votes are not asked for; it could stay behind the terms of those that it asks for good. With pre-votes it is told there.
+      this.logger.info(`${this.#voteState()} rejected ${message.type} from ${hex(message.from)} [logterm: ${message.logTerm}, index: ${message.index}] at term ${this.term}`)
+      this.send(createMessage({ type: 'MsgVoteResp', to: message.from, term: this.term, reject: true }))
     } else if (message.type === 'MsgStorageAppendResp') {
       // Entries written under an older term may have been replaced since; a snapshot is committed state and valid in any term.
       if (message.index !== 0) {

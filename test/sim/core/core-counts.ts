@@ -8,6 +8,6 @@ export function createCoreCounts() {
     'entry committed': 0, 'uncommitted entry replaced': 0, 'snapshot taken': 0, 'snapshot installed': 0,
     'membership change applied': 0, 'joint configuration entered': 0, 'learner added': 0,
     'read served': 0, 'read by a follower': 0, 'message lost': 0, 'message doubled': 0, 'message delayed': 0,
-    'halves': 0, 'one-way cut': 0, 'bridge': 0, 'ring': 0, 'leader forgotten': 0,
+    'halves': 0, 'one-way cut': 0, 'bridge': 0, 'ring': 0, 'leader forgotten': 0, 'removed leader stopped': 0,
   }
 }

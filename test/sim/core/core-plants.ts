@@ -16,6 +16,7 @@ export interface CorePlant {
 }
 
 const onRaft = (change: (raft: Raft) => void): CoreSeams => ({ ...RIGHT_SEAMS, built: (node: RawNode) => change(node.raft) })
+const onNode = (change: (node: RawNode) => void): CoreSeams => ({ ...RIGHT_SEAMS, built: node => change(node) })
 const onSend = (change: (message: Message, raft: Raft) => Message): CoreSeams => onRaft(raft => {
   const send = raft.send.bind(raft)
   raft.send = message => send(change(message, raft))
@@ -60,7 +61,7 @@ export const CORE_PLANTS: readonly CorePlant[] = [
   { name: 'vote-without-log-check', what: 'a vote is granted to a candidate whose log is behind', seams: onRaft(raft => { raft.log.isUpToDate = () => true }) },
   { name: 'vote-by-last-index', what: 'the longer log wins a vote, whatever the terms in it', seams: onRaft(raft => { raft.log.isUpToDate = ({ index }) => index >= raft.log.lastIndex }) },
   {
-    name: 'learner-elects', what: 'votes of learners count in elections',
+    name: 'learner-elects', profile: 'members come and go', what: 'votes of learners count in elections',
     seams: onRaft(raft => tallyBy(raft, votes => majorityVote(new Set(raft.tracker.ids), votes))),
   },
   {
@@ -91,6 +92,43 @@ export const CORE_PLANTS: readonly CorePlant[] = [
   },
   { name: 'heartbeat-commits-too-far', what: 'heartbeats carry the commit index to members whose log may differ there', seams: onSend((message, raft) => message.type === 'MsgHeartbeat' ? { ...message, commit: raft.log.committed } : message) },
   { name: 'follower-commits-all', what: 'a follower commits all it was sent', seams: onRaft(raft => { const append = raft.log.maybeAppend.bind(raft.log); raft.log.maybeAppend = (previous, entries) => append(previous, entries, Infinity) }) },
+  {
+    name: 'commit-beyond-log', what: 'a follower takes over the leader\'s commit index, whether or not its log reaches so far',
+    seams: onRaft(raft => {
+      const send = raft.send.bind(raft)
+      raft.send = message => send(message.type === 'MsgHeartbeat' ? { ...message, commit: raft.log.committed } : message)
+      raft.log.commitTo = index => { raft.log.committed = Math.max(raft.log.committed, index) }
+    }),
+  },
+  {
+    name: 'entry-not-handed-out', what: 'of several entries that are committed at once the second is not handed out',
+    seams: onNode(node => {
+      const ready = node.ready.bind(node)
+      node.ready = () => { const all = ready(); return { ...all, committedEntries: all.committedEntries.filter((_, at) => at !== 1) } }
+    }),
+  },
+  // --- terms and time
+  {
+    name: 'old-leader-followed', what: 'a follower goes back to the term of a leader that was deposed',
+    seams: onRaft(raft => {
+      const step = raft.step.bind(raft)
+      raft.step = message => {
+        if (message.type === 'MsgApp' && message.term < raft.term && raft.role === 'follower') raft.becomeFollower(message.term, message.from)
+        step(message)
+      }
+    }),
+  },
+  {
+    name: 'heartbeat-not-heard', what: 'heartbeats do not put the next election off',
+    seams: onRaft(raft => {
+      const step = raft.step.bind(raft)
+      raft.step = message => {
+        const { electionElapsed } = raft
+        step(message)
+        if (message.type === 'MsgHeartbeat') raft.electionElapsed = electionElapsed
+      }
+    }),
+  },
   // --- membership
   { name: 'two-changes-at-once', what: 'a membership change is taken while another one is not applied', seams: { ...RIGHT_SEAMS, config: { disableConfChangeValidation: true } } },
   // --- reads

@@ -40,7 +40,7 @@ const DIRECTED = {
   'elections between old and new members': (random: Random) => ({ ...QUIET, confChange: 0.04, churn: 0.04, partition: 0.01, propose: 0.01, drop: random.next() * 0.05, slowDisk: random.next() * 0.5 }),
   'members come and go': (random: Random) => ({ ...QUIET, confChange: 0.02 + random.next() * 0.03, churn: 0.01, partition: 0.01, transfer: 0.005, compact: 0.01, drop: random.next() * 0.1, crash: 0.005 }),
   'snapshots and short logs': (random: Random) => ({ ...QUIET, compact: 0.1, crash: 0.01, partition: 0.01, propose: 0.1, drop: random.next() * 0.3, duplicate: 0.3, delay: 0.3, reorder: random.next(), writeCrash: 0.01 }),
-  'reads from leaders of the past': (random: Random) => ({ ...QUIET, read: 0.08, churn: 0.02, pause: 0.01, reorder: random.next() * 0.5, delay: random.next() * 0.3, propose: 0.05, transfer: 0.005 }),
+  'reads from leaders of the past': (random: Random) => ({ ...QUIET, read: 0.08, churn: 0.02, pause: 0.01, reorder: random.next() * 0.5, delay: random.next() * 0.3, propose: 0.05, transfer: 0.005, forget: 0.01 }),
 } satisfies Readonly<Record<string, (random: Random) => Profile>>
 export type DirectedProfile = keyof typeof DIRECTED
 

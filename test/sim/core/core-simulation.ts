@@ -1,8 +1,10 @@
 import type { Random } from '../../../src/base/random.ts'
 import { SeededRandom } from '../../../src/platform/clock/seeded-random.ts'
 import { EMPTY_CONF_STATE, isJoint } from 'raft-ts/cluster-config'
+import { describeConfig } from 'raft-ts/describe'
 import type { ConfChange, ConfChangeSingle, ConfChangeType, Message, Snapshot } from 'raft-ts/message'
 import type { Raft } from 'raft-ts/raft'
+import type { RawNodeConfig } from 'raft-ts/raft-config'
 import type { RawNode } from 'raft-ts/raw-node'
 import { RaftError } from 'raft-ts/storage'
 import { createCoreCounts } from './core-counts.ts'
@@ -26,6 +28,8 @@ export interface CoreRunOptions {
 export interface CoreRunResult { readonly steps: number; readonly committed: number; readonly terms: number; readonly events: EventCounts }
 
 const SETTLE_STEPS_MAX = 30_000
+/** What is on its way when the faults stop is worked off within so many steps: messages don't beget messages for ever. */
+const DRAIN_STEPS_MAX = 100_000
 /** Enough for a round of heartbeats to be worked off. */
 const SETTLE_STEPS_PER_TICK = 100
 /** A settled cluster that is left alone for this many ticks elects nobody: 20 heartbeats. */
@@ -61,6 +65,7 @@ class CoreSimulation {
   /** Of EVENTS: up to where in [0, 1) each is chosen. */
   readonly #bounds: readonly number[]
   readonly #counts = createCoreCounts()
+  readonly #config: Pick<RawNodeConfig, 'preVote' | 'checkQuorum' | 'stepDownOnRemoval' | 'disableProposalForwarding' | 'asyncStorageWrites'>
   readonly #invariants: CoreInvariants
   readonly #network: CoreNetwork
   readonly #nodes: readonly CoreNode[]
@@ -80,7 +85,7 @@ class CoreSimulation {
     let sum = 0
     this.#bounds = EVENTS.map(event => { sum += this.#profile[event]; return sum })
     this.#network = new CoreNetwork({ random: this.#random, profile: this.#profile, nodes: NODES, counts: this.#counts })
-    const config = {
+    const config = this.#config = {
       preVote: this.#chance(0.5), checkQuorum: this.#chance(0.5), stepDownOnRemoval: this.#chance(0.8), disableProposalForwarding: this.#chance(0.3), asyncStorageWrites: this.#chance(0.3),
     }
     const leaderSendsEarly = this.#chance(0.5)
@@ -105,7 +110,11 @@ class CoreSimulation {
     }
   }
 
-  /** Without faults from now on: a leader must emerge, and all its members must get its log. @throws SafetyViolation `Settles` */
+  /**
+   * Without faults from now on: a leader must emerge that takes proposals and commits them, and all its members must follow it and get its log.
+   * Holds for every configuration. Who runs without stepDownOnRemoval is to stop a leader that is removed, which is done here.
+   * @throws SafetyViolation `Settles`
+   */
   settle(): void {
     this.#hasFaults = false
     this.#network.hasFaults = false
@@ -114,16 +123,50 @@ class CoreSimulation {
       this.#resume(node)
       if (!node.isUp) node.start()
     }
+    this.#drain()
+    let probe: number | undefined
     for (let i = 0; i < SETTLE_STEPS_MAX; i++) {
       this.#steps++
-      if (i % SETTLE_STEPS_PER_TICK === 0) for (const node of this.#nodes) node.tick()
+      if (i % SETTLE_STEPS_PER_TICK === 0) this.#settlingTick()
       else this.#progress()
+      if (i % 1000 === 499) probe = this.#probe()
       if (i % 1000 === 999) {
-        if (this.#isSettled()) return this.#invariants.survey(this.#nodes, this.#newestLeader())
+        if (probe !== undefined && this.#isSettled(probe)) return this.#invariants.survey(this.#nodes, this.#newestLeader())
         this.#propose()
       }
     }
-    violated('Settles', `no leader with an equal log on all its members after ${SETTLE_STEPS_MAX} steps without faults: ${this.#describe()}`)
+    violated('Settles', `no leader that commits, with an equal log on all its members, after ${SETTLE_STEPS_MAX} steps without faults: ${this.#describe()}`)
+  }
+
+  /** Time stands still until all messages and all work are done: a backlog of the faulty time is no news about the time after it. */
+  #drain(): void {
+    for (let i = 0; i < DRAIN_STEPS_MAX; i++) {
+      if (this.#network.count === 0 && !this.#nodes.some(({ hasWork }) => hasWork)) return
+      this.#steps++
+      this.#progress()
+    }
+    violated('Settles', `messages go on after ${DRAIN_STEPS_MAX} steps in which no time passed: ${this.#describe()}`)
+  }
+
+  #settlingTick(): void {
+    for (const node of this.#nodes) {
+      node.tick()
+      const { raft } = node
+      if (this.#config.stepDownOnRemoval || raft?.role !== 'leader' || raft.tracker.progressOf(node.id) !== undefined) continue
+      // It refuses all proposals, even the one that leaves a joint configuration, and its heartbeats keep others from being elected.
+      this.#counts['removed leader stopped']++
+      node.crash()
+      node.start()
+    }
+  }
+
+  /** Offers an entry to the leader. Returns where in the log it stands; undefined if it was not taken. */
+  #probe(): number | undefined {
+    const raft = this.#newestLeader()
+    if (raft === undefined) return undefined
+    const before = raft.log.lastIndex
+    this.#node(raft.id).input(node => attempt(() => node.propose(new Uint8Array(1))))
+    return raft.log.lastIndex > before ? raft.log.lastIndex : undefined
   }
 
   /** Settled, and nothing happens: nobody may stand for election. @throws SafetyViolation `StaysCalm` */
@@ -168,10 +211,17 @@ class CoreSimulation {
       case 'compact': return this.#pickNode().compact()
       case 'read': return this.#pickNode().read(this.#invariants.committedIndex)
       case 'pause': return this.#pauseOrResume(this.#pickNode())
-      case 'forget':
-        this.#counts['leader forgotten']++
-        return this.#pickNode().input(node => node.forgetLeader())
+      case 'forget': return this.#forget(this.#pickNode())
     }
+  }
+
+  /** A node is told that its leader is gone, rightly or not. Every second one stands for election at once, as a shell does that knows it for sure. */
+  #forget(node: CoreNode): void {
+    const isSure = ++this.#counts['leader forgotten'] % 2 === 0
+    node.input(each => {
+      each.forgetLeader()
+      if (isSure) each.campaign()
+    })
   }
 
   #tick(node: CoreNode): void {
@@ -293,17 +343,23 @@ class CoreSimulation {
     return newest
   }
 
-  /** The leader of the highest term has a quorum, and all its members have applied what it has committed. */
-  #isSettled(): boolean {
+  /** The leader of the highest term has committed all it has, the entry at `probe` too, and its members follow it and have applied that. */
+  #isSettled(probe: number): boolean {
     const leader = this.#newestLeader()
-    if (leader === undefined || leader.log.committed < this.#invariants.committedIndex) return false
+    if (leader === undefined || leader.log.committed < Math.max(probe, leader.log.lastIndex, this.#invariants.committedIndex)) return false
     const { config, ids } = leader.tracker
     if (isJoint(config)) this.#proposeConfChange()
-    return !isJoint(config) && ids.every(id => this.#node(id).applied === leader.log.committed)
+    return !isJoint(config) && ids.every(id => {
+      const { applied, raft } = this.#node(id)
+      return applied === leader.log.committed && raft?.term === leader.term && raft.leader === leader.id
+    })
   }
 
   #describe(): string {
-    return this.#nodes.map(({ id, raft, applied }) => `${id}: ${raft?.role} term ${raft?.term} commit ${raft?.log.committed} applied ${applied}`).join('; ')
+    const options = Object.entries(this.#config).filter(([, is]) => is).map(([name]) => name).join(' ')
+    const nodes = this.#nodes.map(({ id, raft, applied }) => raft === undefined ? `${id}: down`
+      : `${id}: ${raft.role} term ${raft.term} of ${raft.leader} commit ${raft.log.committed} of ${raft.log.lastIndex} applied ${applied} ${describeConfig(raft.tracker.config)}`)
+    return `${nodes.join('; ')}; ${this.#network.count} messages; ${options}`
   }
 
   #node(id: number): CoreNode { return this.#nodes[id - 1] as CoreNode }
