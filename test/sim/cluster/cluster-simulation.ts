@@ -48,6 +48,8 @@ const START_MS_MAX = 60_000
 /** Longest wait of the system: a node counts as lost after 30 s, its successor's slot waits up to 60 s for what ran there. */
 const SETTLE_MS_MAX = 240_000
 const CHECK_MS = 1000
+/** A settled cluster answers a read within this. */
+const READ_MS_MAX = 5000
 /** So many looks apart the operator sees to what came of changes that were asked for at once. */
 const REVIEW_LOOKS = 15
 const REPORT_LINES = 60
@@ -154,12 +156,26 @@ class ClusterSimulation {
       const leader = this.#leader()
       if (++looks % REVIEW_LOOKS === 0 && leader !== undefined) this.#operator.review(leader)
     }
+    await this.#readEverywhere()
     const views = this.#managers.flatMap(({ nodeId, inside }) => inside === undefined ? [] : [{ nodeId, view: inside.store.view() }])
     for (const { nodeId, view } of views) this.#invariants.checkAcknowledged(nodeId, view)
     this.#invariants.checkEqual(views)
     this.#invariants.checkLogs(await Promise.all(this.#managers.filter(({ isMember }) => isMember).map(async ({ nodeId, disk }) => ({ nodeId, log: await this.#readLog(nodeId, disk) }))))
     this.#check()
     for (const { disk } of this.#managers) if (disk.tornWrites > 0) this.#events.note('torn write', disk.tornWrites)
+  }
+
+  /** Every manager answers a linearizable read, whatever changes of members there were. @throws SafetyViolation `Settles` */
+  async #readEverywhere(): Promise<void> {
+    for (const manager of this.#managers.filter(({ isMember }) => isMember)) {
+      const client = this.#network.createDialer().dial(manager.localAddress)
+      let isFresh: boolean | undefined
+      void this.#client.read(client).then(is => { isFresh = is })
+      await this.#clock.run(this.#clock.nowMs + READ_MS_MAX, () => isFresh !== undefined || this.#invariants.violation !== undefined)
+      this.#check()
+      await client[Symbol.asyncDispose]()
+      if (isFresh !== true) throw new SafetyViolation('Settles', `a read from ${manager.nodeId} is ${isFresh === undefined ? `not answered within ${READ_MS_MAX / 1000} s` : 'not a fresh one'}`)
+    }
   }
 
   result(): ClusterRunResult {

@@ -40,10 +40,8 @@ export class SimClient {
 
   /** Makes one random request. Never rejects for what a cluster in trouble may answer. @param manager which is asked; it may be down */
   async ask(manager: RpcClient): Promise<void> {
-    const { clock, random } = this.#options
-    const backend = createControlBackend({
-      manager: () => manager, failure: () => '', untilManagerAnswers: () => clock.sleep(START_WAIT_MS), staleness: this.#staleness, clock, random,
-    })
+    const { random } = this.#options
+    const backend = this.#backend(manager)
     try {
       const dice = random.next()
       if (dice < 0.35) await this.#createConfig(backend)
@@ -53,6 +51,23 @@ export class SimClient {
     } catch (error) {
       if (!(error instanceof ShoalError)) throw error
     }
+  }
+
+  /** Makes one read of a cluster that is whole. Resolves with whether the answer was confirmed by a quorum; false if there was none. */
+  async read(manager: RpcClient): Promise<boolean> {
+    try {
+      return await this.#readConfigs(this.#backend(manager))
+    } catch (error) {
+      if (!(error instanceof ShoalError)) throw error
+      return false
+    }
+  }
+
+  #backend(manager: RpcClient): ControlBackend {
+    const { clock, random } = this.#options
+    return createControlBackend({
+      manager: () => manager, failure: () => '', untilManagerAnswers: () => clock.sleep(START_WAIT_MS), staleness: this.#staleness, clock, random,
+    })
   }
 
   async #createConfig(backend: ControlBackend): Promise<void> {
@@ -72,14 +87,18 @@ export class SimClient {
   }
 
   /** What comes without a mark of staleness holds all that was acknowledged before it was asked for. */
-  async #readConfigs(backend: ControlBackend): Promise<void> {
+  async #readConfigs(backend: ControlBackend): Promise<boolean> {
     const { invariants, events } = this.#options
     const expected = invariants.acknowledgedIds
     const { signal } = new AbortController()
     const configs = await backend.list('config', {}, signal)
-    if (this.#staleness.ofMs(signal) > 0) return events.note('read marked stale')
+    if (this.#staleness.ofMs(signal) > 0) {
+      events.note('read marked stale')
+      return false
+    }
     invariants.reads(expected, new Set(configs.map(({ id }) => id)))
     events.note('read confirmed')
+    return true
   }
 
   async #changeServices(backend: ControlBackend): Promise<void> {

@@ -43,6 +43,7 @@ export class SimManager {
   isHeldDown = false
   readonly #options: SimManagerOptions
   #isFounder: boolean
+  #joinAddress = ''
   #process: SimProcess | undefined
   #manager: Manager | undefined
 
@@ -56,6 +57,8 @@ export class SimManager {
 
   get address(): string { return `${this.nodeId}:${PORT}` }
   get localAddress(): string { return `unix:/run/${this.nodeId}` }
+  /** Whom it was told to ask when it was started, unless it founded the cluster. */
+  get joinAddress(): string { return this.#joinAddress }
   get isUp(): boolean { return this.#process !== undefined }
   get isLeader(): boolean { return this.#manager?.status().leader === true }
 
@@ -126,11 +129,12 @@ export class SimManager {
     const { world, bootstrap, via } = this.#options
     const { clock, random, dialer } = process
     let stop: RaftStop
+    this.#joinAddress = via()
     try {
       const manager = await Manager.start({
         clock, random, dialer, logger: this.logger, kv: this.disk.openKv(), log: this.disk.openLog(), server: process.createServer(), localServer: process.createServer(),
         listenAddress: this.address, localAddress: this.localAddress, advertiseAddress: this.address, nodeId: this.nodeId, clusterId: world.clusterId, pid: 1, onStop: () => {},
-        ...this.#isFounder && bootstrap !== undefined ? { bootstrap } : { joinAddress: via() },
+        ...this.#isFounder && bootstrap !== undefined ? { bootstrap } : { joinAddress: this.#joinAddress },
       })
       if (this.#process === process) this.#manager = manager
       stop = await manager.stopped

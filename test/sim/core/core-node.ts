@@ -160,15 +160,19 @@ export class CoreNode {
     if (this.#node === node) this.#observe(node)
   }
 
-  /** Asks for a linearizable read; the answer is checked against what was committed by now. */
-  read(committed: number): void {
+  /** Asks for a linearizable read; the answer is checked against what was committed by now. Returns the read's number. */
+  read(committed: number): number {
     const node = this.#node
-    if (node === undefined) return
     const id = ++this.#readCount
+    if (node === undefined) return id
     this.#reads.set(id, committed)
     node.readIndex(Uint8Array.of(id >> 16, id >> 8, id))
     this.#observe(node)
+    return id
   }
+
+  /** Whether that read waits for its answer; one that a restart made void does not. */
+  awaits(read: number): boolean { return this.#reads.has(read) }
 
   /** Makes a snapshot of what is applied, and compacts the log behind it. */
   compact(): void { if (this.#pending === undefined) this.#snapshot(true) }

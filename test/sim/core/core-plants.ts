@@ -93,6 +93,14 @@ export const CORE_PLANTS: readonly CorePlant[] = [
   { name: 'heartbeat-commits-too-far', what: 'heartbeats carry the commit index to members whose log may differ there', seams: onSend((message, raft) => message.type === 'MsgHeartbeat' ? { ...message, commit: raft.log.committed } : message) },
   { name: 'follower-commits-all', what: 'a follower commits all it was sent', seams: onRaft(raft => { const append = raft.log.maybeAppend.bind(raft.log); raft.log.maybeAppend = (previous, entries) => append(previous, entries, Infinity) }) },
   {
+    name: 'read-left-waiting', profile: 'members come and go', what: 'a leader answers no reads once the members are others than those it was started with',
+    seams: onRaft(raft => {
+      const step = raft.step.bind(raft)
+      const first = raft.tracker.ids.join(' ')
+      raft.step = message => step(message.type === 'MsgHeartbeatResp' && raft.tracker.ids.join(' ') !== first ? { ...message, context: undefined } : message)
+    }),
+  },
+  {
     name: 'commit-beyond-log', what: 'a follower takes over the leader\'s commit index, whether or not its log reaches so far',
     seams: onRaft(raft => {
       const send = raft.send.bind(raft)

@@ -25,6 +25,9 @@ export interface CoreRunOptions {
   readonly profile?: DirectedProfile
 }
 
+/** What a settled cluster does: commits the entry at `index`, and answers the reads. */
+interface Probe { readonly index: number; readonly reads: readonly { readonly node: CoreNode; readonly id: number }[] }
+
 export interface CoreRunResult { readonly steps: number; readonly committed: number; readonly terms: number; readonly events: EventCounts }
 
 const SETTLE_STEPS_MAX = 30_000
@@ -111,7 +114,7 @@ class CoreSimulation {
   }
 
   /**
-   * Without faults from now on: a leader must emerge that takes proposals and commits them, and all its members must follow it and get its log.
+   * Without faults from now on: a leader must emerge that takes proposals, commits them and answers reads, and all its members must follow it and get its log.
    * Holds for every configuration. Who runs without stepDownOnRemoval is to stop a leader that is removed, which is done here.
    * @throws SafetyViolation `Settles`
    */
@@ -124,7 +127,7 @@ class CoreSimulation {
       if (!node.isUp) node.start()
     }
     this.#drain()
-    let probe: number | undefined
+    let probe: Probe | undefined
     for (let i = 0; i < SETTLE_STEPS_MAX; i++) {
       this.#steps++
       if (i % SETTLE_STEPS_PER_TICK === 0) this.#settlingTick()
@@ -135,7 +138,7 @@ class CoreSimulation {
         this.#propose()
       }
     }
-    violated('Settles', `no leader that commits, with an equal log on all its members, after ${SETTLE_STEPS_MAX} steps without faults: ${this.#describe()}`)
+    violated('Settles', `no leader that commits and answers, with an equal log on all its members, after ${SETTLE_STEPS_MAX} steps without faults: ${this.#describe()}`)
   }
 
   /** Time stands still until all messages and all work are done: a backlog of the faulty time is no news about the time after it. */
@@ -160,13 +163,16 @@ class CoreSimulation {
     }
   }
 
-  /** Offers an entry to the leader. Returns where in the log it stands; undefined if it was not taken. */
-  #probe(): number | undefined {
-    const raft = this.#newestLeader()
-    if (raft === undefined) return undefined
-    const before = raft.log.lastIndex
-    this.#node(raft.id).input(node => attempt(() => node.propose(new Uint8Array(1))))
-    return raft.log.lastIndex > before ? raft.log.lastIndex : undefined
+  /** Offers an entry to the leader, and asks it and all that follow it for a read. Undefined if the entry was not taken. */
+  #probe(): Probe | undefined {
+    const leader = this.#newestLeader()
+    if (leader === undefined) return undefined
+    const before = leader.log.lastIndex
+    this.#node(leader.id).input(node => attempt(() => node.propose(new Uint8Array(1))))
+    const { lastIndex: index } = leader.log
+    if (index === before) return undefined
+    const readers = this.#nodes.filter(({ raft }) => raft?.leader === leader.id && raft.term === leader.term)
+    return { index, reads: readers.map(node => ({ node, id: node.read(this.#invariants.committedIndex) })) }
   }
 
   /** Settled, and nothing happens: nobody may stand for election. @throws SafetyViolation `StaysCalm` */
@@ -209,7 +215,7 @@ class CoreSimulation {
       case 'confChange': return this.#proposeConfChange()
       case 'transfer': return this.#onLeader(node => node.transferLeader(this.#pickNode().id))
       case 'compact': return this.#pickNode().compact()
-      case 'read': return this.#pickNode().read(this.#invariants.committedIndex)
+      case 'read': return void this.#pickNode().read(this.#invariants.committedIndex)
       case 'pause': return this.#pauseOrResume(this.#pickNode())
       case 'forget': return this.#forget(this.#pickNode())
     }
@@ -343,13 +349,13 @@ class CoreSimulation {
     return newest
   }
 
-  /** The leader of the highest term has committed all it has, the entry at `probe` too, and its members follow it and have applied that. */
-  #isSettled(probe: number): boolean {
+  /** The leader of the highest term has committed all it has, the probe too, its members follow it and have applied that, and reads were answered. */
+  #isSettled({ index, reads }: Probe): boolean {
     const leader = this.#newestLeader()
-    if (leader === undefined || leader.log.committed < Math.max(probe, leader.log.lastIndex, this.#invariants.committedIndex)) return false
+    if (leader === undefined || leader.log.committed < Math.max(index, leader.log.lastIndex, this.#invariants.committedIndex)) return false
     const { config, ids } = leader.tracker
     if (isJoint(config)) this.#proposeConfChange()
-    return !isJoint(config) && ids.every(id => {
+    return !isJoint(config) && !reads.some(({ node, id }) => node.awaits(id)) && ids.every(id => {
       const { applied, raft } = this.#node(id)
       return applied === leader.log.committed && raft?.term === leader.term && raft.leader === leader.id
     })
