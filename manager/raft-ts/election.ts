@@ -1,6 +1,7 @@
+import { createCommittedContext, learnCommitted } from './committed-context.ts'
 import { createMessage } from './create-message.ts'
 import { hex } from './describe.ts'
-import { invariant } from './invariant.ts'
+import { hasConfChange } from './membership.ts'
 import type { Message } from './message.ts'
 import { voteResponseType } from './message-kind.ts'
 import type { Raft } from './raft.ts'
@@ -35,7 +36,7 @@ export function campaign(raft: Raft, kind: CampaignKind): void {
       continue
     }
     raft.logger.info(`${hex(raft.id)} [logterm: ${last.term}, index: ${last.index}] sent ${type} request to ${hex(id)} at term ${raft.term}`)
-    raft.send(createMessage({ type, to: id, term, index: last.index, logTerm: last.term, ...(kind === 'transfer' ? { context: TRANSFER_CONTEXT } : {}) }))
+    raft.send(createMessage({ type, to: id, term, index: last.index, logTerm: last.term, context: kind === 'transfer' ? TRANSFER_CONTEXT : createCommittedContext(raft) }))
   }
 }
 
@@ -49,21 +50,15 @@ export function handleVoteRequest(raft: Raft, message: Message): void {
   const granted = canVote && raft.log.isUpToDate(theirs)
   raft.logger.info(`${hex(raft.id)} [logterm: ${last.term}, index: ${last.index}, vote: ${hex(raft.vote)}] ${granted ? 'cast' : 'rejected'} ${message.type} ${granted ? 'for' : 'from'} ${hex(message.from)} [logterm: ${theirs.term}, index: ${theirs.index}] at term ${raft.term}`)
   // The asker's term, not ours: a pre-candidate ignores answers from terms it does not ask about.
-  raft.send(createMessage({ type: voteResponseType(message.type), to: message.from, term: granted ? message.term : raft.term, reject: !granted }))
+  raft.send(createMessage({ type: voteResponseType(message.type), to: message.from, term: granted ? message.term : raft.term, reject: !granted, ...(granted ? {} : { context: createCommittedContext(raft) }) }))
   if (granted && !isPreVote) {
     raft.electionElapsed = 0
     raft.vote = message.from
   }
+  learnCommitted(raft, message)
 }
 
 /** A node that has not applied a committed conf change does not know who votes. */
 function hasUnappliedConfChange(raft: Raft): boolean {
-  const { log } = raft
-  for (let low = log.applied + 1; low <= log.committed;) {
-    const page = log.slice(low, log.committed + 1, raft.config.maxCommittedBytesPerReady)
-    invariant(page !== undefined && page.length > 0, () => `unapplied entries from ${low} on are missing`)
-    if (page.some(entry => entry.type !== 'normal')) return true
-    low += page.length
-  }
-  return false
+  return hasConfChange(raft, raft.log.applied + 1, raft.log.committed)
 }

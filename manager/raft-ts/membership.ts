@@ -21,6 +21,17 @@ export function applyConfChange(raft: Raft, change: ConfChange): ConfState {
   return switchTo(raft, enterJoint(membership, change.changes, { ...context, autoLeave: change.transition !== 'joint-explicit' }))
 }
 
+/** Whether there is a conf change from `first` to `last`. */
+export function hasConfChange(raft: Raft, first: number, last: number): boolean {
+  for (let low = first; low <= last;) {
+    const page = raft.log.slice(low, last + 1, raft.config.maxCommittedBytesPerReady)
+    invariant(page !== undefined && page.length > 0, () => `entries from ${low} on are missing`)
+    if (page.some(entry => entry.type !== 'normal')) return true
+    low += page.length
+  }
+  return false
+}
+
 /** The configuration as of the storage's snapshot, at start. */
 export function restoreFromStorage(raft: Raft): void {
   restoreConfState(raft, raft.config.storage.initialState().confState)

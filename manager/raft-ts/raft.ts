@@ -1,3 +1,4 @@
+import { createCommittedContext, learnCommitted } from './committed-context.ts'
 import { stepCandidate } from './candidate.ts'
 import { describeConfig, hex } from './describe.ts'
 import { handleVoteRequest, hup } from './election.ts'
@@ -116,6 +117,9 @@ export class Raft {
         if (message.snapshot !== undefined) this.#snapshotApplied(message.snapshot)
         return
       case 'MsgStorageApplyResp': return this.#entriesApplied(message.entries)
+      case 'MsgVoteResp': case 'MsgPreVoteResp':
+        learnCommitted(this, message)
+        return this.#stepRole(message)
       default: return this.#stepRole(message)
     }
   }
@@ -157,11 +161,11 @@ export class Raft {
     } else if (message.type === 'MsgPreVote') {
       // Silence could leave a candidate of a lower term with a newer log, and the others, waiting for each other.
       this.logger.info(`${this.#voteState()} rejected ${message.type} from ${hex(message.from)} [logterm: ${message.logTerm}, index: ${message.index}] at term ${this.term}`)
-      this.send(createMessage({ type: 'MsgPreVoteResp', to: message.from, term: this.term, reject: true }))
+      this.send(createMessage({ type: 'MsgPreVoteResp', to: message.from, term: this.term, reject: true, context: createCommittedContext(this) }))
     } else if (message.type === 'MsgVote' && !this.config.preVote) {
       // Likewise. Nobody tells a candidate whose votes are not asked for; it could stay behind the terms of those that it asks for good. With pre-votes it is told there.
       this.logger.info(`${this.#voteState()} rejected ${message.type} from ${hex(message.from)} [logterm: ${message.logTerm}, index: ${message.index}] at term ${this.term}`)
-      this.send(createMessage({ type: 'MsgVoteResp', to: message.from, term: this.term, reject: true }))
+      this.send(createMessage({ type: 'MsgVoteResp', to: message.from, term: this.term, reject: true, context: createCommittedContext(this) }))
     } else if (message.type === 'MsgStorageAppendResp') {
       // Entries written under an older term may have been replaced since; a snapshot is committed state and valid in any term.
       if (message.index !== 0) {
