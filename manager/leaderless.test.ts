@@ -4,7 +4,7 @@ import { leaderlessReason } from './leaderless.ts'
 
 const member = (raftId: number): { raftId: number; nodeId: string; addr: string; learner: boolean } => ({ raftId, nodeId: `n${raftId}`, addr: `10.0.0.${raftId}:2377`, learner: false })
 const reason = (silentMs: Readonly<Record<number, number>>, count = 3): string => leaderlessReason({
-  members: Array.from({ length: count }, (_, i) => member(i + 1)), selfId: 1, silentMs: id => silentMs[id] ?? Infinity, hostnameOf: id => (id === 'n2' ? 'h2' : undefined),
+  members: Array.from({ length: count }, (_, i) => member(i + 1)), selfId: 1, silentMs: id => silentMs[id] ?? Infinity, silenceMaxMs: 2_000, hostnameOf: id => (id === 'n2' ? 'h2' : undefined),
 })
 
 test('who is missing is named, by hostname where it is known, with how many are needed', () => {

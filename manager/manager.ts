@@ -1,8 +1,9 @@
+import type { TickCounts } from 'raft-ts/raft-config'
 import { CallTable } from '../src/api/calls/call-table.ts'
 import { CALLS_RPC } from '../src/api/codec/methods.ts'
 import type { ManagerStatusResponse, NodeKey } from '../src/api/swarm/control.ts'
 import type { WeightedPeer } from '../src/api/swarm/dispatcher.ts'
-import type { ManagerStatus } from '../src/api/swarm/objects.ts'
+import type { Cluster, ManagerStatus } from '../src/api/swarm/objects.ts'
 import type { Clock } from '../src/base/clock.ts'
 import { hasCode, messageOf } from '../src/base/errors.ts'
 import type { Logger } from '../src/base/logger.ts'
@@ -58,6 +59,8 @@ export interface ManagerOptions {
   /** "host:port" where others reach this manager. */
   readonly advertiseAddress: string
   readonly nodeId: string
+  /** Time of one tick of raft; how many make an election timeout says the cluster (D-741). Default 100. */
+  readonly raftTickMs?: number
   readonly clusterId: string
   /** First manager of a new cluster; ignored once there is state. */
   readonly bootstrap?: ManagerBootstrap
@@ -113,7 +116,7 @@ export class Manager implements AsyncDisposable {
     const store = await ReplicatedStore.open(options.kv, () => options.clock.sleep(0))
     const { clusterId, nodeId, log, dialer, clock, random, logger, forceNewCluster } = options
     const raft = await RaftNode.open({
-      clusterId, nodeId, addr: options.advertiseAddress, log, machine: store, dialer, clock, random, logger, ...forceNewCluster === undefined ? {} : { forceNewCluster }, isRestoring: options.restore !== undefined,
+      clusterId, nodeId, addr: options.advertiseAddress, log, machine: store, dialer, clock, random, logger, timing: { tickMs: options.raftTickMs, counts: () => tickCountsOf(store.view().cluster()) }, ...forceNewCluster === undefined ? {} : { forceNewCluster }, isRestoring: options.restore !== undefined,
     })
     store.attach(raft)
     const manager = new Manager(options, {
@@ -291,7 +294,7 @@ export class Manager implements AsyncDisposable {
 
   #leaderlessReason(): string {
     const { raft, store } = this.#parts
-    return leaderlessReason({ members: raft.membersWhereTheyAre, selfId: raft.raftId, silentMs: raftId => raft.silentMs(raftId), hostnameOf: nodeId => store.view().get('node', nodeId)?.description?.hostname })
+    return leaderlessReason({ members: raft.membersWhereTheyAre, selfId: raft.raftId, silentMs: raftId => raft.silentMs(raftId), silenceMaxMs: raft.silenceMaxMs, hostnameOf: nodeId => store.view().get('node', nodeId)?.description?.hostname })
   }
 
   #isMember(nodeId: string): boolean {
@@ -304,6 +307,12 @@ export class Manager implements AsyncDisposable {
     const { isLeader, isReachable, addr, raftId } = member
     return { leader: isLeader, reachability: isReachable === undefined ? 'unknown' : isReachable ? 'reachable' : 'unreachable', addr, raftId }
   }
+}
+
+/** What the cluster's settings say; undefined before there are any. */
+function tickCountsOf(cluster: Cluster | undefined): TickCounts | undefined {
+  const raft = cluster?.spec?.raft
+  return raft === undefined ? undefined : { electionTicks: raft.electionTick, heartbeatTicks: raft.heartbeatTick }
 }
 
 /** The host of "host:port", without the brackets of an IPv6 address. */

@@ -14,12 +14,22 @@ export interface RaftLogger {
  */
 export type ReadOnlyOption = 'safe' | 'lease-based'
 
-export interface RawNodeConfig {
-  /** This node's id, 1 .. 2^53 - 3. Never given to another node, even after removal. */
-  readonly id: number
+/** How long a leader may be silent, and how often it speaks; in ticks. Best alike on all nodes. */
+export interface TickCounts {
   /** A follower that has not heard from a leader for between this and twice this many ticks campaigns. Must be above heartbeatTicks; ten times is usual. */
   readonly electionTicks: number
   readonly heartbeatTicks: number
+}
+
+/** Throws unless these can work. @throws RangeError */
+export function checkTickCounts({ electionTicks, heartbeatTicks }: TickCounts): void {
+  require(heartbeatTicks > 0, 'heartbeatTicks must be positive')
+  require(electionTicks > heartbeatTicks, 'electionTicks must be above heartbeatTicks')
+}
+
+export interface RawNodeConfig extends TickCounts {
+  /** This node's id, 1 .. 2^53 - 3. Never given to another node, even after removal. */
+  readonly id: number
   readonly storage: Storage
   /** Index the state machine had applied before the restart; committed entries above it are handed out again. Default: the snapshot's index. */
   readonly applied?: number
@@ -65,8 +75,7 @@ export function resolveConfig(config: RawNodeConfig): ResolvedConfig {
     ...withoutUndefined(config),
   }
   require(Number.isSafeInteger(resolved.id) && resolved.id > 0, 'id must be a positive integer')
-  require(resolved.heartbeatTicks > 0, 'heartbeatTicks must be positive')
-  require(resolved.electionTicks > resolved.heartbeatTicks, 'electionTicks must be above heartbeatTicks')
+  checkTickCounts(resolved)
   require(resolved.maxInflightMessages > 0, 'maxInflightMessages must be positive')
   require(resolved.maxCommittedBytesPerReady > 0, 'maxCommittedBytesPerReady must be positive')
   require(resolved.maxInflightBytes >= resolved.maxSizePerMessageBytes || resolved.maxInflightBytes === Infinity, 'maxInflightBytes must not be below maxSizePerMessageBytes')

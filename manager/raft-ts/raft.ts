@@ -10,7 +10,7 @@ import { restoreFromStorage } from './membership.ts'
 import type { Entry, HardState, Message, Snapshot } from './message.ts'
 import { createMessage } from './create-message.ts'
 import { RaftLog } from './raft-log.ts'
-import { resolveConfig, type RaftLogger, type RawNodeConfig, type ResolvedConfig } from './raft-config.ts'
+import { checkTickCounts, resolveConfig, type RaftLogger, type TickCounts, type RawNodeConfig, type ResolvedConfig } from './raft-config.ts'
 import { ReadOnlyQueue } from './read-only.ts'
 import type { RaftRole, ReadState, SoftState } from './ready.ts'
 import { RaftError } from './storage.ts'
@@ -47,12 +47,14 @@ export class Raft {
   /** To be sent when the unstable state up to now is durable: votes and acknowledgements, also those to itself. */
   messagesAfterAppend: Message[] = []
   electionElapsed = 0
+  #ticks: TickCounts
   #heartbeatElapsed = 0
   #randomizedElectionTicks = 0
   #uncommittedBytes = 0
 
   constructor(config: RawNodeConfig) {
     this.config = resolveConfig(config)
+    this.#ticks = this.config
     this.id = this.config.id
     this.logger = this.config.logger
     this.log = new RaftLog(this.config.storage, this.logger, this.config.maxCommittedBytesPerReady)
@@ -78,6 +80,14 @@ export class Raft {
 
   // --- time
 
+  /** From now on, instead of the config's. @throws RangeError and changes nothing */
+  setTickCounts(ticks: TickCounts): void {
+    if (ticks.electionTicks === this.#ticks.electionTicks && ticks.heartbeatTicks === this.#ticks.heartbeatTicks) return
+    checkTickCounts(ticks)
+    this.#ticks = ticks
+    this.#randomizeElection()
+  }
+
   tick(): void {
     if (this.role === 'leader') this.#tickLeader()
     else this.#tickElection()
@@ -93,13 +103,13 @@ export class Raft {
   #tickLeader(): void {
     this.#heartbeatElapsed++
     this.electionElapsed++
-    if (this.electionElapsed >= this.config.electionTicks) {
+    if (this.electionElapsed >= this.#ticks.electionTicks) {
       this.electionElapsed = 0
       if (this.config.checkQuorum) this.step(createMessage({ type: 'MsgCheckQuorum', from: this.id }))
       // A transfer that took longer than an election timeout has failed.
       this.leaderTransferee = 0
     }
-    if (this.role !== 'leader' || this.#heartbeatElapsed < this.config.heartbeatTicks) return
+    if (this.role !== 'leader' || this.#heartbeatElapsed < this.#ticks.heartbeatTicks) return
     this.#heartbeatElapsed = 0
     this.step(createMessage({ type: 'MsgBeat', from: this.id }))
   }
@@ -139,7 +149,7 @@ export class Raft {
     }
     const isVoteRequest = message.type === 'MsgVote' || message.type === 'MsgPreVote'
     if (isVoteRequest && this.#isLeaseValid() && !isTransferContext(message.context)) {
-      this.logger.info(`${this.#voteState()} ignored ${message.type} from ${hex(message.from)} [logterm: ${message.logTerm}, index: ${message.index}] at term ${this.term}: lease is not expired (remaining ticks: ${this.config.electionTicks - this.electionElapsed})`)
+      this.logger.info(`${this.#voteState()} ignored ${message.type} from ${hex(message.from)} [logterm: ${message.logTerm}, index: ${message.index}] at term ${this.term}: lease is not expired (remaining ticks: ${this.#ticks.electionTicks - this.electionElapsed})`)
       return false
     }
     // A pre-vote asks about a term that nobody is in yet; a granted one is counted by the candidate, which raises the term itself.
@@ -151,7 +161,7 @@ export class Raft {
   }
 
   /** True while this node has heard from a leader within the minimum election timeout (thesis 4.2.3). */
-  #isLeaseValid(): boolean { return this.config.checkQuorum && this.leader !== 0 && this.electionElapsed < this.config.electionTicks }
+  #isLeaseValid(): boolean { return this.config.checkQuorum && this.leader !== 0 && this.electionElapsed < this.#ticks.electionTicks }
 
   #answerOldTerm(message: Message): void {
     if (message.type === 'MsgHeartbeat' || message.type === 'MsgApp') {
@@ -273,7 +283,7 @@ export class Raft {
     this.leader = 0
     this.electionElapsed = 0
     this.#heartbeatElapsed = 0
-    this.#randomizedElectionTicks = this.config.electionTicks + Math.floor(this.config.random() * this.config.electionTicks)
+    this.#randomizeElection()
     this.leaderTransferee = 0
     this.tracker.resetVotes()
     this.tracker.resetProgress(this.id, this.log.lastIndex)
@@ -282,6 +292,8 @@ export class Raft {
     this.readOnly = new ReadOnlyQueue()
     this.postponedReads = []
   }
+
+  #randomizeElection(): void { this.#randomizedElectionTicks = this.#ticks.electionTicks + Math.floor(this.config.random() * this.#ticks.electionTicks) }
 
   // --- the state machine's side
 

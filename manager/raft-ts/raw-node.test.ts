@@ -78,3 +78,29 @@ test('a config that cannot work is refused', () => {
   assert.throws(() => createNode(1, [1], { readOnly: 'lease-based' }), RangeError)
   assert.throws(() => createNode(0, [1]), RangeError)
 })
+
+test('other tick counts are in force at once, on a follower and on a leader, and those that cannot work change nothing', () => {
+  const follower = createNode(1, [1, 2])
+  follower.node.setTickCounts({ electionTicks: 3, heartbeatTicks: 1 })
+  for (let i = 0; i < 3; i++) follower.node.tick()
+  assert.equal(follower.node.raft.role, 'candidate')
+
+  const leader = createNode(1, [1])
+  leader.node.campaign()
+  drain(leader)
+  leader.node.applyConfChange({ transition: 'auto', changes: [{ type: 'add-learner-node', nodeId: 2 }], context: new Uint8Array() })
+  drain(leader)
+  const beats = (ticks: number): number => {
+    let count = 0
+    for (let i = 0; i < ticks; i++) {
+      leader.node.tick()
+      count += drain(leader).messages.filter(message => message.type === 'MsgHeartbeat').length
+    }
+    return count
+  }
+  assert.equal(beats(6), 6)
+  leader.node.setTickCounts({ electionTicks: 10, heartbeatTicks: 3 })
+  assert.equal(beats(6), 2)
+  assert.throws(() => leader.node.setTickCounts({ electionTicks: 3, heartbeatTicks: 3 }), RangeError)
+  assert.equal(beats(6), 2)
+})

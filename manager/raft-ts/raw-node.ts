@@ -8,7 +8,7 @@ import { isLocalMessage, isLocalTarget, isResponseMessage } from './message-kind
 import type { ConfChange, ConfState, Entry, HardState, Message } from './message.ts'
 import type { Progress } from './progress.ts'
 import { Raft } from './raft.ts'
-import type { RawNodeConfig } from './raft-config.ts'
+import type { RawNodeConfig, TickCounts } from './raft-config.ts'
 import type { RaftRole, Ready, SoftState } from './ready.ts'
 import { createAppendMessage, createAppendResponse, createApplyMessage, createApplyResponse, needsAppendMessage, needsAppendResponse } from './storage-messages.ts'
 import { RaftError } from './storage.ts'
@@ -52,6 +52,9 @@ export class RawNode {
 
   /** One unit of time has passed. */
   tick(): void { this.raft.tick() }
+
+  /** Other counts than the config's, from now on. Members may change one after the other: safety does not hang on time. @throws RangeError, and changes nothing */
+  setTickCounts(ticks: TickCounts): void { this.raft.setTickCounts(ticks) }
 
   /** Starts an election now. */
   campaign(): void { this.raft.step(createMessage({ type: 'MsgHup' })) }

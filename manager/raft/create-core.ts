@@ -1,14 +1,10 @@
+import type { TickCounts } from 'raft-ts/raft-config'
 import { RawNode } from 'raft-ts/raw-node'
 import type { Logger } from '../../src/base/logger.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { RaftLogStore } from './raft-log-store.ts'
 import { raftLogger } from './raft-logger.ts'
 
-/** Time of one tick of the core. */
-export const TICK_MS = 100
-/** A follower campaigns after one to two times this without a leader. */
-export const ELECTION_TICKS = 10
-const HEARTBEAT_TICKS = 1
 /** Entries in one message: keeps a heartbeat from waiting long behind data. */
 const MESSAGE_BYTES_MAX = 512 * 1024
 /** Unacknowledged messages and bytes per peer. */
@@ -18,9 +14,9 @@ const INFLIGHT_BYTES_MAX = 32 * 1024 * 1024
 const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024
 
 /** The consensus core with the settings of this project: pre-vote, check-quorum, synchronous writes. @param raftId of this node */
-export function createCore(raftId: number, storage: RaftLogStore, { random, logger }: { readonly random: Random; readonly logger: Logger }): RawNode {
+export function createCore(raftId: number, storage: RaftLogStore, { random, logger, ticks }: { readonly random: Random; readonly logger: Logger; readonly ticks: TickCounts }): RawNode {
   return new RawNode({
-    id: raftId, storage, electionTicks: ELECTION_TICKS, heartbeatTicks: HEARTBEAT_TICKS, preVote: true, checkQuorum: true,
+    id: raftId, storage, ...ticks, preVote: true, checkQuorum: true,
     maxSizePerMessageBytes: MESSAGE_BYTES_MAX, maxInflightMessages: INFLIGHT_MESSAGES_MAX, maxInflightBytes: INFLIGHT_BYTES_MAX, maxUncommittedBytes: UNCOMMITTED_BYTES_MAX,
     stepDownOnRemoval: true, disableProposalForwarding: true, random: () => random.next(), logger: raftLogger(logger),
   })

@@ -9,8 +9,6 @@ import type { RaftNode } from './raft-node.ts'
 
 /** How often somebody is asked while there is no leader. */
 const ASK_MS = 1_000
-/** A member not heard for this long is looked for: two election timeouts. */
-const SILENCE_MS = 2_000
 /** Addresses that are remembered, the oldest forgotten first: as many as a cluster has managers, and the mistyped ones. */
 const CONTACTS_MAX = 32
 
@@ -82,8 +80,8 @@ export class MemberFinder implements AsyncDisposable {
   /** Members that are heard know others; contacts are asked unless a member that is heard is there. */
   #candidates(): readonly string[] {
     const members = this.#raft.membersWhereTheyAre.filter(member => member.raftId !== this.#raft.raftId)
-    if (members.every(member => this.#raft.silentMs(member.raftId) < SILENCE_MS)) return []
-    const heard = members.filter(member => this.#raft.silentMs(member.raftId) < SILENCE_MS).map(({ addr }) => addr)
+    if (members.every(member => this.#raft.silentMs(member.raftId) < this.#raft.silenceMaxMs)) return []
+    const heard = members.filter(member => this.#raft.silentMs(member.raftId) < this.#raft.silenceMaxMs).map(({ addr }) => addr)
     return [...new Set([...heard, ...this.#contacts])].filter(addr => isDialable(addr) && addr !== this.#raft.addr)
   }
 

@@ -19,14 +19,12 @@ const DIAL_BACK_TIMEOUT_MS = 5000
 const REVIEW_MS = 500
 /** A learner is made a voter when it misses at most this many entries: then it does not hold up commits. */
 const PROMOTION_LAG_MAX = 100
-/** A member not heard for this long does not count as reachable: two election timeouts. */
-const REACHABLE_SILENCE_MS = 2000
 /** How often reachability is looked at again before a removal is refused. */
 const RECHECK_MS = 100
 /** A manager is told that this one moved within this, or another one is. */
 const TELL_TIMEOUT_MS = 3000
-/** How long a transfer may take before it has failed: the core gives it one election timeout. */
-const TRANSFER_TIMEOUT_MS = 3000
+/** After so many times the longest silence a transfer has failed: the core gives it one election timeout. */
+const TRANSFER_SILENCES = 1.5
 
 /** What Membership works with. */
 export interface MembershipOptions {
@@ -116,7 +114,7 @@ export class Membership implements AsyncDisposable {
     const successor = this.#successor(toNodeId)
     if (successor === undefined) throw new ShoalError('unavailable', 'transfer-failed', 'no other manager can take over the leadership; bring another one up first')
     const timeout = new AbortController()
-    const timer = this.#options.clock.after(TRANSFER_TIMEOUT_MS, () =>
+    const timer = this.#options.clock.after(TRANSFER_SILENCES * this.#raft.silenceMaxMs, () =>
       timeout.abort(new ShoalError('unavailable', 'transfer-failed', 'the other manager did not take over the leadership in time; try again')))
     try {
       const changes = raft.onLeadership(timeout.signal)
@@ -173,7 +171,7 @@ export class Membership implements AsyncDisposable {
 
   /** Looks for a while: a new leader has to hear from the others first. */
   async #checkRemovable(member: RaftMember): Promise<void> {
-    for (let passedMs = 0; passedMs < REACHABLE_SILENCE_MS; passedMs += RECHECK_MS) {
+    for (let passedMs = 0; passedMs < this.#raft.silenceMaxMs; passedMs += RECHECK_MS) {
       if (this.#isRemovable(member)) return
       await this.#options.clock.sleep(RECHECK_MS, this.#raft.signal)
     }
@@ -187,7 +185,7 @@ export class Membership implements AsyncDisposable {
     return left.length > 0 && reachable >= Math.floor(left.length / 2) + 1
   }
 
-  #isReachable(raftId: number): boolean { return this.#raft.silentMs(raftId) < REACHABLE_SILENCE_MS }
+  #isReachable(raftId: number): boolean { return this.#raft.silentMs(raftId) < this.#raft.silenceMaxMs }
 
   #successor(toNodeId: string | undefined): number | undefined {
     const matches = this.#raft.status()?.progress

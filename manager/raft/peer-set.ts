@@ -8,9 +8,6 @@ import { Peer, type PeerContext } from './peer.ts'
 /** Senders that are not members (yet) and are answered all the same: more at once do not occur while one change is pending. */
 const STRANGERS_MAX = 16
 
-/** Hearsay of where a member is counts only while it is silent for longer than this: two election timeouts. */
-const SILENCE_MS = 2_000
-
 /** Data and its answers; everything else is small and must not wait for it. */
 const APPENDS: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp', 'MsgAppResp'])
 
@@ -19,6 +16,8 @@ export interface PeerSetOptions extends PeerContext {
   readonly clusterId: string
   readonly forkId: string
   readonly selfId: number
+  /** A member that is silent for longer is missing: only then does hearsay of where it is count. */
+  readonly silenceMaxMs: () => number
   /** Where this node is reached: peers that do not know it yet answer there. */
   readonly selfAddr: string
 }
@@ -66,7 +65,7 @@ export class PeerSet implements AsyncDisposable {
 
   /** Another manager says that the member is at `addr`: worth a try for one that is silent where it was. */
   heardOf(raftId: number, addr: string): void {
-    if (this.silentMs(raftId) > SILENCE_MS) this.#moved(raftId, addr)
+    if (this.silentMs(raftId) > this.#options.silenceMaxMs()) this.#moved(raftId, addr)
   }
 
   /** Where a member is dialled; undefined for others. */

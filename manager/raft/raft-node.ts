@@ -17,7 +17,7 @@ import type { AppendLog } from '../../src/base/storage.ts'
 import { beginAsMember, beginCluster, beginFromState, continueLog, type JoinedCluster } from './begin-log.ts'
 import { isCommitOnly } from './commit-only.ts'
 import { compactionPoint } from './compaction.ts'
-import { createCore, ELECTION_TICKS, TICK_MS } from './create-core.ts'
+import { createCore } from './create-core.ts'
 import { EarlyCampaign } from './early-campaign.ts'
 import { LeadershipBoard, type Leadership } from './leadership.ts'
 import { isDialable } from './member-address.ts'
@@ -30,6 +30,7 @@ import { PendingEntries } from './pending-entries.ts'
 import { entriesOfProposal } from './proposal-parts.ts'
 import { ReadConfirmations } from './read-confirmations.ts'
 import { encodeBaseNote, memberOf, RaftLogStore, type LogBase } from './raft-log-store.ts'
+import { RaftClock, type RaftTiming } from './raft-timing.ts'
 import { errorOfStop, failedStop, OTHER_FORK_MESSAGE, type RaftStop } from './raft-stop.ts'
 import { SnapshotCaptures } from './snapshot-captures.ts'
 import { SnapshotReceiver } from './snapshot-receiver.ts'
@@ -38,7 +39,7 @@ import type { StateMachine } from './state-machine.ts'
 /** One proposal: every manager holds it twice while it is put together and applied. */
 const PROPOSAL_BYTES_MAX = 512 * 1024 * 1024
 /** How often a proposal that the core certainly did not take is offered again, a tick apart. */
-const OFFERS_MAX = 2 * ELECTION_TICKS
+const OFFERS_MAX = 20
 /** What a leader sends while it writes (thesis 10.2.1): it counts itself for the quorum only when its own write is durable. All else waits for the disk. */
 const LEADER_MESSAGES: ReadonlySet<MessageType> = new Set<MessageType>(['MsgApp', 'MsgHeartbeat', 'MsgSnap', 'MsgTimeoutNow'])
 
@@ -58,6 +59,7 @@ export interface RaftNodeOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  readonly timing?: RaftTiming
   /** Keeps the state and drops all other members (docker swarm init --force-new-cluster). Only when the others will never come back. */
   readonly forceNewCluster?: boolean
   /** restore() follows where there is no log: a state without one is of a restore that was interrupted, and is replaced. */
@@ -79,6 +81,7 @@ interface Running { readonly node: RawNode; readonly peers: PeerSet; readonly ba
  */
 export class RaftNode implements AsyncDisposable {
   readonly #options: RaftNodeOptions
+  readonly #time: RaftClock
   readonly #board = new LeadershipBoard()
   readonly #pending = new PendingEntries()
   readonly #reads = new ReadConfirmations()
@@ -104,6 +107,7 @@ export class RaftNode implements AsyncDisposable {
 
   private constructor(options: RaftNodeOptions) {
     this.#options = options
+    this.#time = new RaftClock(options.timing ?? {})
     this.#receiver = new SnapshotReceiver(options.machine)
   }
 
@@ -146,6 +150,9 @@ export class RaftNode implements AsyncDisposable {
     const lastIndex = this.#logStore.lastIndex()
     return { term, lastIndex, lastTerm: this.#logStore.term(lastIndex), commit }
   }
+
+  /** A member that was not heard for longer than this is missing. */
+  get silenceMaxMs(): number { return this.#time.silenceMaxMs }
 
   /** Milliseconds since the member was heard; 0 for this node. */
   silentMs(raftId: number): number {
@@ -266,10 +273,10 @@ export class RaftNode implements AsyncDisposable {
 
   #run(base: LogBase): void {
     const { clusterId, addr, machine, clock, random, logger, dialer } = this.#options
-    const node = createCore(base.raftId, this.#logStore, { random, logger })
-    const early = new EarlyCampaign({ node, clock, random, logger, tickMs: TICK_MS, signal: this.signal, give: input => { this.#give(input) } })
+    const node = createCore(base.raftId, this.#logStore, { random, logger, ticks: this.#time.counts })
+    const early = new EarlyCampaign({ node, clock, random, logger, tickMs: this.#time.tickMs, signal: this.signal, give: input => { this.#give(input) } })
     const peers = new PeerSet({
-      clusterId, forkId: base.forkId ?? '', selfId: base.raftId, selfAddr: addr, clock, random, logger, dialer,
+      clusterId, forkId: base.forkId ?? '', selfId: base.raftId, selfAddr: addr, clock, random, logger, dialer, silenceMaxMs: () => this.silenceMaxMs,
       onUnreachable: raftId => this.#give(() => node.reportUnreachable(raftId)),
       onSnapshotSent: (raftId, outcome) => this.#give(() => node.reportSnapshot(raftId, outcome)),
       onRefused: (to, error) => this.#refused(to, error), onGone: raftId => early.leaderGone(raftId),
@@ -279,7 +286,7 @@ export class RaftNode implements AsyncDisposable {
     if (machine.appliedIndex < base.index) machine.applyCommitted(base.index, undefined)
     this.#tables.add(base.index, base.table)
     peers.setMembers(base.table.members)
-    this.#timer = clock.after(TICK_MS, () => this.#tick())
+    this.#timer = clock.after(this.#time.tickMs, () => this.#tick())
     this.#wake()
   }
 
@@ -310,8 +317,11 @@ export class RaftNode implements AsyncDisposable {
 
   #tick(): void {
     if (this.#abort.signal.aborted || this.#running === undefined) return
-    this.#timer = this.#options.clock.after(TICK_MS, () => this.#tick())
-    this.#give(node => node.tick())
+    this.#timer = this.#options.clock.after(this.#time.tickMs, () => this.#tick())
+    this.#give(node => {
+      node.setTickCounts(this.#time.counts)
+      node.tick()
+    })
   }
 
   // --- inputs
@@ -378,7 +388,7 @@ export class RaftNode implements AsyncDisposable {
       this.#abort.signal.throwIfAborted()
       if (refusal === undefined) return abortable(this.#pending.wait(node.raft.log.lastIndex, node.raft.term), signal)
       if (offers === OFFERS_MAX) throw new ShoalError('unavailable', 'proposal-dropped', 'the leader could not take the change (too much is uncommitted, or leadership is moving); nothing was changed, try again', { cause: refusal })
-      await this.#options.clock.sleep(TICK_MS, signal)
+      await this.#options.clock.sleep(this.#time.tickMs, signal)
     }
   }
 

@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import { raftTicksOf } from './raft-ticks.ts'
 import { parseFlags, type ParsedFlags } from './settings/parse-flags.ts'
 import { readSettings } from './settings/read-settings.ts'
 import { badConfig } from './settings/setting-types.ts'
@@ -32,6 +33,7 @@ export function daemonConfig(flags: ParsedFlags): DaemonConfig {
 /** @throws ShoalError `bad-daemon-config` when settings contradict each other */
 export function completeConfig(settings: Settings): DaemonConfig {
   expectOneValueEach(settings.labels)
+  raftTicksOf(settings)
   if (settings.swarmBackupFolder !== '' && settings.swarmBackupPassphraseFile === '') throw badConfig('swarm-backup-dir needs swarm-backup-passphrase-file: backups hold the cluster\'s secrets, and are sealed')
   const tls = tlsOf(settings)
   return { ...settings, hosts: settings.hosts.map(host => withPort(host, tls)), logLevel: settings.debug ? 'debug' : settings.level, tls, cpuCount: cpus().length }

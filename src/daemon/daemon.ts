@@ -83,11 +83,11 @@ export class Daemon implements AsyncDisposable {
       this.#own(await MetricsServer.listen(config.metricsAddress, metrics, logger))
     }
     const swarm = this.#own(new SwarmNode({
-      dataFolder: config.dataRoot, execFolder: config.execRoot, logLevel: config.logLevel, clock, random, logger,
+      dataFolder: config.dataRoot, execFolder: config.execRoot, logLevel: config.logLevel, raftTickMs: config.swarmRaftTickMs, clock, random, logger,
       // Only in a cluster.
       createAgent: async options => (await import('./node-agent.ts')).createNodeAgent({ engine, attachments, config: () => live.current, kv, clock, random, logger }, options),
     }))
-    const swarmBackend = createSwarmBackend(swarm)
+    const swarmBackend = createSwarmBackend(swarm, config)
     const backups = this.#own(new ScheduledBackups({ schedule: () => live.current, manager: () => swarm.ownManager, clock, logger }))
     const moves = this.#own(new HostMoves({ host: swarm, names: () => live.current.swarmManagers, clock, logger }))
     const system = createSystemBackend({

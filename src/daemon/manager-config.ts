@@ -15,6 +15,8 @@ export interface ManagerConfig {
   /** Raft log and replicated state. */
   readonly stateFolder: string
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal'
+  /** Time of one tick of raft; absent: the default. */
+  readonly raftTickMs?: number
   /** A manager to join through, host:port; ignored when there is state already. */
   readonly joinAddress?: string
   /** Where other managers were last known to be, or are said to be: looked at when they are not where the log says. */

@@ -46,7 +46,7 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
     listenAddress: config.listenAddress, localAddress: `unix:${config.socketPath}`, advertiseAddress: config.advertiseAddress, nodeId: config.nodeId, clusterId: config.clusterId,
     ...(orders.bootstrap === undefined ? {} : { bootstrap: orders.bootstrap }), ...(orders.forceNewCluster === undefined ? {} : { forceNewCluster: orders.forceNewCluster }), ...(config.joinAddress === undefined ? {} : { joinAddress: config.joinAddress }),
     ...(config.contacts === undefined ? {} : { contacts: config.contacts }), ...(orders.restore === undefined ? {} : { restore: restoredState(orders.restore) }),
-    pid: process.pid, onStop: () => { process.kill(process.pid, 'SIGTERM') },
+    ...(config.raftTickMs === undefined ? {} : { raftTickMs: config.raftTickMs }), pid: process.pid, onStop: () => { process.kill(process.pid, 'SIGTERM') },
     onNodeKeys: state => {
       const rotated = secrets.use(state)
       certificates.reload()

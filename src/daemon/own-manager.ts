@@ -57,11 +57,11 @@ export class OwnManagers {
   create(state: SwarmState, through?: string): ManagerProcess {
     const contacts = state.managers.filter(peer => peer.nodeId !== state.nodeId).map(({ addr }) => addr)
     const joinAddress = through ?? contacts[0]
-    const { clock, random, logger, execFolder, logLevel } = this.#parts
+    const { clock, random, logger, execFolder, logLevel, raftTickMs } = this.#parts
     const { stateFolder, certificateFolder } = this.#place
     return new ManagerProcess({
       nodeId: state.nodeId, clusterId: state.clusterId, listenAddress: state.listenAddress, advertiseAddress: state.advertiseAddress, socketPath: join(execFolder, 'manager.sock'),
-      certificateFolder, stateFolder, logLevel, contacts, ...(joinAddress === undefined ? {} : { joinAddress }),
+      certificateFolder, stateFolder, logLevel, contacts, ...(raftTickMs === undefined ? {} : { raftTickMs }), ...(joinAddress === undefined ? {} : { joinAddress }),
     }, { clock, random, logger, dialer: createInsecureDialer(), execFolder, orders: () => this.#allOrders() })
   }
 

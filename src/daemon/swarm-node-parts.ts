@@ -34,6 +34,8 @@ export interface SwarmNodeParts {
   readonly dataFolder: string
   readonly execFolder: string
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal'
+  /** Of managers of this host; absent: the default. */
+  readonly raftTickMs?: number
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger

@@ -1,3 +1,4 @@
+import { make } from '../../api/codec/codec.ts'
 import type { SwarmSpec } from '../../api/engine/engine-json.ts'
 import type { SwarmInitRequest, SwarmJoinRequest } from '../../api/engine/swarm-json.ts'
 import type { TlsInfo } from '../../api/swarm/objects.ts'
@@ -94,7 +95,9 @@ async function clusterOf(backend: ClusterBackend, signal: AbortSignal): Promise<
 
 /** AutoLockManagers beside the spec is the old place for it. */
 function readInit(body: SwarmInitRequest): SwarmInit {
-  const spec = mergeClusterSpec(defaultClusterSpec(), body.Spec ?? {})
+  const base = defaultClusterSpec()
+  // What the host's settings say of raft's timing comes later.
+  const spec = mergeClusterSpec({ ...base, raft: make('RaftConfig', { ...base.raft, heartbeatTick: 0, electionTick: 0 }) }, body.Spec ?? {})
   return {
     ...addressesOf(body), spec: body.AutoLockManagers === true ? { ...spec, autoLockManagers: true } : spec,
     dataPathPort: body.DataPathPort ?? 0, addressPool: body.DefaultAddrPool ?? [], subnetSize: body.SubnetSize ?? 0, forceNewCluster: body.ForceNewCluster ?? false,
