@@ -4,7 +4,7 @@ import { make } from '../src/api/codec/codec.ts'
 import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC, RECOVERY_RPC } from '../src/api/codec/methods.ts'
 import type { AssignmentsMessage } from '../src/api/swarm/dispatcher.ts'
 import type { Service, Task } from '../src/api/swarm/objects.ts'
-import { hasCode } from '../src/base/errors.ts'
+import { hasCode, ShoalError } from '../src/base/errors.ts'
 import type { AppendLog } from '../src/base/storage.ts'
 import { streamOf, type RpcClient, type RpcDialer, type RpcIdentity } from '../src/base/rpc.ts'
 import { createCertificateRequest } from '../src/ca/certificate-request.ts'
@@ -129,6 +129,31 @@ test('a write that meets a dead leader waits for the next one instead of failing
   await world.until(async () => created !== undefined)
   await writing
   assert(['m2', 'm3'].some(name => world.manager(name).status().leader))
+})
+
+test('a leader whose disk takes longer than an election timeout acknowledges nothing, serves no more as leader, and passes on what it is asked while it still hangs', async () => {
+  await using world = await World.found()
+  await world.join('m2')
+  await world.join('m3')
+  await world.untilVoters(3)
+  const release = world.hangDisk('m1')
+  let outcome = 'none'
+  const writing = world.createService('unknown', 0, 'm1').then(() => { outcome = 'acknowledged' }, (error: unknown) => { outcome = error instanceof ShoalError ? error.code : String(error) })
+  await world.until(async () => ['m2', 'm3'].some(name => world.manager(name).status().leader))
+  await world.until(async () => !world.manager('m1').status().leader)
+  await writing
+  assert.equal(outcome, 'proposal-lost')
+  const next = world.manager('m2').status().leader ? 'm2' : 'm3'
+  let id: string | undefined
+  const creating = world.createService('after', 0, 'm1').then(created => { id = created })
+  await world.until(async () => id !== undefined)
+  await creating
+  assert.equal((await world.local('m1').unary(CONTROL_RPC.get, { kind: 'service', ref: 'after' })).staleMs, 0)
+  assert.equal(world.manager('m1').status().leader, false)
+  assert.ok(world.manager('m1').status().appliedIndex < world.manager(next).status().appliedIndex, 'its disk still hangs')
+  release()
+  await world.until(async () => world.manager('m1').status().appliedIndex === world.manager(next).status().appliedIndex)
+  assert.equal(world.manager(next).status().leader, true)
 })
 
 test('a manager that is started again goes on with the same tasks', async () => {
@@ -416,6 +441,19 @@ class World implements AsyncDisposable {
   }
 
   async restore(name: string, saved: readonly Uint8Array[]): Promise<void> { await this.start(name, undefined, false, saved) }
+
+  /** What this manager's log is told to write is not written before the returned function is called. */
+  hangDisk(name: string): () => void {
+    const { log } = this.#disk(name)
+    let release = (): void => {}
+    const released = new Promise<void>(resolve => { release = resolve })
+    const append = log.append.bind(log)
+    log.append = async records => {
+      await released
+      return append(records)
+    }
+    return release
+  }
 
   loseLog(name: string): void { this.#disks.set(name, { kv: this.#disk(name).kv, log: createMemoryLog() }) }
 
