@@ -5,10 +5,12 @@ import type { Random } from '../src/base/random.ts'
 const OBSERVATION = 10
 const SMOOTHING = 0.5
 
-/** The managers this node knows, with its experiences. Picks at random, the good ones far more often. */
+/** The managers this node knows, with its experiences. Picks at random, the good ones far more often; none again before each of the others was tried, too. */
 export class ManagerList {
   readonly #random: Random
   readonly #weights = new Map<string, number>()
+  /** Bad ones since the last good one. */
+  readonly #tried = new Set<string>()
 
   constructor(options: { readonly random: Random; readonly addresses: readonly string[] }) {
     this.#random = options.random
@@ -30,11 +32,15 @@ export class ManagerList {
     if (weight === undefined) return
     const value = experience === 'good' ? OBSERVATION : -OBSERVATION
     this.#weights.set(address, weight + SMOOTHING * (value - weight))
+    if (experience === 'good') this.#tried.clear()
+    else this.#tried.add(address)
   }
 
   /** A manager to try, or undefined when none is known. */
   pick(): string | undefined {
-    const chances = [...this.#weights].map(([address, weight]) => ({ address, chance: weight + OBSERVATION + 1 }))
+    // After long without any, all are equally bad, and the only one that is left must not wait for its luck.
+    if (this.addresses.every(address => this.#tried.has(address))) this.#tried.clear()
+    const chances = [...this.#weights].filter(([address]) => !this.#tried.has(address)).map(([address, weight]) => ({ address, chance: weight + OBSERVATION + 1 }))
     let at = this.#random.next() * chances.reduce((sum, { chance }) => sum + chance, 0)
     for (const { address, chance } of chances) {
       at -= chance

@@ -56,6 +56,7 @@ export class MemberFinder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> { await this.#tasks[Symbol.asyncDispose]() }
 
   #remember(addr: string): void {
+    this.#contacts.delete(addr)
     const [oldest] = this.#contacts
     if (this.#contacts.size >= CONTACTS_MAX && oldest !== undefined) this.#contacts.delete(oldest)
     this.#contacts.add(addr)

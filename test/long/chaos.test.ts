@@ -1,4 +1,4 @@
-/** Twenty faults, one after another, on a cluster of five hosts under the stock CLI. SEED=n repeats a run. */
+/** Twenty faults, one after another, on a cluster of five hosts under the stock CLI. SEED=n makes another run. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Lab, eventually } from '../support/lab.ts'
@@ -7,7 +7,7 @@ import { describeStep, mayReplaceTasks, planChaos, type Step } from './chaos-mod
 
 const HOSTS = 5
 const MANAGERS = 3
-const seed = Number(process.env['SEED'] ?? new Date().getTime() % 100_000)
+const seed = Number(process.env['SEED'] ?? 7)
 const steps = planChaos(seed, MANAGERS, HOSTS).slice(0, Number(process.env['STEPS'] ?? 100))
 /** Resident memory of one host's daemon and manager together may grow by this much in a run: caches of V8 warm up; a leak of a few kB a task or write does not fit. */
 const MEMORY_GROWTH_BYTES = 100 * 2 ** 20
