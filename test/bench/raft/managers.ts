@@ -33,6 +33,8 @@ const PREPARED_AT_ONCE = 32
 export interface ManagerClusterOptions {
   /** Further arguments of node, for each manager: a profile, a limit. */
   readonly nodeArgs?: readonly string[]
+  /** Besides that of this process. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** Manager processes as the daemon starts them, each with its log and state in a folder of its own: mutual TLS between them, a Unix socket for callers of their host. */
@@ -41,12 +43,14 @@ export class ManagerCluster implements Subject {
   readonly #folder: string
   readonly #trust: TestCluster = createTestCluster(CLUSTER_ID)
   readonly #nodeArgs: readonly string[]
+  readonly #environment: Readonly<Record<string, string>>
   readonly #children: Child[] = []
   readonly #dialer = createInsecureDialer()
 
-  private constructor(folder: string, { nodeArgs = [] }: ManagerClusterOptions) {
+  private constructor(folder: string, { nodeArgs = [], environment = {} }: ManagerClusterOptions) {
     this.#folder = folder
     this.#nodeArgs = nodeArgs
+    this.#environment = { ...ENVIRONMENT, ...environment }
   }
 
   static async start(folder: string, count: number, options: ManagerClusterOptions = {}): Promise<ManagerCluster> {
@@ -60,7 +64,7 @@ export class ManagerCluster implements Subject {
   /** Founds the cluster or joins it, and waits until the new manager is a voter. @returns its number */
   async add(timeoutMs = START_TIMEOUT_MS): Promise<number> {
     const i = this.#children.length
-    this.#children.push(new Child(process.execPath, [...MANAGER_NODE_ARGUMENTS, ...this.#nodeArgs, fileURLToPath(new URL('../../../src/daemon/manager-main.js', import.meta.url)), await this.#configure(i)], JSON.stringify(this.#orders(i)), ENVIRONMENT))
+    this.#children.push(new Child(process.execPath, [...MANAGER_NODE_ARGUMENTS, ...this.#nodeArgs, fileURLToPath(new URL('../../../src/daemon/manager-main.js', import.meta.url)), await this.#configure(i)], JSON.stringify(this.#orders(i)), this.#environment))
     await until(`manager ${i} is a voter`, timeoutMs, async () => {
       await using client = this.#dialer.dial(this.#socket(i))
       const { members, selfId } = await client.unary(RAFT_MEMBERSHIP_RPC.members, {})

@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { quantile } from '../measure.ts'
+import type { LoopDelay } from './loop-delay.ts'
 import { ManagerCluster } from './managers.ts'
 import { pssMiB } from './memory.ts'
 
@@ -18,7 +20,8 @@ const PROBE_MS = 20
 export async function measureSteady(folder: string, { rate, durationMs }: { readonly rate: number; readonly durationMs: number }): Promise<readonly string[]> {
   const work = mkdtempSync(join(folder, 'cluster-'))
   try {
-    await using cluster = await ManagerCluster.start(work, 3)
+    const preloaded = fileURLToPath(new URL('./loop-delay.js', import.meta.url))
+    await using cluster = await ManagerCluster.start(work, 3, { nodeArgs: ['--import', preloaded], environment: { LOOP_DELAY_FOLDER: work } })
     await sleep(IDLE_MS)
     const idle = cluster.pids.map(pssMiB)
     await using writer = await cluster.writer(KEYS)
@@ -38,6 +41,7 @@ export async function measureSteady(folder: string, { rate, durationMs }: { read
     const latencies: number[] = []
     const underWay = new Set<Promise<void>>()
     const free = Array.from({ length: KEYS }, (_, key) => key)
+    for (const pid of cluster.pids) process.kill(pid, 'SIGUSR2')
     const beganMs = performance.now()
     let begun = 0
     for (let nextSampleMs = 0; performance.now() - beganMs < durationMs; await sleep(TURN_MS)) {
@@ -60,11 +64,15 @@ export async function measureSteady(folder: string, { rate, durationMs }: { read
     done.abort()
     await Promise.all([probing, ...underWay])
     const after = await cluster.status(await cluster.leader())
+    const { pids } = cluster
+    await cluster[Symbol.asyncDispose]()
+    const delays = pids.map(pid => JSON.parse(readFileSync(join(work, `${pid}.json`), 'utf8')) as LoopDelay)
     const row = (values: readonly number[] | undefined): string => (values ?? []).map(value => value.toFixed(0)).join(' / ')
     return [
       `idle managers: ${row(idle)} MiB PSS`,
       `${(latencies.length / seconds).toFixed(0)} proposals/s answered for ${seconds.toFixed(0)} s (asked for: ${rate}); put p50 ${quantile(latencies, 0.5).toFixed(1)} ms, p99 ${quantile(latencies, 0.99).toFixed(1)} ms`,
       `the leader's status, asked ${waits.length} times: p50 ${quantile(waits, 0.5).toFixed(1)} ms, p99 ${quantile(waits, 0.99).toFixed(1)} ms, max ${quantile(waits, 1).toFixed(1)} ms`,
+      `event loops late by, ms, leader ${leader}: ${delays.map(({ p50, p99, max }, i) => `manager ${i} p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, max ${max.toFixed(0)}`).join('; ')}`,
       `elections: ${after.term - term}`,
       `memory in MiB PSS, from begin to end: ${memory.map(row).join(', ')}`,
     ]
