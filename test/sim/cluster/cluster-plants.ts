@@ -121,7 +121,7 @@ export const CLUSTER_PLANTS: readonly ClusterPlant[] = [
     install: () => patchDecisions(writes => writes.flatMap(doubled)),
   },
   {
-    name: 'replacement-forgotten', profile: 'tasks and workers that fail', what: 'the orchestrator does not replace a task that failed',
+    name: 'replacement-forgotten', profile: 'answers that get lost', what: 'the orchestrator does not replace a task that failed',
     install: () => patchDecisions(writes => writes.filter(write => !isReplacement(write))),
   },
   {
