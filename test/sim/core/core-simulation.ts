@@ -163,7 +163,7 @@ class CoreSimulation {
     }
   }
 
-  /** Offers an entry to the leader, and asks it and all that follow it for a read. Undefined if the entry was not taken. */
+  /** Offers an entry to the leader, and asks it and all members that follow it for a read. Undefined if the entry was not taken. */
   #probe(): Probe | undefined {
     const leader = this.#newestLeader()
     if (leader === undefined) return undefined
@@ -171,7 +171,8 @@ class CoreSimulation {
     this.#node(leader.id).input(node => attempt(() => node.propose(new Uint8Array(1))))
     const { lastIndex: index } = leader.log
     if (index === before) return undefined
-    const readers = this.#nodes.filter(({ raft }) => raft?.leader === leader.id && raft.term === leader.term)
+    // Who is no member may still believe in this leader, and takes no answers.
+    const readers = leader.tracker.ids.map(id => this.#node(id)).filter(({ raft }) => raft?.leader === leader.id && raft.term === leader.term)
     return { index, reads: readers.map(node => ({ node, id: node.read(this.#invariants.committedIndex) })) }
   }
 
