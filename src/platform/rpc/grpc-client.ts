@@ -5,11 +5,24 @@ import { streamOf, UNARY_TIMEOUT_MS, type RpcCallOptions, type RpcClient, type R
 import { readAll, writeAll } from './byte-stream.ts'
 import { SERVER_NAME, TLS_CIPHERS, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
 import { parseAddress } from './rpc-address.ts'
-import { CONNECT_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, MESSAGE_BYTES_MAX } from './rpc-limits.ts'
+import { ALIVE_NOTE_MS, CONNECT_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, MESSAGE_BYTES_MAX, STALL_MS } from './rpc-limits.ts'
 import { errorOfStatus } from './status-codes.ts'
 
 type Call = ClientDuplexStream<Uint8Array, Uint8Array>
-interface Connection { readonly client: Client; readonly credentials: TlsCredentials; calls: number; retired: boolean }
+interface Connection { readonly client: Client; readonly credentials: TlsCredentials; readonly life: RunningNote; calls: number; retired: boolean }
+
+/** Knows when this process last ran. */
+class RunningNote {
+  readonly #timer: NodeJS.Timeout
+  #atMs = performance.now()
+
+  constructor() { this.#timer = setInterval(() => { if (!this.isStalled(STALL_MS)) this.#atMs = performance.now() }, ALIVE_NOTE_MS).unref() }
+
+  /** It did not run for this long, once since this note was begun. */
+  isStalled(stallMs: number): boolean { return performance.now() - this.#atMs > stallMs }
+
+  end(): void { clearInterval(this.#timer) }
+}
 
 /**
  * RpcClient over gRPC: one connection, made at the first call. After a renewal of the certificates new calls get a new connection;
@@ -18,12 +31,14 @@ interface Connection { readonly client: Client; readonly credentials: TlsCredent
 export class GrpcClient implements RpcClient {
   readonly address: string
   readonly #source: CredentialsSource
+  readonly #stallMs: number
   #connection: Connection | undefined
   readonly #open = new Set<Connection>()
   #disposed = false
 
-  constructor(options: { readonly address: string; readonly credentials: CredentialsSource }) {
+  constructor(options: { readonly address: string; readonly credentials: CredentialsSource; readonly stallMs?: number }) {
     this.address = options.address
+    this.#stallMs = options.stallMs ?? STALL_MS
     this.#source = options.credentials
     parseAddress(this.address)
   }
@@ -78,16 +93,18 @@ export class GrpcClient implements RpcClient {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true
     this.#connection = undefined
-    for (const { client } of this.#open) client.close()
+    for (const connection of this.#open) close(connection)
     this.#open.clear()
   }
 
   #connect(): Connection {
     if (this.#disposed) throw new ShoalError('unavailable', 'rpc-unavailable', `the client of ${this.address} is closed`)
     const credentials = this.#source.current()
+    // This process was stopped for a while (SIGSTOP, a frozen machine): the other side may have ended the connection, which shows only when the keepalive gives up (D-742).
+    if (this.#connection?.life.isStalled(this.#stallMs) === true) this.#giveUp(this.#connection)
     if (this.#connection?.credentials === credentials) return this.#connection
     const old = this.#connection
-    const connection: Connection = { client: createClient(this.address, credentials), credentials, calls: 0, retired: false }
+    const connection: Connection = { client: createClient(this.address, credentials), credentials, life: new RunningNote(), calls: 0, retired: false }
     this.#connection = connection
     this.#open.add(connection)
     if (old !== undefined) {
@@ -104,6 +121,7 @@ export class GrpcClient implements RpcClient {
   #giveUp(connection: Connection): void {
     connection.retired = true
     if (this.#connection === connection) this.#connection = undefined
+    this.#closeIfIdle(connection)
   }
 
   #release(connection: Connection): void {
@@ -113,9 +131,14 @@ export class GrpcClient implements RpcClient {
 
   #closeIfIdle(connection: Connection): void {
     if (!connection.retired || connection.calls > 0) return
-    connection.client.close()
+    close(connection)
     this.#open.delete(connection)
   }
+}
+
+function close({ client, life }: Connection): void {
+  life.end()
+  client.close()
 }
 
 async function send<Req, Res>(call: Call, method: RpcMethod<Req, Res>, requests: AsyncIterable<Req>, isOver: () => boolean): Promise<void> {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { createServer, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { streamOf, unaryHandler, type RpcMethod } from '../../base/rpc.ts'
 import { createTestCluster } from '../../../test/support/test-cluster.ts'
 import { MemoryLogger } from '../log/memory-logger.ts'
 import { fixedCredentials, RenewableCredentials, type CredentialsSource } from './credentials-source.ts'
+import { GrpcClient } from './grpc-client.ts'
 import { createInsecureDialer, GrpcDialer } from './grpc-dialer.ts'
 import { GrpcServer } from './grpc-server.ts'
 
@@ -23,6 +24,7 @@ async function serve(credentials: CredentialsSource): Promise<{ server: GrpcServ
 
 const HOME = createTestCluster('home')
 const AWAY = createTestCluster('away')
+const STALL_MS = 300
 
 test('a server refuses a certificate of another cluster', async () => {
   await using server = (await serve(fixedCredentials(HOME.node('m', 'manager')))).server
@@ -71,6 +73,38 @@ test('a renewal serves new calls with the new certificates and leaves live ones 
     send('after')
   }
   assert.deepEqual(got, ['before', 'after'])
+})
+
+test('after its process did not run for a while a client dials anew, and what is under way goes on', async () => {
+  const { server, address: serverAddress } = await serve(fixedCredentials(HOME.node('m', 'manager')))
+  await using _ = server
+  let connections = 0
+  const passing = createServer(socket => {
+    connections++
+    const onward = connect(Number(serverAddress.split(':')[1]), '127.0.0.1')
+    for (const each of [socket, onward]) each.on('error', () => { each.destroy() })
+    socket.pipe(onward).pipe(socket)
+  })
+  await new Promise<void>(resolve => { passing.listen(0, '127.0.0.1', resolve) })
+  const address = `127.0.0.1:${(passing.address() as { port: number }).port}`
+  await using client = new GrpcClient({ address, credentials: fixedCredentials(HOME.node('w', 'worker')), stallMs: STALL_MS })
+  const stop = (): void => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STALL_MS + 1) }
+  let send: (text: string | undefined) => void = () => {}
+  const requests = (async function* () {
+    for (let text: string | undefined = 'before'; text !== undefined; text = await new Promise<string | undefined>(resolve => { send = resolve })) yield text
+  })()
+  const got: string[] = []
+  for await (const text of client.stream(HOLD, requests)) {
+    got.push(text)
+    if (got.length > 1) break
+    stop()
+    assert.match(await client.unary(WHO, ''), /worker/)
+    assert.equal(connections, 2)
+    send('after')
+  }
+  assert.deepEqual(got, ['before', 'after'])
+  passing.close()
+  await client[Symbol.asyncDispose]()
 })
 
 test('an address that accepts but never speaks is unavailable after the connect timeout, and the next call connects anew', { timeout: 15_000 }, async () => {
