@@ -132,11 +132,12 @@ export class LogBroker implements AsyncDisposable {
 
   async #lose(nodeId: string): Promise<void> {
     this.#listeners.delete(nodeId)
-    for (const subscription of this.#subscriptions.values()) {
+    // All at once: a client that does not read must not keep others from hearing that theirs is complete.
+    await Promise.all([...this.#subscriptions.values()].map(async subscription => {
       subscription.answered(nodeId, `node ${nodeId} disconnected unexpectedly`)
       if (subscription.isFollowing) subscription.forget(nodeId)
       await subscription.endIfDone()
-    }
+    }))
   }
 
   /** A followed service gets new tasks, on nodes that were not asked yet. */

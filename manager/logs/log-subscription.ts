@@ -13,6 +13,7 @@ export class LogSubscription {
   readonly #waiting = new Set<string>()
   readonly #asked = new Set<string>()
   readonly #problems: string[] = []
+  #isEnding = false
 
   constructor(id: string, selector: LogSelector, options: LogOptions) {
     this.id = id
@@ -64,7 +65,8 @@ export class LogSubscription {
 
   /** Ends the stream once all nodes have answered; a followed one never ends by itself (G02). */
   async endIfDone(): Promise<void> {
-    if (this.isFollowing || this.#waiting.size > 0) return
+    if (this.isFollowing || this.#waiting.size > 0 || this.#isEnding) return
+    this.#isEnding = true
     if (this.#problems.length > 0) {
       const warning = `warning: incomplete log stream. some logs could not be retrieved for the following reasons: ${this.#problems.sort().join(', ')}`
       await this.pipe.put({ messages: [], warning })
