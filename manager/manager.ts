@@ -21,6 +21,7 @@ import { LeaderGate } from './leader-gate.ts'
 import { LeaderProxy } from './leader-proxy.ts'
 import { LeaderWork } from './leader-work.ts'
 import { leaderlessReason } from './leaderless.ts'
+import type { CompactionSettings } from './raft/compaction.ts'
 import { MemberFinder } from './raft/member-finder.ts'
 import { Membership } from './raft/membership.ts'
 import { MembershipClient } from './raft/membership-client.ts'
@@ -116,7 +117,7 @@ export class Manager implements AsyncDisposable {
     const store = await ReplicatedStore.open(options.kv, () => options.clock.sleep(0))
     const { clusterId, nodeId, log, dialer, clock, random, logger, forceNewCluster } = options
     const raft = await RaftNode.open({
-      clusterId, nodeId, addr: options.advertiseAddress, log, machine: store, dialer, clock, random, logger, timing: { tickMs: options.raftTickMs, counts: () => tickCountsOf(store.view().cluster()) }, ...forceNewCluster === undefined ? {} : { forceNewCluster }, isRestoring: options.restore !== undefined,
+      clusterId, nodeId, addr: options.advertiseAddress, log, machine: store, dialer, clock, random, logger, timing: { tickMs: options.raftTickMs, counts: () => tickCountsOf(store.view().cluster()) }, compaction: () => compactionOf(store.view().cluster()), ...forceNewCluster === undefined ? {} : { forceNewCluster }, isRestoring: options.restore !== undefined,
     })
     store.attach(raft)
     const manager = new Manager(options, {
@@ -313,6 +314,11 @@ export class Manager implements AsyncDisposable {
 function tickCountsOf(cluster: Cluster | undefined): TickCounts | undefined {
   const raft = cluster?.spec?.raft
   return raft === undefined ? undefined : { electionTicks: raft.electionTick, heartbeatTicks: raft.heartbeatTick }
+}
+
+function compactionOf(cluster: Cluster | undefined): CompactionSettings {
+  const raft = cluster?.spec?.raft
+  return { entries: raft?.snapshotInterval, kept: raft?.logEntriesForSlowFollowers }
 }
 
 /** The host of "host:port", without the brackets of an IPv6 address. */

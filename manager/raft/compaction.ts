@@ -8,19 +8,19 @@ const COMPACTION_BYTES = 24 * 1024 * 1024
 const KEPT_ENTRIES = 1000
 const KEPT_BYTES = 8 * 1024 * 1024
 
-/** Settings of the cluster in place of the constants here; counts of entries. */
-export interface CompactionOptions {
-  readonly entries?: number
-  readonly kept?: number
-  /** Do not wait for the interval. */
-  readonly isStart: boolean
+/** What a cluster sets in place of the constants here. 0, as undefined: nothing. */
+export interface CompactionSettings {
+  /** Entries after which the log is compacted, as ClusterSpec.raft.snapshotInterval. */
+  readonly entries?: number | undefined
+  /** Entries kept for slow followers, as ClusterSpec.raft.logEntriesForSlowFollowers. */
+  readonly kept?: number | undefined
 }
 
 /** Up to where to compact, once the log has grown enough; some entries stay for followers that are a little behind. */
-export function compactionPoint(log: RaftLogStore, applied: number, options: CompactionOptions): number | undefined {
+export function compactionPoint(log: RaftLogStore, applied: number, options: CompactionSettings & { /** Do not wait for the interval. */ readonly isStart: boolean }): number | undefined {
   const firstIndex = log.firstIndex()
-  const kept = options.kept ?? KEPT_ENTRIES
-  const isDue = applied - firstIndex >= (options.isStart ? kept : options.entries ?? COMPACTION_ENTRIES) || log.entryBytes >= COMPACTION_BYTES
+  const kept = options.kept || KEPT_ENTRIES
+  const isDue = applied - firstIndex >= (options.isStart ? kept : options.entries || COMPACTION_ENTRIES) || log.entryBytes >= COMPACTION_BYTES
   if (!isDue) return undefined
   let point = applied - kept
   if (log.entryBytes >= COMPACTION_BYTES) {

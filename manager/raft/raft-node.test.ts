@@ -75,7 +75,7 @@ test('a leader cut off from the others stops leading, its proposals are lost, an
 })
 
 test('a member that was down for long is brought up by a snapshot once the log is compacted', async () => {
-  const cluster = new RaftCluster({ compactionEntries: 20, keptEntries: 5 })
+  const cluster = new RaftCluster({ compaction: () => ({ entries: 20, kept: 5 }) })
   const [a, b] = await cluster.three()
   cluster.crash('c')
   for (let i = 0; i < 50; i++) await cluster.write(a, `s${String(i).padStart(2, '0')}`)
@@ -91,7 +91,7 @@ test('a member that was down for long is brought up by a snapshot once the log i
 })
 
 test('a restart after compaction finds state and members', async () => {
-  const cluster = new RaftCluster({ compactionEntries: 10, keptEntries: 2 })
+  const cluster = new RaftCluster({ compaction: () => ({ entries: 10, kept: 2 }) })
   const [a] = await cluster.three()
   for (let i = 0; i < 30; i++) await cluster.write(a, `s${i}`)
   const { members } = a.raft.table

@@ -16,7 +16,7 @@ import type { RpcDialer } from '../../src/base/rpc.ts'
 import type { AppendLog } from '../../src/base/storage.ts'
 import { beginAsMember, beginCluster, beginFromState, continueLog, type JoinedCluster } from './begin-log.ts'
 import { isCommitOnly } from './commit-only.ts'
-import { compactionPoint } from './compaction.ts'
+import { compactionPoint, type CompactionSettings } from './compaction.ts'
 import { createCore } from './create-core.ts'
 import { EarlyCampaign } from './early-campaign.ts'
 import { LeadershipBoard, type Leadership } from './leadership.ts'
@@ -64,10 +64,8 @@ export interface RaftNodeOptions {
   readonly forceNewCluster?: boolean
   /** restore() follows where there is no log: a state without one is of a restore that was interrupted, and is replaced. */
   readonly isRestoring?: boolean
-  /** Entries after which the log is compacted, as ClusterSpec.raft.snapshotInterval. */
-  readonly compactionEntries?: number
-  /** Entries kept for slow followers, as ClusterSpec.raft.logEntriesForSlowFollowers. */
-  readonly keptEntries?: number
+  /** Looked at after each entry. */
+  readonly compaction?: () => CompactionSettings
   /** A proposal of more bytes becomes several entries of so many. */
   readonly partBytes?: number
 }
@@ -497,10 +495,9 @@ export class RaftNode implements AsyncDisposable {
   }
 
   async #maybeCompact(): Promise<void> {
-    const { compactionEntries, keptEntries } = this.#options
     // The first time after a start whatever is more than needed goes: an idle cluster would never get to its interval.
     const isStart = this.#isStart && this.#appliedIndex >= this.#logStore.hardState.commit
-    const point = compactionPoint(this.#logStore, this.#appliedIndex, { entries: compactionEntries, kept: keptEntries, isStart })
+    const point = compactionPoint(this.#logStore, this.#appliedIndex, { ...this.#options.compaction?.(), isStart })
     if (isStart) this.#isStart = false
     if (point === undefined) return
     const flushed = await this.#options.machine.flush()

@@ -11,7 +11,7 @@ const NAMES = ['a', 'b', 'c'] as const
 
 for (let seed = 1; seed <= SEEDS; seed++) {
   test(`crashes, cuts and slow disks lose nothing that was acknowledged (seed ${seed})`, async () => {
-    const cluster = new RaftCluster({ seed, compactionEntries: 15, keptEntries: 5 })
+    const cluster = new RaftCluster({ seed, compaction: () => ({ entries: 15, kept: 5 }) })
     const random = new SeededRandom(seed * 7919)
     await cluster.three()
     for (const disk of cluster.disks.values()) disk.faults.flushMsMax = 20

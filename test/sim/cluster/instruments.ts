@@ -39,7 +39,7 @@ export function instrumentManagers(options: InstrumentOptions): Disposable {
     if (!(machine instanceof ReplicatedStore)) throw new TypeError('the state machine is not the store')
     const inside: { raft?: RaftNode } = {}
     const observed = observe(options.machine(machine, nodeId), { nodeId, store: machine, inside, options })
-    const raft = await open.call(RaftNode, { ...raftOptions, machine: observed, compactionEntries: COMPACTION_ENTRIES, keptEntries: KEPT_ENTRIES, partBytes: PART_BYTES })
+    const raft = await open.call(RaftNode, { ...raftOptions, machine: observed, compaction: () => ({ entries: COMPACTION_ENTRIES, kept: KEPT_ENTRIES }), partBytes: PART_BYTES })
     inside.raft = raft
     options.opened(nodeId, { raft, store: machine })
     void followLeadership(raft, options)
