@@ -72,6 +72,22 @@ test('a removed node is refused from then on', async () => {
   await rejects(world.dial('m1', { nodeId, role: 'worker', clusterId: CLUSTER_ID }).unary(DISPATCHER_RPC.heartbeat, { sessionId: '', appliedNetworks: [] }), 'node-removed')
 })
 
+test('the log is compacted as often as the cluster says', async () => {
+  await using world = await World.found()
+  const sizeAfterWrites = async (): Promise<number> => {
+    for (let i = 0; i < 60; i++) await world.createNetwork(`network${world.clock.nowMs()}x${i}`)
+    return world.logBytes('m1')
+  }
+  const before = await sizeAfterWrites()
+  const { object } = await world.local('m1').unary(CONTROL_RPC.get, { kind: 'cluster', ref: 'default' })
+  const cluster = object?.cluster
+  assert.ok(cluster?.spec?.raft)
+  const spec = { ...cluster.spec, raft: { ...cluster.spec.raft, snapshotInterval: 10, logEntriesForSlowFollowers: 2 } }
+  await world.local('m1').unary(CONTROL_RPC.update, make('UpdateObjectRequest', { kind: 'cluster', id: cluster.id, version: cluster.meta?.version ?? 0, spec: { cluster: spec } }))
+  await world.clock.advance(1000)
+  assert.ok(await sizeAfterWrites() < before, 'twice the writes, in less than they took before')
+})
+
 test('three managers: any of them answers, and the cluster goes on when the leader dies', async () => {
   await using world = await World.found()
   await world.join('m2')
@@ -453,6 +469,12 @@ class World implements AsyncDisposable {
       return append(records)
     }
     return release
+  }
+
+  logBytes(name: string): number { return this.#disk(name).log.sizeBytes() }
+
+  async createNetwork(name: string): Promise<void> {
+    await this.local('m1').unary(CONTROL_RPC.create, { spec: { network: make('NetworkSpec', { annotations: { name, labels: { filler: 'x'.repeat(500) } } }) } })
   }
 
   loseLog(name: string): void { this.#disks.set(name, { kv: this.#disk(name).kv, log: createMemoryLog() }) }
