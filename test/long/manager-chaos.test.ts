@@ -66,7 +66,7 @@ for (const fault of minutes > 0 ? [] : shortPlan()) test(`${describeFault(fault)
 
 test(`${minutes} minutes of random faults`, { skip: minutes > 0 ? false : 'CHAOS_MINUTES says how many' }, async t => {
   const endMs = performance.now() + minutes * 60_000
-  while (performance.now() < endMs) await suffer(randomFault(), line => t.diagnostic(line))
+  while (performance.now() < endMs) await suffer(nextFault(), line => t.diagnostic(line))
   await suffer({ kind: 'force-new-cluster', forMs: FAULT_MS_MAX / 2 }, line => t.diagnostic(line))
 })
 
@@ -114,14 +114,27 @@ function shortPlan(): readonly Fault[] {
   ]
 }
 
-function randomFault(): Fault {
-  const forMs = 1000 + randomInt(random, FAULT_MS_MAX - 1000)
-  const isGrown = nemesis.managers.length > MANAGERS.length
-  const faults: readonly Fault[] = [
-    { kind: 'kill', whom: 'leader' }, { kind: 'kill', whom: 'follower' }, { kind: 'kill', whom: 'all' }, { kind: 'freeze', whom: 'leader', forMs }, { kind: 'freeze', whom: 'follower', forMs },
-    { kind: 'cut', how: 'minority', forMs }, { kind: 'cut', how: 'one-way', forMs }, { kind: 'cut', how: 'bridge', forMs }, { kind: 'disk-full', forMs: Math.min(forMs, 10_000) },
-    { kind: isGrown ? 'shrink' : 'grow' }, { kind: 'restart', whom: 'follower' }, { kind: 'restart', whom: 'leader' },
-    { kind: 'lock', whom: 'leader', forMs }, { kind: 'lock', whom: 'follower', forMs },
+/** Faults that are still to come before each kind comes again. */
+let due: readonly Fault[] = []
+
+/** Each kind once in a random order, then again. */
+function nextFault(): Fault {
+  if (due.length === 0) due = shuffled(everyKind())
+  const [next, ...rest] = due as readonly [Fault, ...Fault[]]
+  due = rest
+  // Whether there are managers to take away shows only now.
+  return next.kind === 'grow' && nemesis.managers.length > MANAGERS.length ? { kind: 'shrink' } : next
+}
+
+function everyKind(): readonly Fault[] {
+  const forMs = (): number => 1000 + randomInt(random, FAULT_MS_MAX - 1000)
+  return [
+    { kind: 'kill', whom: 'leader' }, { kind: 'kill', whom: 'follower' }, { kind: 'kill', whom: 'all' }, { kind: 'freeze', whom: 'leader', forMs: forMs() }, { kind: 'freeze', whom: 'follower', forMs: forMs() },
+    { kind: 'cut', how: 'minority', forMs: forMs() }, { kind: 'cut', how: 'one-way', forMs: forMs() }, { kind: 'cut', how: 'bridge', forMs: forMs() }, { kind: 'disk-full', forMs: Math.min(forMs(), 10_000) },
+    { kind: 'grow' }, { kind: 'restart', whom: 'follower' }, { kind: 'restart', whom: 'leader' }, { kind: 'lock', whom: 'leader', forMs: forMs() }, { kind: 'lock', whom: 'follower', forMs: forMs() }, { kind: 'grow' },
   ]
-  return faults[randomInt(random, faults.length)] as Fault
+}
+
+function shuffled<T>(values: readonly T[]): readonly T[] {
+  return values.map(value => ({ value, at: random.next() })).sort((a, b) => a.at - b.at).map(({ value }) => value)
 }
