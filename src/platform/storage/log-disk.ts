@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, fstatSync, fsyncSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
@@ -23,6 +23,8 @@ export interface LogFile {
   read(offset: number, count: number): Buffer
   write(bytes: Uint8Array, offset: number): void
   sync(): void
+  /** Gives back what stands behind `size`; a crash may bring it back. */
+  cut(size: number): void
   close(): void
 }
 
@@ -66,6 +68,7 @@ class NodeLogFile implements LogFile {
   }
 
   sync(): void { fdatasyncSync(this.#fd) }
+  cut(size: number): void { ftruncateSync(this.#fd, size) }
   close(): void { closeSync(this.#fd) }
 }
 

@@ -25,5 +25,6 @@ class ReadOnlyLogFile implements LogFile {
   read(offset: number, count: number): Buffer { return readAt(this.#fd, offset, count) }
   write(): void {}
   sync(): void {}
+  cut(): void {}
   close(): void { closeSync(this.#fd) }
 }

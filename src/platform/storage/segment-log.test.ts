@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -159,6 +159,22 @@ test('a new key seals what comes, and the old one is needed until its segments a
   assert.deepEqual(log.keyIds, [second.id])
   log.close()
   assert.deepEqual(reopened(disk, { ...OPTIONS, keys: [second] }), ['new'])
+})
+
+test('a log that goes on under other keys leaves no empty segments behind', () => {
+  const folder = newFolder()
+  const options = { ...OPTIONS, segmentBytes: 1024 * 1024, keys: KEYS }
+  const log = SegmentLog.open(new NodeLogDisk(folder), options)
+  for (let i = 0; i < 6; i++) {
+    log.append([bytes(`under key ${i % 2}`)])
+    log.useKeys([KEYS[(i + 1) % 2] as LogKey, ...KEYS])
+  }
+  log.close()
+  const sizes = readdirSync(folder).filter(name => name.endsWith('.log')).sort().map(name => statSync(join(folder, name)).size)
+  assert.equal(sizes.length, 7)
+  assert.ok(sizes.slice(0, -1).every(size => size < 2 * HEAD_BYTES), String(sizes))
+  assert.deepEqual(reopened(new NodeLogDisk(folder), options), [0, 1, 0, 1, 0, 1].map(key => `under key ${key}`))
+  assert.deepEqual(reopened(new NodeLogDisk(folder), options).length, 6, 'and again after it was opened')
 })
 
 test('records larger than a segment come back whole', () => {

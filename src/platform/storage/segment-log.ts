@@ -14,6 +14,8 @@ const GROUP_BYTES_MAX = 4 * 1024 * 1024
 const SEGMENT_BYTES = 16 * 1024 * 1024
 /** How much is read or written at a time when a whole segment is. */
 const CHUNK_BYTES = 1024 * 1024
+/** What a segment may leave empty when the next one begins. */
+const EMPTY_BYTES_MAX = 64 * 1024
 const SPARE_NAME = 'spare.new'
 const NO_KEY = ''
 
@@ -208,6 +210,8 @@ export class SegmentLog {
     this.#addSegment({ number: head.number + 1, isBeginning: false, ...this.#chain })
     file.write(encodeNote(end), CLOSED_OFFSET)
     file.sync()
+    // A log that only goes on under another key leaves most of a segment empty.
+    if (file.size() - end > EMPTY_BYTES_MAX) file.cut(end)
   }
 
   /** A segment that makes all before it void. It gets its name when it is whole. */

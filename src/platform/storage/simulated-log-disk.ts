@@ -128,6 +128,11 @@ export class SimulatedLogDisk implements LogDisk {
         for (const write of inode.pending) inode.durable = written(inode.durable, write)
         inode.pending = []
       },
+      cut: size => {
+        this.#operate()
+        if (this.room !== undefined) this.room.bytes += Math.max(0, inode.seen.length - size)
+        inode.seen = Buffer.from(inode.seen.subarray(0, size))
+      },
       close: () => undefined,
     }
   }
