@@ -24,7 +24,7 @@ const numbers = (text: string): readonly number[] => text.split(',').map(Number)
 
 const METHOD = `Method: 256-byte values over 1,024 keys, closed loop (a client sends its next put when the last is answered), all clients of a side over one connection to its leader,
 from one process of Node. Its client for both sides is made of nothing but the frames it takes (lean-caller.ts), so that servers are measured and not clients. Both clusters are up, one works at a time,
-in turn; after a first run of both with 64 clients, and 1 s before each measurement, the median of the rounds counts. Both flush their logs before they
+in turn; after a first run of 15 s of both with each number of clients, and 1 s before each measurement, the median of the rounds counts. Both flush their logs before they
 answer (fdatasync), and have mutual TLS between their nodes and none towards the client.
 etcd: Debian's etcd-server, defaults, KV/Put, a unary call each. shoal: manager processes as the daemon starts them, log and state sealed; a put is Control/Update
 of a config's label over the leader's Unix socket, on one stream as daemons call (D-682): checked, versioned, committed by a majority's disks, applied, and answered with the whole object.`

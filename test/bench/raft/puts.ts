@@ -8,9 +8,8 @@ import type { Subject, Writer } from './subject.ts'
 const KEYS = 1024
 const VALUE = 'v'.repeat(256)
 const WARM_UP_MS = 1_000
-/** Before the first measurement: servers run for months, so their compilers are done. */
-const FIRST_WARM_UP_MS = 4_000
-const FIRST_CLIENTS = 64
+/** Before the first measurement, with each number of clients: servers run for months, so their compilers are done, also with what only a lone client makes them do. */
+const FIRST_WARM_UP_MS = 15_000
 
 /** What one subject did with so many clients. */
 export interface Figures { readonly rate: number; readonly p50: number; readonly p99: number }
@@ -29,7 +28,7 @@ export async function comparePuts({ nodes, clients, rounds, measureMs, folder, p
       await using shoal = await ManagerCluster.start(work, count, profile === undefined ? {} : { nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${profile}`] })
       const subjects: readonly Subject[] = [etcd, shoal]
       const writers = await Promise.all(subjects.map(subject => subject.writer(KEYS)))
-      for (const writer of writers) await load(writer, FIRST_CLIENTS, FIRST_WARM_UP_MS)
+      for (const writer of writers) for (const width of clients) await load(writer, width, FIRST_WARM_UP_MS)
       for (const width of clients) {
         const figures: Record<string, Figures[]> = { etcd: [], shoal: [] }
         for (let round = 0; round < rounds; round++) {
