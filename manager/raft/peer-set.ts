@@ -4,7 +4,6 @@ import { isDialable } from './member-address.ts'
 import { encodeMessage } from './message-codec.ts'
 import { PeerAddresses } from './peer-addresses.ts'
 import { Peer, type PeerContext } from './peer.ts'
-import { isSpareVoter } from './spare-voter.ts'
 
 /** Senders that are not members (yet) and are answered all the same: more at once do not occur while one change is pending. */
 const STRANGERS_MAX = 16
@@ -31,7 +30,6 @@ export class PeerSet implements AsyncDisposable {
   readonly #strangers = new Map<number, string>()
   readonly #heardAtMs = new Map<number, number>()
   readonly #closing = new Set<Promise<void>>()
-  #voters: readonly number[] = []
   #isClosed = false
 
   constructor(options: PeerSetOptions) { this.#options = options }
@@ -39,7 +37,6 @@ export class PeerSet implements AsyncDisposable {
   /** Connects to new members, anew to those with another address, and no longer to those that are gone. */
   setMembers(members: readonly RaftMember[]): void {
     this.#addresses.setMembers(members)
-    this.#voters = members.filter(({ learner }) => !learner).map(({ raftId }) => raftId)
     for (const { raftId } of members) this.#strangers.delete(raftId)
     this.#reconnect()
   }
@@ -89,17 +86,13 @@ export class PeerSet implements AsyncDisposable {
       return
     }
     if (peer === undefined) this.#options.onUnreachable(message.to)
-    else peer.send(this.#envelope(message), APPENDS.has(message.type) ? 'appends' : 'control', message.type === 'MsgApp' && message.entries.length > 0 && this.#isSpare(message.to))
+    else peer.send(this.#envelope(message), APPENDS.has(message.type) ? 'appends' : 'control')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true
     this.#connect(new Map())
     await Promise.all(this.#closing)
-  }
-
-  #isSpare(raftId: number): boolean {
-    return isSpareVoter(raftId, { selfId: this.#options.selfId, voters: this.#voters, silentMs: voter => this.silentMs(voter) })
   }
 
   #moved(raftId: number, addr: string): void {

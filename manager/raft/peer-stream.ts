@@ -1,7 +1,7 @@
 import { RAFT_RPC } from '../../src/api/codec/methods.ts'
 import type { RaftEnvelope } from '../../src/api/swarm/raft.ts'
 import { Backoff } from '../../src/base/backoff.ts'
-import type { Clock, Timer } from '../../src/base/clock.ts'
+import type { Clock } from '../../src/base/clock.ts'
 import { hasCode } from '../../src/base/errors.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import type { Random } from '../../src/base/random.ts'
@@ -11,10 +11,6 @@ import type { RpcClient } from '../../src/base/rpc.ts'
 const QUEUE_MESSAGES_MAX = 4096
 /** The same in bytes: what a peer that does not read may cost. */
 const QUEUE_BYTES_MAX = 64 * 1024 * 1024
-/** How long a message that may wait waits for others: some writes of a lone client, and one of many clients. */
-const WAIT_MS = 20
-/** So many bytes wait no longer. */
-const WAITING_BYTES_MAX = 256 * 1024
 /** Well below the election timeout, so that a peer that comes back is found before anybody campaigns. */
 const RECONNECT_BASE_MS = 50
 const RECONNECT_MAX_MS = 1000
@@ -43,7 +39,6 @@ export class PeerStream {
   readonly #backoff: Backoff
   #queue: RaftEnvelope[] = []
   #queueBytes = 0
-  #wait: Timer | undefined
   #wake: () => void = () => {}
   #endPause: () => void = () => {}
 
@@ -52,19 +47,15 @@ export class PeerStream {
     this.#backoff = new Backoff({ baseMs: RECONNECT_BASE_MS, maxMs: RECONNECT_MAX_MS, random: context.random })
   }
 
-  /** Queues a message; drops it, and reports the peer unreachable, when too much waits already. @param mayWait some milliseconds, for others to travel with it */
-  send(envelope: RaftEnvelope, mayWait: boolean): void {
+  /** Queues a message; drops it, and reports the peer unreachable, when too much waits already. */
+  send(envelope: RaftEnvelope): void {
     if (this.#queue.length >= QUEUE_MESSAGES_MAX || this.#queueBytes + envelope.message.length > QUEUE_BYTES_MAX) {
       this.#context.onUnreachable()
       return
     }
     this.#queue.push(envelope)
     this.#queueBytes += envelope.message.length
-    if (!mayWait || this.#queueBytes > WAITING_BYTES_MAX) this.#wake()
-    else this.#wait ??= this.#context.clock.after(WAIT_MS, () => {
-      this.#wait = undefined
-      this.#wake()
-    })
+    this.#wake()
   }
 
   /** The other side spoke: a pause before the next try may end. */

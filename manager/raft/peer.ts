@@ -49,7 +49,7 @@ export class Peer implements AsyncDisposable {
   }
 
   /** Queues a message; drops it, and reports the peer unreachable, when too much waits already. */
-  send(envelope: RaftEnvelope, messageClass: MessageClass, mayWait: boolean): void { this.#streams[messageClass].send(envelope, mayWait) }
+  send(envelope: RaftEnvelope, messageClass: MessageClass): void { this.#streams[messageClass].send(envelope) }
 
   /** A message came from this peer. */
   heard(): void { for (const each of CLASSES) this.#streams[each].heard() }
