@@ -157,6 +157,8 @@ class ClusterSimulation {
       if (++looks % REVIEW_LOOKS === 0 && leader !== undefined) this.#operator.review(leader)
     }
     await this.#readEverywhere()
+    // What the client did meanwhile is to have reached everybody.
+    await this.#until('all have applied the same again', SETTLE_MS_MAX, () => this.#unsettled() === undefined)
     const views = this.#managers.flatMap(({ nodeId, inside }) => inside === undefined ? [] : [{ nodeId, view: inside.store.view() }])
     for (const { nodeId, view } of views) this.#invariants.checkAcknowledged(nodeId, view)
     this.#invariants.checkEqual(views)
