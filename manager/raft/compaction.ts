@@ -1,10 +1,10 @@
 import type { RaftLogStore } from './raft-log-store.ts'
 
-/** swarmkit's SnapshotInterval. */
+/** Where the cluster says nothing; swarmkit's SnapshotInterval. */
 const COMPACTION_ENTRIES = 10_000
 /** Also by bytes, since all of it is in memory and a restart reads it: a busy manager's memory stays flat after some seconds. */
 const COMPACTION_BYTES = 24 * 1024 * 1024
-/** More than swarmkit's 500 entries: sending a thousand is still cheaper than a snapshot. */
+/** Where the cluster says nothing (new ones say 500, as swarmkit's): sending a thousand is still cheaper than a snapshot. */
 const KEPT_ENTRIES = 1000
 const KEPT_BYTES = 8 * 1024 * 1024
 

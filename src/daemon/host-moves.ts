@@ -57,7 +57,7 @@ export class HostMoves implements AsyncDisposable {
         await this.#lookUpNames()
       } catch (err) {
         signal.throwIfAborted()
-        // Also a disk that is full for now: what was not written down was not taken up.
+        // A full disk, too: what was not written down was not taken up, and the next look tries again.
         logger.warn('this host could not follow its address, or look for managers; it is tried again', { err })
       }
     }

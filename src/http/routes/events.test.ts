@@ -33,6 +33,19 @@ interface World {
   read(query: string, signal?: AbortSignal): AsyncIterator<{ readonly Actor: { readonly ID: string } }>
 }
 
+/** A reader that saw one event before the watch ended with `error`, and the next watch began. */
+async function afterLosing(error: ShoalError) {
+  const w = world()
+  const events = w.read('')
+  w.swarm.push(created)
+  assert.equal(await idOf(events.next()), 's1')
+  const lost = w.swarm
+  w.swarm = new Channel(100)
+  lost.fail(error)
+  await w.clock.advance(2000)
+  return { w, events }
+}
+
 function world(isManager = true): World {
   const clock = new FakeClock()
   const local = new Channel<EventMessage>(100)
@@ -87,28 +100,14 @@ test('a node outside a swarm has its own events, and the swarm\'s as soon as it 
 })
 
 test('a lost leader costs no event: the next watch goes on where the last one was', async () => {
-  const w = world()
-  const events = w.read('')
-  w.swarm.push(created)
-  assert.equal(await idOf(events.next()), 's1')
-  const lost = w.swarm
-  w.swarm = new Channel(100)
-  lost.fail(new ShoalError('unavailable', 'rpc-unavailable', 'the leader is gone'))
-  await w.clock.advance(2000)
+  const { w, events } = await afterLosing(new ShoalError('unavailable', 'rpc-unavailable', 'the leader is gone'))
   assert.deepEqual(w.resumed, [undefined, { clusterId: 'c', version: 5 }])
   w.swarm.push(watched('s2', 9))
   assert.equal(await idOf(events.next()), 's2')
 })
 
 test('events that nobody holds any more are said to be missing, and newer ones come', async () => {
-  const w = world()
-  const events = w.read('')
-  w.swarm.push(created)
-  assert.equal(await idOf(events.next()), 's1')
-  const lost = w.swarm
-  w.swarm = new Channel(100)
-  lost.fail(new ShoalError('resource-exhausted', 'lagged', 'no longer held'))
-  await w.clock.advance(2000)
+  const { w, events } = await afterLosing(new ShoalError('resource-exhausted', 'lagged', 'no longer held'))
   assert.deepEqual(w.resumed, [undefined, undefined])
   assert(w.log.lines.some(({ message }) => /events of the swarm were missed/.test(message)))
   w.swarm.push(watched('s2', 9))

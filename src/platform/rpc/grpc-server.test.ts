@@ -51,16 +51,22 @@ test('the insecure dialer reaches any server, anonymously', async () => {
   assert.equal(await client.unary(WHO, ''), '"nobody"')
 })
 
+/** Requests of a call that stays open: 'before', then what is sent; undefined ends them. */
+function dialogue(): { readonly requests: AsyncIterable<string>; readonly send: (text: string | undefined) => void } {
+  let resolveNext: (text: string | undefined) => void = () => {}
+  const requests = (async function* () {
+    for (let text: string | undefined = 'before'; text !== undefined; text = await new Promise<string | undefined>(resolve => { resolveNext = resolve })) yield text
+  })()
+  return { requests, send: text => resolveNext(text) }
+}
+
 test('a renewal serves new calls with the new certificates and leaves live ones alone', async () => {
   const serverCredentials = new RenewableCredentials(HOME.node('m', 'manager'))
   const { server, address } = await serve(serverCredentials)
   await using _ = server
   const clientCredentials = new RenewableCredentials(HOME.node('w', 'worker'))
   await using client = new GrpcDialer({ credentials: clientCredentials }).dial(address)
-  let send: (text: string | undefined) => void = () => {}
-  const requests = (async function* () {
-    for (let text: string | undefined = 'before'; text !== undefined; text = await new Promise<string | undefined>(resolve => { send = resolve })) yield text
-  })()
+  const { requests, send } = dialogue()
   const got: string[] = []
   for await (const text of client.stream(HOLD, requests)) {
     got.push(text)
@@ -89,10 +95,7 @@ test('after its process did not run for a while a client dials anew, and what is
   const address = `127.0.0.1:${(passing.address() as { port: number }).port}`
   await using client = new GrpcClient({ address, credentials: fixedCredentials(HOME.node('w', 'worker')), stallMs: STALL_MS })
   const stop = (): void => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STALL_MS + 1) }
-  let send: (text: string | undefined) => void = () => {}
-  const requests = (async function* () {
-    for (let text: string | undefined = 'before'; text !== undefined; text = await new Promise<string | undefined>(resolve => { send = resolve })) yield text
-  })()
+  const { requests, send } = dialogue()
   const got: string[] = []
   for await (const text of client.stream(HOLD, requests)) {
     got.push(text)
