@@ -216,6 +216,8 @@ export class Manager implements AsyncDisposable {
       } catch (err) {
         signal.throwIfAborted()
         this.#error = messageOf(err)
+        // `stopped` says why.
+        if (this.#parts.raft.signal.aborted) return
         logger.warn('could not join the managers; trying again', { via, err })
       }
       await clock.sleep(RETRY_DELAY_MS, signal)

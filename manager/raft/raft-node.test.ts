@@ -216,6 +216,25 @@ test('after a failed write nothing is acknowledged, and the node says why it sto
   await cluster.stopAll()
 })
 
+test('a joiner that can not write its first record stops, says why, and joins when it is started again', async () => {
+  const cluster = new RaftCluster()
+  const a = await cluster.bootstrap('a')
+  const b = await cluster.boot('b')
+  const joined = await cluster.running(b.client.join('a:1', { addr: b.raft.addr, raftId: 0 }))
+  b.disk.faults.room = { bytes: 0 }
+  await assert.rejects(b.raft.start(joined), { code: 'log-write-failed' })
+  b.disk.faults.room = undefined
+  await assert.rejects(b.raft.start(joined), { code: 'log-write-failed' }, 'what failed once is to be opened anew')
+  const stop = await b.raft.stopped
+  assert.match(stop.kind === 'failed' ? String(stop.error) : '', /no space left on device/)
+  await cluster.stop('b')
+  const again = await cluster.join('b', 'a')
+  assert.equal(again.raft.raftId, joined.raftId)
+  await cluster.write(a, 'kept')
+  await cluster.until(() => caughtUp(a, again))
+  await cluster.stopAll()
+})
+
 /** Draws well until it is broken: the core draws its election timeout whenever its role or term changes. */
 class BreakingRandom extends SeededRandom {
   isBroken = false

@@ -172,10 +172,16 @@ export class RaftNode implements AsyncDisposable {
     this.#give(node => node.campaign())
   }
 
-  /** Begins as the member that a leader has added (membership-client.ts asks for it). The state comes from the leader. */
+  /** Begins as the member that a leader has added (membership-client.ts asks for it). The state comes from the leader. @throws ShoalError `log-write-failed`: the node stops */
   async start(joined: JoinedCluster): Promise<void> {
     this.#checkNotStarted()
-    this.#run(await beginAsMember(this.#logStore, this.#options, joined))
+    try {
+      this.#run(await beginAsMember(this.#logStore, this.#options, joined))
+    } catch (error) {
+      // It takes nothing any more until it is opened again: asking again is of no use to this process.
+      if (hasCode(error, 'log-write-failed')) this.#fail(error)
+      throw error
+    }
   }
 
   newRequestId(): string { return createId(this.#options.random) }

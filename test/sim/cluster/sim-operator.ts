@@ -60,8 +60,9 @@ export class SimOperator {
     for (const manager of this.#managers) {
       const isIn = raft?.table.members.some(({ nodeId }) => nodeId === manager.nodeId) === true
       if (!manager.isMember) continue
-      // It asks the manager that it was told of when it was started. If that is none any more, whoever runs it names another; otherwise it has to manage alone.
-      if (manager.inside?.raft.isStarted === false && !addresses.includes(manager.joinAddress)) void manager.kill().then(() => manager.start())
+      // It asks the manager that it was told of when it was started. If that is none any more, or stays down, whoever runs it names another; otherwise it has to manage alone.
+      const isThere = addresses.includes(manager.joinAddress) && this.#managers.some(({ address, isHeldDown }) => address === manager.joinAddress && !isHeldDown)
+      if (manager.inside?.raft.isStarted === false && !isThere) void manager.kill().then(() => manager.start())
       if (isIn) continue
       const own = manager.inside?.raft.raftId ?? 0
       // All that it knew were removed as well: on a real host its agent hears of it, from any manager.
