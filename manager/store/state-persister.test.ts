@@ -7,7 +7,7 @@ import { SeededRandom } from '../../src/platform/clock/seeded-random.ts'
 import { CrashDisk } from '../../src/platform/storage/crash-disk.ts'
 import { MemoryStore } from '../../src/platform/storage/memory-store.ts'
 import { MemoryProposer } from './memory-proposer.ts'
-import { ReplicatedStore } from './replicated-store.ts'
+import { ReplicatedStore, REQUESTS_MAX } from './replicated-store.ts'
 
 function service(id: string): Service { return make('Service', { id, spec: { annotations: { name: id } } }) }
 
@@ -30,6 +30,44 @@ test('a restart finds state, index and request ids', async () => {
   again.applyCommitted(4, make('Proposal', { requestId: 'request-0-0', proposedAtMs: 1, actions: [{ kind: 'create', object: { service: service('repeated') } }] }))
   assert.equal(again.view().get('service', 'repeated'), undefined)
   assert.equal(again.view().findByName('service', 'S1')?.meta?.version, 2)
+})
+
+/** The requests a store remembers, oldest first. */
+async function requestsOf(store: ReplicatedStore): Promise<readonly string[]> {
+  return (await store.stage(store.snapshot({ members: [], removed: [] }))).header.recentRequestIds
+}
+
+test('a restart remembers the same requests as a manager that went on, and holds few keys for them', async () => {
+  const random = new SeededRandom(5)
+  const data = new Map<string, Uint8Array>()
+  const steady = ReplicatedStore.inMemory()
+  let store = await openStore(new MemoryStore(data))
+  for (let index = 1; index <= REQUESTS_MAX * 0.8; index++) {
+    const requests = Array.from({ length: Math.floor(random.next() * 3) }, (_, i) => ({ id: `client-${index}-${i}`, objectId: 's1' }))
+    const proposal = make('Proposal', { requestId: `request-${index}`, proposedAtMs: 1, requests, actions: [{ kind: index === 1 ? 'create' : 'update', object: { service: { ...service('s1'), meta: { version: index - 1 } } } }] })
+    for (const each of [steady, store]) each.applyCommitted(index, proposal)
+    if (random.next() < 0.0008) {
+      if (random.next() < 0.5) await store.flush()
+      else await store[Symbol.asyncDispose]()
+      store = await openStore(new MemoryStore(data))
+      for (let missed = store.appliedIndex + 1; missed <= index; missed++) store.applyCommitted(missed, undefined)
+      assert.equal(store.appliedIndex, index)
+      assert.deepEqual(await requestsOf(store), await requestsOf(steady), `after ${index}`)
+    }
+  }
+  await store[Symbol.asyncDispose]()
+  assert.deepEqual(await requestsOf(await openStore(new MemoryStore(data))), await requestsOf(steady))
+  assert.ok([...data.keys()].filter(key => key.includes('/r/')).length < 60)
+})
+
+test('requests are read as earlier versions kept them: a key for each entry', async () => {
+  const data = new Map<string, Uint8Array>()
+  const store = await openStore(new MemoryStore(data))
+  await store.update(tx => tx.create('service', service('s1')))
+  await store[Symbol.asyncDispose]()
+  for (const index of [2, 3, 11]) data.set(`g/${'1'.padStart(16, '0')}/r/${String(index).padStart(16, '0')}`, new TextEncoder().encode(`old-${index}\nasked-${index} s1`))
+  const again = await openStore(new MemoryStore(data))
+  assert.deepEqual((await requestsOf(again)).slice(1), [2, 3, 11].flatMap(index => [`old-${index}`, `asked-${index} s1`]))
 })
 
 test('after a crash the state is that of one index, and at least what was flushed', async () => {

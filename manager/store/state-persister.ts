@@ -8,8 +8,10 @@ import { StoreState } from './store-state.ts'
 /** Writes, and bytes, per batch while a whole generation is written or removed: bounds what one batch holds in memory. */
 const GENERATION_BATCH_WRITES = 1000
 const GENERATION_BATCH_BYTES = 2 * 1024 * 1024
-/** Changes gathered before they are written: what is overwritten meanwhile is never written, and a restart reads as many from the log. */
+/** Changes, and requests, gathered before they are written: what is overwritten meanwhile is never written, and a restart reads as many from the log. */
 const GATHERED_MAX = 8192
+/** Requests kept under one key: each write costs far more than its bytes, and a key goes as a whole when its requests are old. */
+const REQUESTS_PER_KEY = 1024
 /** The same in bytes of secrets and configs, the only large objects: one batch holds them three times, encoded and sealed. */
 const GATHERED_BYTES_MAX = 8 * 1024 * 1024
 /** Objects encoded in one go: a longer turn of the process would hold up its heartbeats. */
@@ -29,8 +31,10 @@ export interface PersisterContext {
   readonly requestsMax: number
 }
 
-/** Where the requests of one entry are kept. */
+/** Where some requests are kept. */
 interface KeptRequests { readonly key: string; readonly count: number }
+/** Requests of entries that follow each other; the key names the first. */
+interface GatheredRequests { readonly key: string; readonly texts: string[] }
 
 export interface OpenedState { readonly persister: StatePersister; readonly state: StoreState; readonly requests: readonly string[] }
 
@@ -46,7 +50,10 @@ export class StatePersister implements AsyncDisposable {
   readonly #requestsMax: number
   #requests: KeptRequests[]
   #requestCount: number
-  #dirty = new Map<string, Uint8Array | KindedObject | undefined>()
+  #gathered: GatheredRequests[] = []
+  #gatheredCount = 0
+  /** By kind and id: the object, or that it is removed. */
+  #dirty = new Map<string, KindedObject | undefined>()
   #dirtyBytes = 0
   /** The write under way: batches go out one after the other, or an older index could overwrite a newer. */
   #lane: Promise<unknown> = Promise.resolve()
@@ -91,15 +98,16 @@ export class StatePersister implements AsyncDisposable {
   add(index: number, changes: readonly StoreChange[], requests: readonly string[]): void {
     let { count, digest } = this.#current
     for (const { kind, action, object, old } of changes) {
-      if (old !== undefined) digest ^= digestOf({ kind, object: old })
-      if (action !== 'remove') digest ^= digestOf({ kind, object })
+      const seed = digestOfName(kind, object.id)
+      if (old !== undefined) digest ^= digestOfVersion(seed, versionOf(old))
+      if (action !== 'remove') digest ^= digestOfVersion(seed, versionOf(object))
       if (action !== 'remove') this.#dirtyBytes += dataBytesOf(object)
       count += action === 'create' ? 1 : action === 'remove' ? -1 : 0
-      this.#dirty.set(objectKey(this.#current.generation, kind, object.id), action === 'remove' ? undefined : { kind, object })
+      this.#dirty.set(nameOfObject(kind, object.id), action === 'remove' ? undefined : { kind, object })
     }
-    if (requests.length > 0) this.#addRequests(index, requests)
-    this.#current = { ...this.#current, index, count, digest: digest >>> 0 }
-    if (this.#dirty.size >= GATHERED_MAX || this.#dirtyBytes >= GATHERED_BYTES_MAX) this.#start()
+    if (requests.length > 0) this.#gather(index, requests)
+    this.#current = { generation: this.#current.generation, index, count, digest: digest >>> 0 }
+    if (this.#dirty.size + this.#gatheredCount >= GATHERED_MAX || this.#dirtyBytes >= GATHERED_BYTES_MAX) this.#start()
   }
 
   /** Everything up to `index` durable. @returns index @throws ShoalError `state-write-failed` */
@@ -116,6 +124,7 @@ export class StatePersister implements AsyncDisposable {
     await this.#inLane(async () => {
       this.#dirty.clear()
       this.#dirtyBytes = 0
+      this.#takeGathered()
       await this.#writeGeneration(current.generation, state)
       await this.#kv.batch([...kept.map(({ key }): KvWrite => ({ kind: 'put', key, value: encodeRequests(requests) })), { kind: 'put', key: NOTE_KEY, value: note }, currentWrite(current)])
       await removeOtherGenerations(this.#kv, current.generation)
@@ -129,21 +138,38 @@ export class StatePersister implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosing = true
     await this.#background
-    if (this.#dirty.size > 0) this.#start()
+    if (this.#dirty.size + this.#gatheredCount > 0) this.#start()
     await this.#background
     await this.#lane
   }
 
-  #addRequests(index: number, requests: readonly string[]): void {
-    const key = requestKey(this.#current.generation, index)
-    this.#dirty.set(key, encodeRequests(requests))
-    this.#requests.push({ key, count: requests.length })
-    this.#requestCount += requests.length
+  #gather(index: number, requests: readonly string[]): void {
+    const newest = this.#gathered.at(-1)
+    if (newest === undefined || newest.texts.length >= REQUESTS_PER_KEY) this.#gathered.push({ key: requestKey(this.#current.generation, index), texts: [...requests] })
+    else newest.texts.push(...requests)
+    this.#gatheredCount += requests.length
+  }
+
+  #takeGathered(): readonly GatheredRequests[] {
+    const gathered = this.#gathered
+    this.#gathered = []
+    this.#gatheredCount = 0
+    return gathered
+  }
+
+  /** Keeps the requests that were gathered, and forgets as many of the oldest as need not be there any more. */
+  #requestWrites(): KvWrite[] {
+    const writes = this.#takeGathered().map(({ key, texts }): KvWrite => {
+      this.#requests.push({ key, count: texts.length })
+      this.#requestCount += texts.length
+      return { kind: 'put', key, value: encodeRequests(texts) }
+    })
     for (let oldest = this.#requests[0]; oldest !== undefined && this.#requestCount - oldest.count >= this.#requestsMax; oldest = this.#requests[0]) {
       this.#requests.shift()
       this.#requestCount -= oldest.count
-      this.#dirty.set(oldest.key, undefined)
+      writes.push({ kind: 'delete', key: oldest.key })
     }
+    return writes
   }
 
   #start(): void {
@@ -170,10 +196,11 @@ export class StatePersister implements AsyncDisposable {
     const current = this.#current
     this.#dirty = new Map()
     this.#dirtyBytes = 0
-    const writes: KvWrite[] = []
-    for (const [key, value] of dirty) {
-      if (value === undefined) writes.push({ kind: 'delete', key })
-      else writes.push({ kind: 'put', key, value: value instanceof Uint8Array ? value : encodeObject(value) })
+    const writes = this.#requestWrites()
+    const prefix = objectPrefix(current.generation)
+    for (const [name, changed] of dirty) {
+      const key = `${prefix}${name}`
+      writes.push(changed === undefined ? { kind: 'delete', key } : { kind: 'put', key, value: encodeObject(changed) })
       if (writes.length % ENCODED_PER_TURN === 0 && !this.#isClosing) await this.#pause()
     }
     await this.#kv.batch([...writes, currentWrite(current)], options)
@@ -258,11 +285,14 @@ function summaryOf(state: StoreState): { count: number; digest: number } {
 }
 
 /** FNV-1a of kind, id and version. Combined by exclusive or, so it can be kept up change by change. */
-function digestOf({ kind, object }: KindedObject): number {
-  let hash = 0x811c9dc5
-  const text = `${kind}/${object.id}/${versionOf(object)}`
+function digestOf({ kind, object }: KindedObject): number { return digestOfVersion(digestOfName(kind, object.id), versionOf(object)) }
+function digestOfName(kind: string, id: string): number { return digestOfText(0x811c9dc5, `${kind}/${id}/`) }
+function digestOfVersion(ofName: number, version: number): number { return digestOfText(ofName, String(version)) >>> 0 }
+
+function digestOfText(seed: number, text: string): number {
+  let hash = seed
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
-  return hash >>> 0
+  return hash
 }
 
 function currentWrite(current: Current): KvWrite {
@@ -273,7 +303,8 @@ function dataBytesOf(object: AnyObject): number { return (object as { readonly s
 function encodeObject({ kind, object }: KindedObject): Uint8Array { return encode('StoreObject', toStoreObject(kind, object)) }
 function generationPrefix(generation: number): string { return `g/${padded(generation)}/` }
 function objectPrefix(generation: number): string { return `${generationPrefix(generation)}o/` }
-function objectKey(generation: number, kind: string, id: string): string { return `${objectPrefix(generation)}${kind}/${id}` }
+function nameOfObject(kind: string, id: string): string { return `${kind}/${id}` }
+function objectKey(generation: number, kind: string, id: string): string { return `${objectPrefix(generation)}${nameOfObject(kind, id)}` }
 function requestPrefix(generation: number): string { return `${generationPrefix(generation)}r/` }
 function requestKey(generation: number, index: number): string { return `${requestPrefix(generation)}${padded(index)}` }
 function encodeRequests(requests: readonly string[]): Uint8Array { return new TextEncoder().encode(requests.join('\n')) }
