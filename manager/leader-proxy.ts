@@ -1,5 +1,6 @@
 import type { CallTable } from '../src/api/calls/call-table.ts'
 import { hasCode } from '../src/base/errors.ts'
+import type { MessageHandler } from '../src/base/message-channel.ts'
 import { unaryHandler, type RpcCallOptions, type RpcClient, type RpcContext, type RpcDialer, type RpcHandler, type RpcMethod, type RpcServer } from '../src/base/rpc.ts'
 import { authorize, effectiveContext, forwardingMetadata, isForwarded, type LocalIdentity } from './authorization.ts'
 import type { Leader, LeaderGate } from './leader-gate.ts'
@@ -51,13 +52,15 @@ export class LeaderProxy implements AsyncDisposable {
     }
   }
 
+  /** The same for channels of messages; those are for this manager itself. */
+  guardMessages(path: string, handler: MessageHandler): MessageHandler {
+    const policy = policyOf(path)
+    return context => handler(this.#admitted(context, policy))
+  }
+
   wrap<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>): RpcHandler<Req, Res> {
     const policy = policyOf(method.path)
-    const admitted = (context: RpcContext): RpcContext => {
-      const caller = effectiveContext(context, this.#options.local)
-      authorize(caller, policy, { clusterId: this.#options.local.clusterId, isRemoved: this.#options.isRemoved })
-      return caller
-    }
+    const admitted = (context: RpcContext): RpcContext => this.#admitted(context, policy)
     const { unary } = handler
     if (unary !== undefined) {
       return unaryHandler(async (request, context) => {
@@ -72,6 +75,12 @@ export class LeaderProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> { await this.#client?.[Symbol.asyncDispose]() }
+
+  #admitted(context: RpcContext, policy: RpcPolicy): RpcContext {
+    const caller = effectiveContext(context, this.#options.local)
+    authorize(caller, policy, { clusterId: this.#options.local.clusterId, isRemoved: this.#options.isRemoved })
+    return caller
+  }
 
   async *#answerStream<Req, Res>({ method, handler, policy }: { readonly method: RpcMethod<Req, Res>; readonly handler: RpcHandler<Req, Res>; readonly policy: RpcPolicy }, requests: AsyncIterable<Req>, caller: RpcContext): AsyncIterable<Res> {
     const { gate } = this.#options

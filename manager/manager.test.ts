@@ -6,7 +6,7 @@ import type { AssignmentsMessage } from '../src/api/swarm/dispatcher.ts'
 import type { Service, Task } from '../src/api/swarm/objects.ts'
 import { hasCode, ShoalError } from '../src/base/errors.ts'
 import type { AppendLog } from '../src/base/storage.ts'
-import { streamOf, type RpcClient, type RpcDialer, type RpcIdentity } from '../src/base/rpc.ts'
+import { streamOf, type RpcClient, type RpcIdentity } from '../src/base/rpc.ts'
 import { createCertificateRequest } from '../src/ca/certificate-request.ts'
 import { createJoinToken } from '../src/ca/join-token.ts'
 import { readNodeCertificate } from '../src/ca/node-certificate.ts'
@@ -512,7 +512,7 @@ class World implements AsyncDisposable {
 
   async start(name: string, joinAddress: string | undefined, forceNewCluster = false, saved?: readonly Uint8Array[]): Promise<void> {
     const identity: RpcIdentity = { nodeId: name, role: 'manager', clusterId: CLUSTER_ID }
-    const dialer: RpcDialer = this.network.createDialer({ identity, remoteAddress: `host-${name}` })
+    const dialer = this.network.createDialer({ identity, remoteAddress: `host-${name}` })
     if (joinAddress !== undefined) {
       // What IssueCertificate does for a token of managers, with an id the test can name.
       const csrPem = new TextEncoder().encode(createCertificateRequest().csrPem)

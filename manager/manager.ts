@@ -7,8 +7,9 @@ import type { Cluster, ManagerStatus } from '../src/api/swarm/objects.ts'
 import type { Clock } from '../src/base/clock.ts'
 import { hasCode, messageOf } from '../src/base/errors.ts'
 import type { Logger } from '../src/base/logger.ts'
+import type { MessageDialer, MessageServer } from '../src/base/message-channel.ts'
 import type { Random } from '../src/base/random.ts'
-import type { RpcDialer, RpcServer } from '../src/base/rpc.ts'
+import type { RpcServer } from '../src/base/rpc.ts'
 import type { AppendLog, KvStore } from '../src/base/storage.ts'
 import { TaskGroup } from '../src/base/task-group.ts'
 import { createJoinToken } from '../src/ca/join-token.ts'
@@ -29,7 +30,8 @@ import { NetworkAttacher } from './network-attacher.ts'
 import { noLeader } from './raft/not-leader.ts'
 import { RaftNode } from './raft/raft-node.ts'
 import type { RaftStop } from './raft/raft-stop.ts'
-import { registerRaftService } from './raft/raft-service.ts'
+import { RAFT_MESSAGES } from './raft/peer-stream.ts'
+import { messagesHandler, registerRaftService } from './raft/raft-service.ts'
 import { registerServices } from './register-services.ts'
 import { ReplicatedStore } from './store/replicated-store.ts'
 import { watchUnlockKey } from './watch-unlock-key.ts'
@@ -49,9 +51,9 @@ export interface ManagerOptions {
   readonly kv: KvStore
   readonly log: AppendLog
   /** Dials other managers with this node's certificate. */
-  readonly dialer: RpcDialer
+  readonly dialer: MessageDialer
   /** With mutual TLS, for agents and managers; and for this host alone, over a Unix socket. Not listening yet; disposed with the manager. */
-  readonly server: RpcServer
+  readonly server: MessageServer
   readonly localServer: RpcServer
   /** "host:port" */
   readonly listenAddress: string
@@ -165,6 +167,7 @@ export class Manager implements AsyncDisposable {
   async #start(): Promise<void> {
     const { server, localServer, listenAddress, localAddress, logger } = this.#options
     this.#register(this.#proxy.guard(server))
+    server.handleMessages(RAFT_MESSAGES, this.#proxy.guardMessages(RAFT_MESSAGES, messagesHandler(this.#parts.raft)))
     const calls = new CallTable(logger)
     const local = this.#proxy.guard(localServer, calls)
     this.#register(local)

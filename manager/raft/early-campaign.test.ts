@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ShoalError } from '../../src/base/errors.ts'
-import type { RpcClient, RpcDialer } from '../../src/base/rpc.ts'
+import type { MessageChannel, MessageChannelEvents, MessageDialer } from '../../src/base/message-channel.ts'
+import type { RpcClient } from '../../src/base/rpc.ts'
 import { CLUSTER_ID, RaftCluster, type Host } from '../../test/support/raft-cluster.ts'
 
 /** Well below the election timeout of 1,000 ms. */
@@ -10,29 +11,34 @@ const follows = (host: Host, leader: Host): boolean => host.raft.leadership.lead
 const forgot = (cluster: RaftCluster): number => cluster.logger.lines.filter(({ message }) => message.startsWith('the leader is gone')).length
 
 /** A way to one address that can be made to refuse, as by a packet filter: open connections break, new ones find nobody. */
-class RefusingDialer implements RpcDialer {
-  readonly #inner: RpcDialer
+class RefusingDialer implements MessageDialer {
+  readonly #inner: MessageDialer
   readonly #addr: string
-  #open = new AbortController()
+  readonly #live = new Map<MessageChannel, MessageChannelEvents>()
+  #isRefusing = false
 
-  constructor(inner: RpcDialer, addr: string) {
+  constructor(inner: MessageDialer, addr: string) {
     this.#inner = inner
     this.#addr = addr
   }
 
-  refuse(): void { this.#open.abort(new ShoalError('unavailable', 'rpc-unavailable', 'the connection was reset')) }
-  admit(): void { this.#open = new AbortController() }
-
-  dial(addr: string): RpcClient {
-    const inner = this.#inner.dial(addr)
-    if (addr !== this.#addr) return inner
-    return {
-      address: addr, unary: (...call) => inner.unary(...call), [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
-      stream: (method, requests, options) => {
-        if (this.#open.signal.aborted) throw new ShoalError('unavailable', 'rpc-refused', 'nobody listens there')
-        return inner.stream(method, requests, { ...options, signal: AbortSignal.any([this.#open.signal, ...options?.signal === undefined ? [] : [options.signal]]) })
-      },
+  refuse(): void {
+    this.#isRefusing = true
+    for (const [channel, events] of this.#live) {
+      channel[Symbol.dispose]()
+      events.onClosed(new ShoalError('unavailable', 'rpc-unavailable', 'the connection was reset'))
     }
+    this.#live.clear()
+  }
+  admit(): void { this.#isRefusing = false }
+
+  dial(addr: string): RpcClient { return this.#inner.dial(addr) }
+
+  openMessages(addr: string, path: string, events: MessageChannelEvents): MessageChannel {
+    const isRefused = this.#isRefusing && addr === this.#addr
+    const channel = this.#inner.openMessages(isRefused ? 'nobody:1' : addr, path, events)
+    if (addr === this.#addr && !isRefused) this.#live.set(channel, events)
+    return channel
   }
 }
 

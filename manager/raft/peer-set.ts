@@ -82,11 +82,11 @@ export class PeerSet implements AsyncDisposable {
     const peer = this.#peers.get(message.to)
     if (message.type === 'MsgSnap') {
       if (peer === undefined || records === undefined) this.#options.onSnapshotSent(message.to, 'failed')
-      else peer.sendSnapshot(this.#envelope(message), records)
+      else peer.sendSnapshot({ ...this.#greeting(message.to), message: encodeMessage(message) }, records)
       return
     }
     if (peer === undefined) this.#options.onUnreachable(message.to)
-    else peer.send(this.#envelope(message), APPENDS.has(message.type) ? 'appends' : 'control')
+    else peer.send(encodeMessage(message), APPENDS.has(message.type) ? 'appends' : 'control')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -119,7 +119,7 @@ export class PeerSet implements AsyncDisposable {
   }
 
   #add(raftId: number, addr: string): void {
-    if (!this.#isClosed) this.#peers.set(raftId, new Peer(raftId, addr, this.#options))
+    if (!this.#isClosed) this.#peers.set(raftId, new Peer(addr, this.#greeting(raftId), this.#options))
   }
 
   #drop(raftId: number): void {
@@ -130,8 +130,8 @@ export class PeerSet implements AsyncDisposable {
     this.#closing.add(closing)
   }
 
-  #envelope(message: Message): RaftEnvelope {
+  #greeting(to: number): RaftEnvelope {
     const { clusterId, forkId, selfId, selfAddr } = this.#options
-    return { clusterId, forkId, from: selfId, to: message.to, message: encodeMessage(message), fromAddr: selfAddr, more: [] }
+    return { clusterId, forkId, from: selfId, to, message: new Uint8Array(), fromAddr: selfAddr }
   }
 }

@@ -1,11 +1,14 @@
-import { RAFT_RPC } from '../../src/api/codec/methods.ts'
+import { encode } from '../../src/api/codec/codec.ts'
 import type { RaftEnvelope } from '../../src/api/swarm/raft.ts'
 import { Backoff } from '../../src/base/backoff.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import { hasCode } from '../../src/base/errors.ts'
 import type { Logger } from '../../src/base/logger.ts'
+import type { MessageChannel, MessageDialer } from '../../src/base/message-channel.ts'
 import type { Random } from '../../src/base/random.ts'
-import type { RpcClient } from '../../src/base/rpc.ts'
+
+/** Where members take each other's messages: channels whose first message is a RaftEnvelope that says who speaks to whom, and each other one a message of raft. */
+export const RAFT_MESSAGES = 'shoal.v1.Raft/Messages'
 
 /** Messages that wait for one peer (swarmkit's figure). When there are more, new ones are dropped and raft sends again. */
 const QUEUE_MESSAGES_MAX = 4096
@@ -15,16 +18,15 @@ const QUEUE_BYTES_MAX = 64 * 1024 * 1024
 const RECONNECT_BASE_MS = 50
 const RECONNECT_MAX_MS = 1000
 
-/** Bytes of messages that travel in one envelope; a larger one travels alone. */
-const ENVELOPE_BYTES_MAX = 1024 * 1024
-const LATER = { clusterId: '', from: 0, to: 0, fromAddr: '', forkId: '' } as const
-
 /** What a PeerStream works with. The callbacks must not throw. */
 export interface PeerStreamContext {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  readonly client: RpcClient
+  readonly dialer: MessageDialer
+  readonly addr: string
+  /** Says who speaks; without a message. */
+  readonly greeting: RaftEnvelope
   /** Messages were lost. */
   readonly onUnreachable: () => void
   /** The other side refused this node's messages. */
@@ -33,13 +35,14 @@ export interface PeerStreamContext {
   readonly onGone: () => void
 }
 
-/** One long-lived stream of messages to a member, made again when it breaks. Messages that wait together travel together; who sends them is said once. */
+/** One long-lived channel of messages to a member, made again when it breaks. Who sends them is said once. */
 export class PeerStream {
   readonly #context: PeerStreamContext
   readonly #backoff: Backoff
-  #queue: RaftEnvelope[] = []
+  #queue: Uint8Array[] = []
   #queueBytes = 0
-  #wake: () => void = () => {}
+  /** There while it takes messages. */
+  #channel: MessageChannel | undefined
   #endPause: () => void = () => {}
 
   constructor(context: PeerStreamContext) {
@@ -47,46 +50,69 @@ export class PeerStream {
     this.#backoff = new Backoff({ baseMs: RECONNECT_BASE_MS, maxMs: RECONNECT_MAX_MS, random: context.random })
   }
 
-  /** Queues a message; drops it, and reports the peer unreachable, when too much waits already. */
-  send(envelope: RaftEnvelope): void {
-    if (this.#queue.length >= QUEUE_MESSAGES_MAX || this.#queueBytes + envelope.message.length > QUEUE_BYTES_MAX) {
+  /** Sends a message, or queues it; drops it, and reports the peer unreachable, when too much waits already. */
+  send(message: Uint8Array): void {
+    if (this.#channel !== undefined) {
+      this.#give(this.#channel, message)
+      return
+    }
+    if (this.#queue.length >= QUEUE_MESSAGES_MAX || this.#queueBytes + message.length > QUEUE_BYTES_MAX) {
       this.#context.onUnreachable()
       return
     }
-    this.#queue.push(envelope)
-    this.#queueBytes += envelope.message.length
-    this.#wake()
+    this.#queue.push(message)
+    this.#queueBytes += message.length
   }
 
   /** The other side spoke: a pause before the next try may end. */
   heard(): void { this.#endPause() }
 
-  /** Keeps the stream up until the signal aborts. */
+  /** Keeps the channel up until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { logger, client, onUnreachable, onRefused, onGone } = this.#context
-    for (let wasUp = false, isUp = false; !signal.aborted; wasUp = isUp) {
-      isUp = false
-      const connection = new AbortController()
-      try {
-        for await (const ack of client.stream(RAFT_RPC.messages, this.#outgoing(AbortSignal.any([signal, connection.signal])), { signal })) {
-          if (ack.received === 0) continue
-          this.#backoff.reset()
-          isUp = true
-        }
-      } catch (err) {
-        if (signal.aborted) return
-        logger.debug('raft peer is not reached', { peer: client.address, err })
-        onRefused(err)
-        if (wasUp && hasCode(err, 'rpc-refused')) onGone()
-      } finally {
-        connection.abort(new Error('the stream ended'))
-      }
+    const { logger, addr, onUnreachable, onRefused, onGone } = this.#context
+    for (let wasUp = false; !signal.aborted;) {
+      const { err, isUp } = await this.#connection(signal)
+      if (signal.aborted) return
+      logger.debug('raft peer is not reached', { peer: addr, err })
+      onRefused(err)
+      if (wasUp && hasCode(err, 'rpc-refused')) onGone()
+      wasUp = isUp
       // What waited is old by the time the peer is back; raft sends again what is still needed.
       this.#queue = []
       this.#queueBytes = 0
       onUnreachable()
       await this.#pause(signal)
     }
+  }
+
+  /** One channel, until it is over. */
+  async #connection(signal: AbortSignal): Promise<{ readonly err: unknown; readonly isUp: boolean }> {
+    const { dialer, addr, greeting } = this.#context
+    return new Promise(resolve => {
+      let isGreeted = false
+      let isUp = false
+      const over = (err: unknown): void => {
+        signal.removeEventListener('abort', onAbort)
+        this.#channel = undefined
+        channel[Symbol.dispose]()
+        resolve({ err, isUp })
+      }
+      const onAbort = (): void => over(signal.reason)
+      const channel = dialer.openMessages(addr, RAFT_MESSAGES, {
+        onReady: () => {
+          this.#channel = channel
+          if (!isGreeted) this.#give(channel, encode('RaftEnvelope', greeting))
+          isGreeted = true
+          this.#flush()
+        },
+        onAccepted: () => {
+          this.#backoff.reset()
+          isUp = true
+        },
+        onClosed: over,
+      })
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
   }
 
   /** Waits before the next try: the full time only for a peer that is silent. */
@@ -106,36 +132,15 @@ export class PeerStream {
     }
   }
 
-  async *#outgoing(signal: AbortSignal): AsyncGenerator<RaftEnvelope, void, undefined> {
-    const onAbort = (): void => this.#wake()
-    signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      for (let isFirst = true; !signal.aborted;) {
-        const envelope = this.#take()
-        if (envelope === undefined) {
-          await new Promise<void>(resolve => { this.#wake = resolve })
-          continue
-        }
-        yield isFirst ? envelope : { ...LATER, message: envelope.message, more: envelope.more }
-        isFirst = false
-      }
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-    }
+  #give(channel: MessageChannel, message: Uint8Array): void {
+    if (!channel.send(message)) this.#channel = undefined
   }
 
-  /** All that waits, as far as it goes into one envelope. */
-  #take(): RaftEnvelope | undefined {
-    const first = this.#queue.shift()
-    if (first === undefined) return undefined
-    let bytes = first.message.length
-    const more: Uint8Array[] = []
-    for (let next = this.#queue[0]; next !== undefined && bytes + next.message.length <= ENVELOPE_BYTES_MAX; next = this.#queue[0]) {
+  #flush(): void {
+    for (let next = this.#queue[0]; next !== undefined && this.#channel !== undefined; next = this.#queue[0]) {
       this.#queue.shift()
-      more.push(next.message)
-      bytes += next.message.length
+      this.#queueBytes -= next.length
+      this.#give(this.#channel, next)
     }
-    this.#queueBytes -= bytes
-    return more.length === 0 ? first : { ...first, more }
   }
 }

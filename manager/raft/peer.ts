@@ -2,13 +2,14 @@ import { RAFT_RPC } from '../../src/api/codec/methods.ts'
 import type { RaftEnvelope } from '../../src/api/swarm/raft.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import type { Logger } from '../../src/base/logger.ts'
+import type { MessageDialer } from '../../src/base/message-channel.ts'
 import type { Random } from '../../src/base/random.ts'
-import type { RpcClient, RpcDialer } from '../../src/base/rpc.ts'
+import type { RpcClient } from '../../src/base/rpc.ts'
 import { TaskGroup } from '../../src/base/task-group.ts'
 import { PeerStream } from './peer-stream.ts'
 import { snapshotChunks } from './snapshot-stream.ts'
 
-/** Two streams, so that a vote or a heartbeat never waits behind data. */
+/** Two connections, so that a vote or a heartbeat never waits behind data. */
 const CLASSES = ['control', 'appends'] as const
 export type MessageClass = (typeof CLASSES)[number]
 
@@ -17,7 +18,7 @@ export interface PeerContext {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  readonly dialer: RpcDialer
+  readonly dialer: MessageDialer
   /** Messages to this peer were lost. */
   readonly onUnreachable: (raftId: number) => void
   /** A snapshot arrived, or did not. Once for each sendSnapshot(). */
@@ -28,7 +29,7 @@ export interface PeerContext {
   readonly onGone: (raftId: number) => void
 }
 
-/** The way to one member: a long-lived stream for each class of messages, and snapshots beside them, on one connection. */
+/** The way to one member: a long-lived stream for each class of messages, and snapshots beside them. */
 export class Peer implements AsyncDisposable {
   readonly raftId: number
   readonly addr: string
@@ -37,19 +38,21 @@ export class Peer implements AsyncDisposable {
   readonly #tasks: TaskGroup
   readonly #streams: Readonly<Record<MessageClass, PeerStream>>
 
-  constructor(raftId: number, addr: string, context: PeerContext) {
+  /** @param greeting says to the member who speaks; without a message */
+  constructor(addr: string, greeting: RaftEnvelope, context: PeerContext) {
+    const raftId = greeting.to
     this.raftId = raftId
     this.addr = addr
     this.#context = context
     this.#client = context.dialer.dial(addr)
     this.#tasks = new TaskGroup(context.logger)
-    const stream = (): PeerStream => new PeerStream({ ...context, client: this.#client, onUnreachable: () => context.onUnreachable(raftId), onRefused: error => context.onRefused(raftId, error), onGone: () => context.onGone(raftId) })
+    const stream = (): PeerStream => new PeerStream({ ...context, addr, greeting, onUnreachable: () => context.onUnreachable(raftId), onRefused: error => context.onRefused(raftId, error), onGone: () => context.onGone(raftId) })
     this.#streams = { control: stream(), appends: stream() }
     for (const each of CLASSES) this.#tasks.run(`raft ${each}`, signal => this.#streams[each].run(signal))
   }
 
   /** Queues a message; drops it, and reports the peer unreachable, when too much waits already. */
-  send(envelope: RaftEnvelope, messageClass: MessageClass): void { this.#streams[messageClass].send(envelope) }
+  send(message: Uint8Array, messageClass: MessageClass): void { this.#streams[messageClass].send(message) }
 
   /** A message came from this peer. */
   heard(): void { for (const each of CLASSES) this.#streams[each].heard() }

@@ -11,8 +11,8 @@ import type { Clock, Timer } from '../../src/base/clock.ts'
 import { hasCode, messageOf, ShoalError } from '../../src/base/errors.ts'
 import { createId } from '../../src/base/ids.ts'
 import type { Logger } from '../../src/base/logger.ts'
+import type { MessageDialer } from '../../src/base/message-channel.ts'
 import type { Random } from '../../src/base/random.ts'
-import type { RpcDialer } from '../../src/base/rpc.ts'
 import type { AppendLog } from '../../src/base/storage.ts'
 import { beginAsMember, beginCluster, beginFromState, continueLog, type JoinedCluster } from './begin-log.ts'
 import { isCommitOnly } from './commit-only.ts'
@@ -55,7 +55,7 @@ export interface RaftNodeOptions {
   /** Used by this node alone; the caller opens it before and disposes it after. */
   readonly log: AppendLog
   readonly machine: StateMachine
-  readonly dialer: RpcDialer
+  readonly dialer: MessageDialer
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -222,12 +222,14 @@ export class RaftNode implements AsyncDisposable {
     this.#give(node => node.transferLeader(raftId))
   }
 
-  /** A message from a peer. @throws ShoalError `raft-wrong-cluster`, `member-removed`, `member-mismatch` (failed-precondition), `malformed-message` */
-  receive(envelope: RaftEnvelope): void {
-    const { peers } = this.#admit(envelope)
-    peers.heard(envelope.from, envelope.fromAddr)
-    const message = decodeMessage(envelope.message)
-    if (message.from !== envelope.from || message.type === 'MsgProp' || message.type === 'MsgSnap') return
+  /** A peer says who it is. @throws ShoalError `raft-wrong-cluster`, `member-removed`, `member-mismatch` (failed-precondition) */
+  greet(sender: RaftEnvelope): void { this.#admit(sender).peers.heard(sender.from, sender.fromAddr) }
+
+  /** A message from a peer. @throws ShoalError as greet(), `malformed-message` */
+  receive(sender: RaftEnvelope, bytes: Uint8Array): void {
+    this.greet(sender)
+    const message = decodeMessage(bytes)
+    if (message.from !== sender.from || message.type === 'MsgProp' || message.type === 'MsgSnap') return
     this.#give(node => node.step(message))
   }
 

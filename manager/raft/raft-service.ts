@@ -1,17 +1,15 @@
+import { decode } from '../../src/api/codec/codec.ts'
 import { RAFT_MEMBERSHIP_RPC, RAFT_RPC } from '../../src/api/codec/methods.ts'
 import type { RaftEnvelope, RaftEnvelopeAck, SnapshotChunk } from '../../src/api/swarm/raft.ts'
 import { ShoalError } from '../../src/base/errors.ts'
+import type { MessageHandler } from '../../src/base/message-channel.ts'
 import { unaryHandler, type RpcContext, type RpcServer } from '../../src/base/rpc.ts'
 import { dialableAddress } from './member-address.ts'
 import type { Membership } from './membership.ts'
 import type { RaftNode } from './raft-node.ts'
 
-/** The first message is acknowledged (so the sender knows that it is let in), then one of as many. */
-const MESSAGES_PER_ACK = 64
-
 /** Serves the other managers. Register before the node is started: a joining node must already answer. */
 export function registerRaftService(server: Pick<RpcServer, 'handle'>, raft: RaftNode, membership: Membership): void {
-  server.handle(RAFT_RPC.messages, (requests, context) => receiveMessages(raft, requests, context))
   server.handle(RAFT_RPC.snapshot, (requests, context) => receiveSnapshot(raft, requests, context))
   server.handle(RAFT_MEMBERSHIP_RPC.join, unaryHandler(async ({ addr, raftId }, context) => {
     const nodeId = managerOf(raft, context)
@@ -29,15 +27,21 @@ export function registerRaftService(server: Pick<RpcServer, 'handle'>, raft: Raf
   }))
 }
 
-async function* receiveMessages(raft: RaftNode, envelopes: AsyncIterable<RaftEnvelope>, context: RpcContext): AsyncGenerator<RaftEnvelopeAck, void, undefined> {
-  const nodeId = managerOf(raft, context)
-  let received = 0
-  let sender: RaftEnvelope | undefined
-  for await (const envelope of envelopes) {
-    sender ??= envelope
-    checkSender(raft, sender, nodeId)
-    for (const message of [envelope.message, ...envelope.more]) raft.receive({ ...sender, message })
-    if (received++ % MESSAGES_PER_ACK === 0) yield { received }
+/** Takes the other managers' messages: RAFT_MESSAGES. */
+export function messagesHandler(raft: RaftNode): MessageHandler {
+  return context => {
+    const nodeId = managerOf(raft, context)
+    let sender: RaftEnvelope | undefined
+    return bytes => {
+      if (sender === undefined) {
+        sender = decode('RaftEnvelope', bytes)
+        checkSender(raft, sender, nodeId)
+        raft.greet(sender)
+        return
+      }
+      checkSender(raft, sender, nodeId)
+      raft.receive(sender, bytes)
+    }
   }
 }
 

@@ -70,6 +70,6 @@ for (const method of MANAGERS_ONLY) await call('worker', worker, method)
 for (const method of [...MANAGERS_ONLY, ...NODES, ...methods(CA_RPC)]) await call('forged', worker, method, { metadata: forged })
 for (const method of MANAGERS_ONLY.slice(0, 3)) await call('stranger', stranger, method)
 for (const method of [...MANAGERS_ONLY, ...NODES]) await call('malformed', manager, method, { bytes: Uint8Array.from([0x0a, 0xff, 0xff, 0xff, 0x7f]) })
-await call('foreign', manager, RAFT_RPC.messages as AnyMethod, { request: { clusterId: 'another', messages: [] } })
+await call('foreign', manager, RAFT_RPC.snapshot as AnyMethod, { request: { envelope: { clusterId: 'another' }, data: new Uint8Array(), last: true } })
 for (const method of [DISPATCHER_RPC.heartbeat, DISPATCHER_RPC.updateTaskStatus, DISPATCHER_RPC.assignments] as readonly unknown[] as readonly AnyMethod[]) await call('own-session', worker, method, { request: { sessionId: 'another', updates: [] } })
 await rawCalls

@@ -7,7 +7,8 @@ import { CA_RPC, CONTROL_RPC, RAFT_MEMBERSHIP_RPC } from '../../src/api/codec/me
 import type { Node, Task } from '../../src/api/swarm/objects.ts'
 import type { ServiceSpec } from '../../src/api/swarm/specs.ts'
 import { ShoalError } from '../../src/base/errors.ts'
-import type { RpcClient, RpcDialer, RpcIdentity } from '../../src/base/rpc.ts'
+import type { MessageDialer } from '../../src/base/message-channel.ts'
+import type { RpcClient, RpcIdentity } from '../../src/base/rpc.ts'
 import { createCertificateRequest } from '../../src/ca/certificate-request.ts'
 import { createJoinToken } from '../../src/ca/join-token.ts'
 import { createRootCa } from '../../src/ca/root-ca.ts'
@@ -187,7 +188,7 @@ export class MemorySwarm implements AsyncDisposable {
     })
   }
 
-  #dialer(identity: RpcIdentity, host: string): RpcDialer {
+  #dialer(identity: RpcIdentity, host: string): MessageDialer {
     return this.faults.wrap(this.#network.createDialer({ identity, remoteAddress: '10.77.0.9' }), host)
   }
 }

@@ -2,7 +2,8 @@ import { MemberFinder } from '../../manager/raft/member-finder.ts'
 import { MembershipClient } from '../../manager/raft/membership-client.ts'
 import { Membership } from '../../manager/raft/membership.ts'
 import { RaftNode, type RaftNodeOptions } from '../../manager/raft/raft-node.ts'
-import { registerRaftService } from '../../manager/raft/raft-service.ts'
+import { RAFT_MESSAGES } from '../../manager/raft/peer-stream.ts'
+import { messagesHandler, registerRaftService } from '../../manager/raft/raft-service.ts'
 import { ReplicatedStore } from '../../manager/store/replicated-store.ts'
 import { make } from '../../src/api/codec/codec.ts'
 import type { RpcServer } from '../../src/base/rpc.ts'
@@ -60,6 +61,7 @@ export class RaftCluster {
     const membership = new Membership({ raft, dialer, clock, random, logger: logger.with({ node: name }) })
     const server = this.network.createServer()
     registerRaftService(server, raft, membership)
+    server.handleMessages(RAFT_MESSAGES, messagesHandler(raft))
     await server.listen(raft.addr.startsWith('0.0.0.0') ? `${name}:1` : raft.addr)
     const finder = new MemberFinder({ raft, dialer, clock, random, logger: logger.with({ node: name }), contacts: [] })
     const host = { name, disk, server, raft, store, membership, finder, client: new MembershipClient({ dialer, clock, random }) }

@@ -2,7 +2,7 @@
 import type { AssignmentsMessage, AssignmentsRequest, AttachNetworkRequest, AttachNetworkResponse, FindNetworkRequest, FindNetworkResponse, HeartbeatRequest, HeartbeatResponse, SessionMessage, SessionRequest, UpdateTaskStatusRequest, UpdateTaskStatusResponse } from '../swarm/dispatcher.ts'
 import type { CreateObjectRequest, CreateObjectResponse, GetObjectRequest, GetObjectResponse, ListObjectsRequest, ListObjectsResponse, ListServiceStatusesRequest, ListServiceStatusesResponse, ManagerStatusRequest, ManagerStatusResponse, MeetManagersRequest, MeetManagersResponse, RemoveObjectRequest, RemoveObjectResponse, StopManagerRequest, StopManagerResponse, UnlockKeyState, UpdateObjectRequest, UpdateObjectResponse, UseNodeKeysRequest, UseNodeKeysResponse, WatchMessage, WatchRequest, WatchUnlockKeyRequest } from '../swarm/control.ts'
 import type { GetRootCaRequest, GetRootCaResponse, IssueCertificateRequest, IssueCertificateResponse } from '../swarm/ca.ts'
-import type { JoinRaftRequest, JoinRaftResponse, LeaveRaftRequest, LeaveRaftResponse, MembersRequest, MembersResponse, RaftEnvelope, RaftEnvelopeAck, SnapshotChunk } from '../swarm/raft.ts'
+import type { JoinRaftRequest, JoinRaftResponse, LeaveRaftRequest, LeaveRaftResponse, MembersRequest, MembersResponse, RaftEnvelopeAck, SnapshotChunk } from '../swarm/raft.ts'
 import type { ListenSubscriptionsRequest, PublishLogsMessage, PublishLogsResponse, SubscribeLogsMessage, SubscribeLogsRequest, SubscriptionMessage } from '../swarm/logs.ts'
 import type { LogEndRequest, LogEndResponse, SaveStateRequest, StateRecords, SurveyRequest, SurveyResponse } from '../swarm/recovery.ts'
 import type { StreamedAnswers, StreamedCalls } from '../swarm/calls.ts'
@@ -57,7 +57,6 @@ export const LOG_BROKER_RPC = {
 }
 
 export const RAFT_RPC = {
-  messages: rpcMethod<RaftEnvelope, RaftEnvelopeAck>('shoal.v1.Raft/Messages', 'bidi', 'RaftEnvelope', 'RaftEnvelopeAck'),
   snapshot: rpcMethod<SnapshotChunk, RaftEnvelopeAck>('shoal.v1.Raft/Snapshot', 'client-stream', 'SnapshotChunk', 'RaftEnvelopeAck'),
 }
 

@@ -2028,11 +2028,6 @@ export const SCHEMA = {
         "forkId": {
          "type": "string",
          "id": 6
-        },
-        "more": {
-         "rule": "repeated",
-         "type": "bytes",
-         "id": 7
         }
        }
       },

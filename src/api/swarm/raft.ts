@@ -30,7 +30,8 @@ export interface Proposal {
   readonly piece: Uint8Array
 }
 
-/** Raft messages as raft-ts makes them, encoded by manager/raft. The first envelope of a stream says who sends to whom; in the others only the messages count.
+/** Who sends to whom: the first of the messages that a member sends on a channel (shoal.v1.Raft/Messages, which is no call: src/base/message-channel.ts), without one of raft;
+ * those that follow are raft's alone. message: as raft-ts makes it, encoded by manager/raft; that of a snapshot.
  * fork_id: a new one with each force-new-cluster, empty before the first: members of another fork are refused. */
 export interface RaftEnvelope {
   readonly clusterId: string
@@ -39,7 +40,6 @@ export interface RaftEnvelope {
   readonly message: Uint8Array
   readonly fromAddr: string
   readonly forkId: string
-  readonly more: readonly Uint8Array[]
 }
 
 export interface RaftEnvelopeAck {

@@ -1,3 +1,5 @@
+import tls from 'node:tls'
+
 /** What mutual TLS needs, all PEM. Absent certificate and key: an anonymous caller (before joining). */
 export interface TlsCredentials {
   /** The trusted roots; more than one while the root is rotated. Empty: the server's certificate is not verified (only to fetch the root before joining). */
@@ -40,3 +42,8 @@ export const TLS_CIPHERS = [
 
 /** The DNS name in every manager's certificate: what a client checks instead of a host name. */
 export const SERVER_NAME = 'swarm-manager'
+
+/** What a client connects with. */
+export function clientContext({ rootCertsPem, certPem, keyPem }: TlsCredentials): tls.SecureContext {
+  return tls.createSecureContext({ minVersion: 'TLSv1.2', ciphers: TLS_CIPHERS, ca: rootCertsPem === '' ? undefined : rootCertsPem, cert: certPem, key: keyPem })
+}

@@ -1,22 +1,13 @@
 import type { Clock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
+import type { MessageDialer } from '../../base/message-channel.ts'
 import type { Random } from '../../base/random.ts'
-import { streamOf, UNARY_TIMEOUT_MS, type RpcCallOptions, type RpcClient, type RpcDialer, type RpcMethod } from '../../base/rpc.ts'
-import { CONNECT_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from './rpc-limits.ts'
+import { streamOf, UNARY_TIMEOUT_MS, type RpcCallOptions, type RpcClient, type RpcMethod } from '../../base/rpc.ts'
+import { FaultyLink, type FaultyLinkContext, type LinkFaults } from './faulty-link.ts'
+import { FaultyChannel } from './faulty-messages.ts'
 
-/** What goes wrong on every link. A lost message is a lost connection, as over TCP. */
-export interface LinkFaults {
-  /** Chance per message that its call breaks with `unavailable`. */
-  readonly lossRate: number
-  readonly delayMinMs: number
-  readonly delayMaxMs: number
-}
-
-/** How long a cut connection stays silent before its ends notice: as the real keepalive. */
-const DETECTION_MS = KEEPALIVE_TIME_MS + KEEPALIVE_TIMEOUT_MS
-
-/** Faults between hosts, seeded: wraps dialers so that calls are delayed, lost and partitioned, one way or both. A host is what stands before the port of an address. */
-export class FaultyNetwork {
+/** Faults between hosts, seeded: wraps dialers so that calls are delayed, lost and partitioned, one way or both. */
+export class FaultyNetwork implements FaultyLinkContext {
   readonly clock: Clock
   readonly random: Random
   faults: LinkFaults = { lossRate: 0, delayMinMs: 0, delayMaxMs: 0 }
@@ -31,8 +22,14 @@ export class FaultyNetwork {
   }
 
   /** A dialer as used on `host`. */
-  wrap(dialer: RpcDialer, host: string): RpcDialer {
-    return { dial: address => new FaultyClient(this, host, dialer.dial(address)) }
+  wrap(dialer: MessageDialer, host: string): MessageDialer {
+    return {
+      dial: address => new FaultyClient(new FaultyLink(this, host, address), dialer.dial(address)),
+      openMessages: (address, path, events) => {
+        const link = new FaultyLink(this, host, address)
+        return link.isInside ? dialer.openMessages(address, path, events) : new FaultyChannel({ link, clock: this.clock, events, open: inner => dialer.openMessages(address, path, inner) })
+      },
+    }
   }
 
   /** Nothing passes between the two, either way. */
@@ -69,20 +66,14 @@ export class FaultyNetwork {
 
 function way(from: string, to: string): string { return `${from}>${to}` }
 
-type Direction = 'there' | 'back' | 'both'
-
 class FaultyClient implements RpcClient {
   readonly address: string
-  readonly #network: FaultyNetwork
-  readonly #from: string
-  readonly #to: string
+  readonly #link: FaultyLink
   readonly #inner: RpcClient
 
-  constructor(network: FaultyNetwork, from: string, inner: RpcClient) {
+  constructor(link: FaultyLink, inner: RpcClient) {
     this.address = inner.address
-    this.#network = network
-    this.#from = from
-    this.#to = inner.address.slice(0, inner.address.lastIndexOf(':'))
+    this.#link = link
     this.#inner = inner
   }
 
@@ -92,15 +83,15 @@ class FaultyClient implements RpcClient {
   }
 
   async *stream<Req, Res>(method: RpcMethod<Req, Res>, requests: AsyncIterable<Req>, options: RpcCallOptions = {}): AsyncGenerator<Res, void, undefined> {
-    if (this.#from === this.#to || this.address.startsWith('unix:')) return yield* this.#inner.stream(method, requests, options)
+    if (this.#link.isInside) return yield* this.#inner.stream(method, requests, options)
     options.signal?.throwIfAborted()
     const life = new AbortController()
-    const stop = this.#endings(life, options)
+    const stop = this.#link.endings(life, options)
     try {
-      await this.#open(life.signal, 'both')
+      await this.#link.open(life.signal, 'both')
       const sent = this.#delayed(requests, life)
       for await (const response of this.#inner.stream(method, sent, { metadata: options.metadata, signal: life.signal })) {
-        await this.#pass(life, 'back')
+        await this.#link.pass(life, 'back')
         yield response
       }
     } finally {
@@ -111,67 +102,10 @@ class FaultyClient implements RpcClient {
 
   async [Symbol.asyncDispose](): Promise<void> { await this.#inner[Symbol.asyncDispose]() }
 
-  /** Aborts `life` on the caller's signal, its deadline, or when a cut has lasted long enough to be noticed. */
-  #endings(life: AbortController, { signal, timeoutMs }: RpcCallOptions): () => void {
-    const { clock } = this.#network
-    const onAbort = (): void => life.abort(signal?.reason)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    const deadline = timeoutMs === undefined ? undefined : clock.after(timeoutMs, () =>
-      life.abort(new ShoalError('deadline-exceeded', 'deadline-exceeded', `${this.address} did not answer in time`)))
-    let detection = this.#isCut('both') ? clock.after(CONNECT_TIMEOUT_MS, () => life.abort(this.#lost())) : undefined
-    const unwatch = this.#network.watch(() => {
-      if (!this.#isCut('both')) {
-        detection?.cancel()
-        detection = undefined
-      } else {
-        detection ??= clock.after(DETECTION_MS, () => life.abort(this.#lost()))
-      }
-    })
-    return () => {
-      signal?.removeEventListener('abort', onAbort)
-      deadline?.cancel()
-      detection?.cancel()
-      unwatch()
-    }
-  }
-
   async *#delayed<T>(values: AsyncIterable<T>, life: AbortController): AsyncIterable<T> {
     for await (const value of values) {
-      await this.#pass(life, 'there')
+      await this.#link.pass(life, 'there')
       yield value
     }
   }
-
-  /** One message's way: waits out a cut, then the delay, then perhaps the connection breaks. */
-  async #pass(life: AbortController, direction: 'there' | 'back'): Promise<void> {
-    await this.#open(life.signal, direction)
-    const { clock, random, faults } = this.#network
-    const delayMs = faults.delayMinMs + (faults.delayMaxMs - faults.delayMinMs) * random.next()
-    if (delayMs > 0) await clock.sleep(delayMs, life.signal)
-    if (faults.lossRate > 0 && random.next() < faults.lossRate) life.abort(this.#lost())
-    life.signal.throwIfAborted()
-  }
-
-  async #open(signal: AbortSignal, direction: Direction): Promise<void> {
-    while (this.#isCut(direction)) {
-      signal.throwIfAborted()
-      await new Promise<void>(resolve => {
-        const done = (): void => {
-          unwatch()
-          signal.removeEventListener('abort', done)
-          resolve()
-        }
-        const unwatch = this.#network.watch(done)
-        signal.addEventListener('abort', done, { once: true })
-      })
-    }
-    signal.throwIfAborted()
-  }
-
-  /** 'both': there and back must be open, as for a connection to be made or to stay. */
-  #isCut(direction: Direction): boolean {
-    return (direction !== 'back' && this.#network.isCut(this.#from, this.#to)) || (direction !== 'there' && this.#network.isCut(this.#to, this.#from))
-  }
-
-  #lost(): ShoalError { return new ShoalError('unavailable', 'rpc-unavailable', `${this.address}: the connection was lost`) }
 }

@@ -1,9 +1,8 @@
 import { Client, connectivityState, credentials as grpcCredentials, Metadata, type ChannelCredentials, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js'
-import tls from 'node:tls'
 import { ShoalError } from '../../base/errors.ts'
 import { streamOf, UNARY_TIMEOUT_MS, type RpcCallOptions, type RpcClient, type RpcMethod } from '../../base/rpc.ts'
 import { readAll, writeAll } from './byte-stream.ts'
-import { SERVER_NAME, TLS_CIPHERS, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
+import { clientContext, SERVER_NAME, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
 import { parseAddress } from './rpc-address.ts'
 import { ALIVE_NOTE_MS, CONNECT_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, MESSAGE_BYTES_MAX, STALL_MS } from './rpc-limits.ts'
 import { errorOfStatus } from './status-codes.ts'
@@ -177,8 +176,7 @@ function createClient(address: string, credentials: TlsCredentials): Client {
   })
 }
 
-function channelCredentials({ rootCertsPem, certPem, keyPem }: TlsCredentials): ChannelCredentials {
-  const isVerified = rootCertsPem !== ''
-  const context = tls.createSecureContext({ minVersion: 'TLSv1.2', ciphers: TLS_CIPHERS, ca: isVerified ? rootCertsPem : undefined, cert: certPem, key: keyPem })
-  return grpcCredentials.createFromSecureContext(context, isVerified ? {} : { rejectUnauthorized: false, checkServerIdentity: () => undefined })
+function channelCredentials(credentials: TlsCredentials): ChannelCredentials {
+  const context = clientContext(credentials)
+  return grpcCredentials.createFromSecureContext(context, credentials.rootCertsPem !== '' ? {} : { rejectUnauthorized: false, checkServerIdentity: () => undefined })
 }

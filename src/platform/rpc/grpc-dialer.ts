@@ -1,14 +1,28 @@
+import type tls from 'node:tls'
+import type { MessageChannel, MessageChannelEvents, MessageDialer } from '../../base/message-channel.ts'
 import type { RpcClient, RpcDialer } from '../../base/rpc.ts'
-import type { CredentialsSource } from './credentials-source.ts'
+import { clientContext, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
 import { GrpcClient } from './grpc-client.ts'
+import { MessageSocket } from './message-socket.ts'
 
-/** Dials over gRPC with the source's certificates. */
-export class GrpcDialer implements RpcDialer {
+/** Dials over gRPC with the source's certificates, and with the same ones opens channels of messages. */
+export class GrpcDialer implements MessageDialer {
   readonly #credentials: CredentialsSource
+  #used: { readonly credentials: TlsCredentials; readonly context: tls.SecureContext } | undefined
 
   constructor(options: { readonly credentials: CredentialsSource }) { this.#credentials = options.credentials }
 
   dial(address: string): RpcClient { return new GrpcClient({ address, credentials: this.#credentials }) }
+
+  openMessages(address: string, path: string, events: MessageChannelEvents): MessageChannel {
+    return new MessageSocket({ address, path, events, secureContext: this.#context() })
+  }
+
+  #context(): tls.SecureContext {
+    const credentials = this.#credentials.current()
+    if (this.#used?.credentials !== credentials) this.#used = { credentials, context: clientContext(credentials) }
+    return this.#used.context
+  }
 }
 
 /** Anonymous and unverified, only for the first GetRootCa before joining: its answer is checked against the join token's digest. */

@@ -4,10 +4,14 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
-import type { RpcContext, RpcHandler, RpcIdentity, RpcMethod, RpcServer } from '../../base/rpc.ts'
+import type { MessageHandler, MessageServer } from '../../base/message-channel.ts'
+import type { RpcContext, RpcHandler, RpcMethod } from '../../base/rpc.ts'
 import { readAll, writeAll } from './byte-stream.ts'
 import { TLS_CIPHERS, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
 import { listen } from './listen.ts'
+import { MESSAGE_PROTOCOL } from './message-protocol.ts'
+import { MessageReceiver } from './message-receiver.ts'
+import { identityOf, peerSubject, plainAddress } from './peer-identity.ts'
 import { HANDSHAKE_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, MESSAGE_BYTES_MAX, SHUTDOWN_GRACE_MS } from './rpc-limits.ts'
 import { parseAddress } from './rpc-address.ts'
 import { statusOfError } from './status-codes.ts'
@@ -18,27 +22,31 @@ interface Registration { readonly method: RpcMethod<unknown, unknown>; readonly 
 
 /**
  * RpcServer over gRPC. Accepts connections itself and hands them to grpc-js, which alone could neither take an optional client certificate nor
- * follow a renewal. Over TCP: TLS, the client certificate is optional but must chain to the root if given. Over a Unix socket (mode 0600 of its
+ * follow a renewal; channels of messages are not gRPC's at all (message-protocol.ts). Over TCP: TLS, the client certificate is optional but must chain to the root if given. Over a Unix socket (mode 0600 of its
  * owner's directory): no TLS, callers are local. One server may listen on several addresses.
  */
-export class GrpcServer implements RpcServer {
+export class GrpcServer implements MessageServer {
   readonly #credentials: CredentialsSource
   readonly #logger: Logger
   readonly #registrations = new Map<string, Registration>()
   readonly #listeners: Listener[] = []
   readonly #running = new Set<Promise<void>>()
+  readonly #messages: MessageReceiver
   /** Made once: an error per call, for its stack trace, would cost as much as a small call. */
   readonly #gone = new ShoalError('cancelled', 'cancelled', 'the caller went away')
 
   constructor(options: { readonly credentials: CredentialsSource; readonly logger: Logger }) {
     this.#credentials = options.credentials
     this.#logger = options.logger
+    this.#messages = new MessageReceiver({ logger: options.logger })
   }
 
   handle<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>): void {
     if (this.#registrations.has(method.path)) throw new ShoalError('internal', 'method-registered-twice', `${method.path} is registered twice`)
     this.#registrations.set(method.path, { method, handler } as unknown as Registration)
   }
+
+  handleMessages(path: string, handler: MessageHandler): void { this.#messages.handle(path, handler) }
 
   /** @throws ShoalError `address-in-use` (failed-precondition), `invalid-address` (invalid-argument) */
   async listen(address: string): Promise<number> {
@@ -55,7 +63,8 @@ export class GrpcServer implements RpcServer {
       sockets.add(socket)
       socket.on('close', () => sockets.delete(socket))
       socket.on('error', err => this.#logger.debug('connection failed', { err }))
-      injector.injectConnection(socket)
+      if (socket instanceof tls.TLSSocket && socket.alpnProtocol === MESSAGE_PROTOCOL) this.#messages.receive(socket)
+      else injector.injectConnection(socket)
     }
     const server = isLocal ? net.createServer({ noDelay: true }, accept) : this.#createTlsServer(accept)
     if (target.kind === 'unix') await rm(target.path, { force: true })
@@ -66,6 +75,7 @@ export class GrpcServer implements RpcServer {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#messages[Symbol.dispose]()
     const listeners = this.#listeners.splice(0)
     for (const { grpc, net: server, sockets } of listeners) {
       server.close()
@@ -80,7 +90,7 @@ export class GrpcServer implements RpcServer {
 
   #createTlsServer(accept: (socket: net.Socket) => void): tls.Server {
     let used = this.#credentials.current()
-    const server = tls.createServer({ ...contextOptions(used), requestCert: true, rejectUnauthorized: false, noDelay: true, handshakeTimeout: HANDSHAKE_TIMEOUT_MS, ALPNProtocols: ['h2'] })
+    const server = tls.createServer({ ...contextOptions(used), requestCert: true, rejectUnauthorized: false, noDelay: true, handshakeTimeout: HANDSHAKE_TIMEOUT_MS, ALPNProtocols: ['h2', MESSAGE_PROTOCOL] })
     // Before each handshake: a renewed certificate serves new connections, live ones keep theirs.
     server.prependListener('connection', () => {
       const current = this.#credentials.current()
@@ -89,7 +99,7 @@ export class GrpcServer implements RpcServer {
       server.setSecureContext(contextOptions(current))
     })
     server.on('secureConnection', socket => {
-      if (hasCertificate(socket) && !socket.authorized) {
+      if (!socket.authorized && peerSubject(socket) !== undefined) {
         this.#logger.warn('refused a connection whose certificate is not of this cluster', { remoteAddress: socket.remoteAddress, reason: String(socket.authorizationError) })
         socket.destroy()
         return
@@ -177,18 +187,9 @@ function contextOf(call: Pick<Call, 'metadata' | 'getAuthContext' | 'getPeer'>, 
   return { identity: identityOf(subject), remoteAddress: isLocal ? 'local' : hostOf(call.getPeer()), isLocal, signal, metadata }
 }
 
-function identityOf(subject: Readonly<Record<string, string>> | undefined): RpcIdentity | undefined {
-  if (subject === undefined) return undefined
-  const { CN: nodeId, OU: unit, O: clusterId } = subject
-  if (nodeId === undefined || clusterId === undefined) return undefined
-  if (unit !== 'swarm-worker' && unit !== 'swarm-manager') return undefined
-  return { nodeId, clusterId, role: unit === 'swarm-manager' ? 'manager' : 'worker' }
-}
-
 /** "1.2.3.4:55" or "[::1]:55" or "::ffff:1.2.3.4:55" without the port. */
 function hostOf(peer: string): string {
-  const host = peer.slice(0, peer.lastIndexOf(':')).replace(/^\[|\]$/g, '')
-  return host.replace(/^::ffff:/, '')
+  return plainAddress(peer.slice(0, peer.lastIndexOf(':')).replace(/^\[|\]$/g, ''))
 }
 
 function contextOptions(credentials: TlsCredentials): tls.SecureContextOptions {
@@ -196,9 +197,4 @@ function contextOptions(credentials: TlsCredentials): tls.SecureContextOptions {
     minVersion: 'TLSv1.2', ciphers: TLS_CIPHERS, honorCipherOrder: true,
     ca: credentials.rootCertsPem, cert: credentials.certPem, key: credentials.keyPem,
   }
-}
-
-function hasCertificate(socket: tls.TLSSocket): boolean {
-  const certificate = socket.getPeerCertificate() as tls.PeerCertificate | undefined
-  return certificate !== undefined && Object.keys(certificate).length > 0
 }

@@ -1,7 +1,9 @@
 import type { Clock } from '../../base/clock.ts'
 import { messageOf, ShoalError } from '../../base/errors.ts'
-import { streamOf, UNARY_TIMEOUT_MS, type RpcCallOptions, type RpcClient, type RpcContext, type RpcDialer, type RpcHandler, type RpcIdentity, type RpcMethod, type RpcServer } from '../../base/rpc.ts'
+import type { MessageChannelEvents, MessageDialer, MessageHandler, MessageServer } from '../../base/message-channel.ts'
 import { Pipe } from '../../base/pipe.ts'
+import { streamOf, UNARY_TIMEOUT_MS, type RpcCallOptions, type RpcClient, type RpcContext, type RpcHandler, type RpcIdentity, type RpcMethod } from '../../base/rpc.ts'
+import { MemoryChannel } from './memory-messages.ts'
 import { MESSAGE_BYTES_MAX } from './rpc-limits.ts'
 
 /** Messages in flight each way before the writer waits. */
@@ -19,10 +21,13 @@ export class MemoryNetwork {
 
   constructor(options: { readonly clock: Clock }) { this.#clock = options.clock }
 
-  createServer(): RpcServer { return new MemoryServer(this) }
+  createServer(): MessageServer { return new MemoryServer(this) }
 
-  createDialer(caller: MemoryCaller = {}): RpcDialer {
-    return { dial: address => new MemoryClient({ network: this, address, caller, clock: this.#clock }) }
+  createDialer(caller: MemoryCaller = {}): MessageDialer {
+    return {
+      dial: address => new MemoryClient({ network: this, address, caller, clock: this.#clock }),
+      openMessages: (address, path, events) => this.#openMessages({ address, path, events, caller }),
+    }
   }
 
   bind(address: string, server: MemoryServer): number {
@@ -38,20 +43,36 @@ export class MemoryNetwork {
   }
 
   lookup(address: string): MemoryServer | undefined { return this.#servers.get(address) }
+
+  #openMessages({ address, path, events, caller }: { readonly address: string; readonly path: string; readonly events: MessageChannelEvents; readonly caller: MemoryCaller }): MemoryChannel {
+    return new MemoryChannel({ address, path, events, contextOf: signal => contextOf(address, caller, signal), find: channel => this.lookup(address)?.takeMessages(path, channel) })
+  }
 }
 
 interface Registration { readonly method: RpcMethod<unknown, unknown>; readonly handler: RpcHandler<unknown, unknown> }
 
-class MemoryServer implements RpcServer {
+class MemoryServer implements MessageServer {
   readonly #network: MemoryNetwork
   readonly #registrations = new Map<string, Registration>()
   readonly #calls = new Set<MemoryCall>()
+  readonly #messageHandlers = new Map<string, MessageHandler>()
+  readonly #channels = new Set<MemoryChannel>()
 
   constructor(network: MemoryNetwork) { this.#network = network }
 
   handle<Req, Res>(method: RpcMethod<Req, Res>, handler: RpcHandler<Req, Res>): void {
     if (this.#registrations.has(method.path)) throw new ShoalError('internal', 'method-registered-twice', `${method.path} is registered twice`)
     this.#registrations.set(method.path, { method, handler } as unknown as Registration)
+  }
+
+  handleMessages(path: string, handler: MessageHandler): void {
+    if (this.#messageHandlers.has(path)) throw new ShoalError('internal', 'method-registered-twice', `${path} is registered twice`)
+    this.#messageHandlers.set(path, handler)
+  }
+
+  takeMessages(path: string, channel: MemoryChannel): { readonly handler: MessageHandler | undefined; readonly forget: () => void } {
+    this.#channels.add(channel)
+    return { handler: this.#messageHandlers.get(path), forget: () => { this.#channels.delete(channel) } }
   }
 
   async listen(address: string): Promise<number> { return this.#network.bind(address, this) }
@@ -64,6 +85,7 @@ class MemoryServer implements RpcServer {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#network.unbind(this)
     for (const call of this.#calls) call.fail(new ShoalError('unavailable', 'rpc-unavailable', `${call.address}: the server stopped`))
+    for (const channel of [...this.#channels]) channel.end(new ShoalError('unavailable', 'rpc-unavailable', 'the server stopped'))
   }
 
   async #run(path: string, call: MemoryCall): Promise<void> {
@@ -97,11 +119,7 @@ class MemoryCall {
 
   constructor(address: string, caller: MemoryCaller, metadata: Readonly<Record<string, string>>) {
     this.address = address
-    const isLocal = address.startsWith('unix:')
-    this.context = {
-      identity: isLocal ? undefined : caller.identity, remoteAddress: isLocal ? 'local' : caller.remoteAddress ?? '127.0.0.1', isLocal, signal: this.#abort.signal,
-      metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key.toLowerCase(), value])),
-    }
+    this.context = { ...contextOf(address, caller, this.#abort.signal), metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key.toLowerCase(), value])) }
   }
 
   /** Ends the call for both sides with an error. */
@@ -115,6 +133,11 @@ class MemoryCall {
     this.requests.fail(gone)
     this.#abort.abort(gone)
   }
+}
+
+function contextOf(address: string, caller: MemoryCaller, signal: AbortSignal): RpcContext {
+  const isLocal = address.startsWith('unix:')
+  return { identity: isLocal ? undefined : caller.identity, remoteAddress: isLocal ? 'local' : caller.remoteAddress ?? '127.0.0.1', isLocal, signal, metadata: {} }
 }
 
 class MemoryClient implements RpcClient {

@@ -43,7 +43,7 @@ export function statusOfError(error: unknown): { readonly code: status; readonly
 export function errorOfStatus(error: ServiceError, target: string): ShoalError {
   const kind = one(error.metadata, KIND_KEY)
   const code = one(error.metadata, CODE_KEY)
-  if (code !== undefined && isKind(kind)) return new ShoalError(kind, code, error.details, { cause: error })
+  if (code !== undefined && isErrorKind(kind)) return new ShoalError(kind, code, error.details, { cause: error })
   const text = `${target}: ${readable(error.details)}`
   switch (error.code) {
     case status.UNAVAILABLE: return new ShoalError('unavailable', unavailableCode(error.details), text, { cause: error })
@@ -75,6 +75,7 @@ function one(metadata: Metadata | undefined, key: string): string | undefined {
   return value === undefined ? undefined : String(value)
 }
 
-function isKind(text: string | undefined): text is ErrorKind {
-  return text !== undefined && Object.hasOwn(STATUS_OF_KIND, text)
+/** Whether another side's word is a kind of error. */
+export function isErrorKind(text: unknown): text is ErrorKind {
+  return typeof text === 'string' && Object.hasOwn(STATUS_OF_KIND, text)
 }

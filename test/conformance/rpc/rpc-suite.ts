@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode, ShoalError } from '../../../src/base/errors.ts'
-import { streamOf, unaryHandler, type RpcContext, type RpcDialer, type RpcIdentity, type RpcKind, type RpcMethod, type RpcServer } from '../../../src/base/rpc.ts'
+import type { MessageDialer, MessageServer } from '../../../src/base/message-channel.ts'
+import { streamOf, unaryHandler, type RpcContext, type RpcIdentity, type RpcKind, type RpcMethod, type RpcServer } from '../../../src/base/rpc.ts'
 import { collect } from '../../support/collect.ts'
+import { messageConformance } from './message-suite.ts'
 
 /** A transport under test. */
 export interface RpcWorld extends AsyncDisposable {
-  createServer(): RpcServer
+  createServer(): MessageServer
   /** Without identity: an anonymous caller that trusts the server. */
-  createDialer(identity?: RpcIdentity): RpcDialer
+  createDialer(identity?: RpcIdentity): MessageDialer
   /** For listen(): a free port of a host that dialers reach. */
   readonly host: string
   unixAddress(): string
@@ -252,6 +254,8 @@ export function rpcConformance(name: string, createWorld: () => Promise<RpcWorld
     await using other = world.createServer()
     await assert.rejects(other.listen(address), { code: 'address-in-use' })
   })
+
+  messageConformance(it, listen)
 }
 
 /** Serves DOWN with a stream that starts and waits; resolves when its signal aborted. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../src/base/clock.ts'
+import type { MessageChannel, MessageChannelEvents, MessageDialer, MessageServer } from '../../../src/base/message-channel.ts'
 import type { Random } from '../../../src/base/random.ts'
-import type { RpcCallOptions, RpcClient, RpcDialer, RpcIdentity, RpcMethod, RpcServer } from '../../../src/base/rpc.ts'
+import type { RpcCallOptions, RpcClient, RpcIdentity, RpcMethod, RpcServer } from '../../../src/base/rpc.ts'
 import type { FaultyNetwork } from '../../../src/platform/rpc/faulty-network.ts'
 import type { MemoryNetwork } from '../../../src/platform/rpc/memory-rpc.ts'
 import type { SimEvents } from '../sim-events.ts'
@@ -20,9 +21,10 @@ export interface SimWorld {
 export class SimProcess {
   readonly #clock: ProcessClock
   readonly #world: SimWorld
-  readonly #dialer: RpcDialer
+  readonly #dialer: MessageDialer
   readonly #clients = new Set<RpcClient>()
   readonly #servers: RpcServer[] = []
+  readonly #channels = new Set<MessageChannel>()
   #isDead = false
 
   constructor(world: SimWorld, { host, time, identity }: { readonly host: string; readonly time: HostTime; readonly identity: RpcIdentity }) {
@@ -34,9 +36,9 @@ export class SimProcess {
   get clock(): Clock { return this.#clock }
   get random(): Random { return this.#world.random }
   get isDead(): boolean { return this.#isDead }
-  get dialer(): RpcDialer { return { dial: address => this.#dial(address) } }
+  get dialer(): MessageDialer { return { dial: address => this.#dial(address), openMessages: (...wanted) => this.#openMessages(...wanted) } }
 
-  createServer(): RpcServer {
+  createServer(): MessageServer {
     const server = this.#world.network.createServer()
     this.#servers.push(server)
     return server
@@ -46,7 +48,21 @@ export class SimProcess {
   async kill(): Promise<void> {
     this.#isDead = true
     this.#clock.kill()
+    for (const channel of this.#channels) channel[Symbol.dispose]()
     await Promise.all([...this.#servers, ...this.#clients].map(each => each[Symbol.asyncDispose]()))
+  }
+
+  #openMessages(address: string, path: string, events: MessageChannelEvents): MessageChannel {
+    if (this.#isDead) return NO_CHANNEL
+    const inner = this.#dialer.openMessages(address, path, events)
+    this.#channels.add(inner)
+    return {
+      send: message => this.#isDead || inner.send(message),
+      [Symbol.dispose]: () => {
+        this.#channels.delete(inner)
+        inner[Symbol.dispose]()
+      },
+    }
   }
 
   #dial(address: string): RpcClient {
@@ -73,3 +89,6 @@ export class SimProcess {
 
 /** Each its own, so that what waits for it can be collected. */
 async function forever(): Promise<never> { return new Promise<never>(() => {}) }
+
+/** What a dead process opens: nothing comes of it. */
+const NO_CHANNEL: MessageChannel = { send: () => true, [Symbol.dispose]: () => {} }
