@@ -2,7 +2,7 @@ import type { ShoalError } from './errors.ts'
 import type { RpcContext, RpcDialer, RpcServer } from './rpc.ts'
 
 /**
- * Messages in one direction, each as it is: what managers tell each other many times a second, which as calls would cost several times as much (D-700).
+ * Messages in one direction, each as it is: what managers tell each other many times a second, which as calls would cost several times as much (D-701).
  * Each channel is a connection of its own. Real: src/platform/rpc/message-socket.ts. Twin: memory-messages.ts, with faulty-messages.ts before it.
  */
 export interface MessageChannel extends Disposable {

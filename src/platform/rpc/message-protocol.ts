@@ -3,7 +3,7 @@ import { ERROR_TEXT_MAX } from './rpc-limits.ts'
 import { isErrorKind } from './status-codes.ts'
 
 /**
- * What a channel of messages is on the wire (D-700): TLS on a manager's port, told apart from gRPC by this name of ALPN (RFC 7301). Both ways go frames (frames.ts).
+ * What a channel of messages is on the wire (D-701): TLS on a manager's port, told apart from gRPC by this name of ALPN (RFC 7301). Both ways go frames (frames.ts).
  * The sender's first one is the path of the channel, each other a message; empty ones ask for a sign of life. The receiver answers with empty ones, with ACCEPTED
  * after the first message, and with a refusal at the end.
  */
