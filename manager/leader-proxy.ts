@@ -63,9 +63,10 @@ export class LeaderProxy implements AsyncDisposable {
     const admitted = (context: RpcContext): RpcContext => this.#admitted(context, policy)
     const { unary } = handler
     if (unary !== undefined) {
+      const call = { method, unary, policy }
       return unaryHandler(async (request, context) => {
         const caller = admitted(context)
-        return policy.answeredBy === 'here' ? unary(request, caller) : this.#answerUnary({ method, unary, policy }, request, caller)
+        return await (policy.answeredBy === 'here' ? unary(request, caller) : this.#answerUnary(call, request, caller))
       })
     }
     return (requests, context) => {
@@ -104,26 +105,24 @@ export class LeaderProxy implements AsyncDisposable {
   }
 
   async #answerUnary<Req, Res>(call: UnaryCall<Req, Res>, request: Req, caller: RpcContext): Promise<Res> {
-    try {
-      return await this.#askLeader(call, request, caller)
-    } catch (error) {
-      if (!this.#mayAnswerStale(call.policy, caller, error)) throw error
-    }
-    return call.unary(request, staleCaller(caller, this.#options.gate.leaderlessMs))
-  }
-
-  async #askLeader<Req, Res>(call: UnaryCall<Req, Res>, request: Req, caller: RpcContext): Promise<Res> {
     const { gate } = this.#options
-    let leader = await gate.leader(caller.signal)
-    for (let tries = 1; ; tries++) {
-      try {
-        if (leader.kind === 'self') return await this.#answerAsLeader(call, request, caller)
-        return await this.#forward(call, leader, request, caller)
-      } catch (error) {
-        if (isForwarded(caller) || tries === TRIES_MAX || !mayAskAgain(error, call.policy)) throw error
-        leader = await gate.leaderAfter(leader, caller.signal)
+    const { policy } = call
+    try {
+      let leader = gate.current ?? await gate.leader(caller.signal)
+      for (let tries = 1; ; tries++) {
+        try {
+          if (leader.kind === 'other') return await this.#forward(call, leader, request, caller)
+          if (policy.isRead) await this.#options.confirmRead(caller.signal)
+          return await call.unary(request, caller)
+        } catch (error) {
+          if (isForwarded(caller) || tries === TRIES_MAX || !mayAskAgain(error, policy)) throw error
+          leader = await gate.leaderAfter(leader, caller.signal)
+        }
       }
+    } catch (error) {
+      if (!this.#mayAnswerStale(policy, caller, error)) throw error
     }
+    return call.unary(request, staleCaller(caller, gate.leaderlessMs))
   }
 
   async #forward<Req, Res>({ method }: UnaryCall<Req, Res>, leader: OtherLeader, request: Req, caller: RpcContext): Promise<Res> {
@@ -133,11 +132,6 @@ export class LeaderProxy implements AsyncDisposable {
     } finally {
       release()
     }
-  }
-
-  async #answerAsLeader<Req, Res>({ unary, policy }: UnaryCall<Req, Res>, request: Req, caller: RpcContext): Promise<Res> {
-    if (policy.isRead) await this.#options.confirmRead(caller.signal)
-    return unary(request, caller)
   }
 
   #mayAnswerStale(policy: RpcPolicy, caller: RpcContext, error: unknown): boolean {

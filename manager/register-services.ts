@@ -1,6 +1,6 @@
 import { CA_RPC, CONTROL_RPC, DISPATCHER_RPC, LOG_BROKER_RPC, LOGS_RPC, MANAGER_ADMIN_RPC, RECOVERY_RPC, RESOURCE_ALLOCATOR_RPC } from '../src/api/codec/methods.ts'
 import type { ContactAnswer, ManagerStatusResponse, UseNodeKeysRequest } from '../src/api/swarm/control.ts'
-import { unaryHandler, type RpcServer } from '../src/base/rpc.ts'
+import { cancellationOf, unaryHandler, type RpcServer } from '../src/base/rpc.ts'
 import type { CertificateService } from './certificate-service.ts'
 import type { ControlService } from './control/control-service.ts'
 import type { LeaderGate } from './leader-gate.ts'
@@ -33,9 +33,9 @@ export function registerServices(server: Pick<RpcServer, 'handle'>, services: Ma
   const { control, certificates, attacher, gate } = services
   server.handle(CONTROL_RPC.get, unaryHandler(async (request, context) => ({ ...control.get(request), staleMs: staleMsOf(context) })))
   server.handle(CONTROL_RPC.list, unaryHandler(async (request, context) => ({ ...control.list(request), staleMs: staleMsOf(context) })))
-  server.handle(CONTROL_RPC.create, unaryHandler((request, { signal }) => control.create(request, signal)))
-  server.handle(CONTROL_RPC.update, unaryHandler((request, { signal }) => control.update(request, signal)))
-  server.handle(CONTROL_RPC.remove, unaryHandler((request, { signal }) => control.remove(request, signal)))
+  server.handle(CONTROL_RPC.create, unaryHandler((request, context) => control.create(request, cancellationOf(context))))
+  server.handle(CONTROL_RPC.update, unaryHandler((request, context) => control.update(request, cancellationOf(context))))
+  server.handle(CONTROL_RPC.remove, unaryHandler((request, context) => control.remove(request, cancellationOf(context))))
   server.handle(CONTROL_RPC.listServiceStatuses, unaryHandler(async (request, context) => ({ ...control.listServiceStatuses(request), staleMs: staleMsOf(context) })))
   server.handle(CONTROL_RPC.watch, async function* (requests, { signal }) {
     for await (const request of requests) return yield* control.watch(request, signal)

@@ -4,6 +4,7 @@ import type {
 } from '../../src/api/swarm/control.ts'
 import type { ManagerStatus, StoreObject } from '../../src/api/swarm/objects.ts'
 import { invalidSpec } from '../../src/api/swarm/validate-annotations.ts'
+import type { Cancellation } from '../../src/base/abort.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import { createId } from '../../src/base/ids.ts'
@@ -54,7 +55,7 @@ export class ControlService {
     return { objects: filterObjects(this.#deps.store.view(), kind, filters).map(object => this.#shown(kind, object)) }
   }
 
-  async create(request: CreateObjectRequest, signal: AbortSignal): Promise<CreateObjectResponse> {
+  async create(request: CreateObjectRequest, signal: Cancellation): Promise<CreateObjectResponse> {
     const { store, clock, random } = this.#deps
     const newId = createId(random)
     const nowMs = clock.nowMs()
@@ -73,7 +74,7 @@ export class ControlService {
     return { object: this.#stored(kind, id), warnings: [] }
   }
 
-  async update(request: UpdateObjectRequest, signal: AbortSignal): Promise<UpdateObjectResponse> {
+  async update(request: UpdateObjectRequest, signal: Cancellation): Promise<UpdateObjectResponse> {
     const { store, clock, membership, secrets } = this.#deps
     const nowMs = clock.nowMs()
     await store.update(tx => {
@@ -90,7 +91,7 @@ export class ControlService {
     return { object: this.#stored(request.kind, request.id), warnings: [] }
   }
 
-  async remove(request: RemoveObjectRequest, signal: AbortSignal): Promise<RemoveObjectResponse> {
+  async remove(request: RemoveObjectRequest, signal: Cancellation): Promise<RemoveObjectResponse> {
     const { store, clock, membership } = this.#deps
     const { ref, force } = request
     const nowMs = clock.nowMs()

@@ -8,7 +8,7 @@ export class PendingEntries {
   readonly #waiters = new Map<number, Waiter>()
 
   /** Resolves to the entry when it was applied. @throws ShoalError `proposal-lost` (unavailable) */
-  async wait(index: number, term: number): Promise<Entry> {
+  wait(index: number, term: number): Promise<Entry> {
     return new Promise<Entry>((resolve, reject) => {
       this.#waiters.get(index)?.reject(lost('another entry took its place'))
       this.#waiters.set(index, { term, resolve, reject })

@@ -35,8 +35,9 @@ export function applyProposal(before: StoreState, index: number, proposal: Propo
   return changes.some(change => change.action !== 'remove' && !hasUniqueName(state, change)) ? undefined : { state: state.at(index), changes }
 }
 
-/** Names are checked last: within one entry they may change hands. */
-function hasUniqueName(state: StoreState, { kind, object }: KindedObject): boolean {
+/** Names are checked last: within one entry they may change hands. One that stays what it was takes nobody's: who takes it is checked. */
+function hasUniqueName(state: StoreState, { kind, object, old }: KindedObject & { readonly old?: AnyObject }): boolean {
   const name = nameOf(kind, object)
+  if (old !== undefined && nameOf(kind, old) === name) return true
   return name === '' || !NAMED_KINDS.has(kind) || state.holdersOfName(kind, name, 2).length < 2
 }

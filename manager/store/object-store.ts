@@ -1,4 +1,5 @@
 import type { Cluster, Config, Network, Node, Secret, Service, Task } from '../../src/api/swarm/objects.ts'
+import type { Cancellation } from '../../src/base/abort.ts'
 
 /** The kinds of object the store holds. Names are unique per kind in lower case (services, networks, secrets, configs). */
 export interface ObjectTypes {
@@ -70,7 +71,7 @@ export interface ObjectStore {
    * @returns what `change` returned. Nothing written: no log entry, resolves at once.
    * @throws what `change` throws; ShoalError `no-leader` / `not-leader` (unavailable), `proposal-lost` (unavailable: outcome unknown)
    */
-  update<T>(change: (tx: StoreTx) => T, signal?: AbortSignal): Promise<T>
+  update<T>(change: (tx: StoreTx) => T, signal?: Cancellation): Promise<T>
   /** Commits from now on, in order. A slow reader gets `lagged` (resource-exhausted) and starts again from view(). */
   watch(signal: AbortSignal): AsyncIterable<StoreCommit>
   /**

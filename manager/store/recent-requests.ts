@@ -17,11 +17,13 @@ export class RecentRequests {
 
   /** Adds one and forgets the oldest when there are too many. @param text see requestText() */
   add(text: string): void {
-    const [id = '', result = ''] = text.split(' ')
+    const blank = text.indexOf(' ')
+    const id = blank < 0 ? text : text.slice(0, blank)
     this.#results.delete(id)
-    this.#results.set(id, result)
-    const [oldest] = this.#results.keys()
-    if (this.#results.size > this.#capacity && oldest !== undefined) this.#results.delete(oldest)
+    this.#results.set(id, blank < 0 ? '' : text.slice(blank + 1))
+    if (this.#results.size <= this.#capacity) return
+    const oldest = this.#results.keys().next()
+    if (oldest.done !== true) this.#results.delete(oldest.value)
   }
 
   list(): readonly string[] { return [...this.#results].map(([id, result]) => requestText(id, result)) }

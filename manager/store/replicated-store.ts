@@ -1,5 +1,6 @@
 import type { Proposal } from '../../src/api/swarm/raft.ts'
 import type { RaftMember } from '../../src/api/swarm/raft.ts'
+import type { Cancellation } from '../../src/base/abort.ts'
 import { Channel } from '../../src/base/channel.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import type { KvStore } from '../../src/base/storage.ts'
@@ -69,9 +70,9 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
 
   view(): StoreView { return this.#state }
 
-  async update<T>(change: (tx: StoreTx) => T, signal?: AbortSignal): Promise<T> {
-    this.#stop.signal.throwIfAborted()
-    return this.#updates.run(change, signal)
+  update<T>(change: (tx: StoreTx) => T, signal?: Cancellation): Promise<T> {
+    const { signal: stop } = this.#stop
+    return stop.aborted ? Promise.reject(stop.reason as Error) : this.#updates.run(change, signal)
   }
 
   watch(signal: AbortSignal): AsyncIterable<StoreCommit> {
@@ -110,7 +111,8 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
       this.#state = this.#state.at(index)
       return
     }
-    const requests = [...proposal.requests.map(({ id, objectId }) => requestText(id, objectId)), ...(proposal.requestId === '' ? [] : [proposal.requestId])]
+    const requests = proposal.requests.map(({ id, objectId }) => requestText(id, objectId))
+    if (proposal.requestId !== '') requests.push(proposal.requestId)
     for (const request of requests) this.#requests.add(request)
     this.#state = applied.state
     this.#persister?.add(index, applied.changes, requests)
@@ -174,7 +176,7 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
   }
 
   #publish(commit: StoreCommit): void {
-    for (const watcher of [...this.#watchers]) {
+    for (const watcher of this.#watchers) {
       if (!watcher.push(commit)) this.#watchers.delete(watcher)
     }
   }

@@ -3,54 +3,51 @@ import type { ObjectKind, ObjectTypes, StoreView } from './object-store.ts'
 import { SortedMap } from './sorted-map.ts'
 import { nameOf, OBJECT_KINDS, type AnyObject, type KindedObject } from './store-object.ts'
 
-type Tables = { readonly [K in ObjectKind]: SortedMap<AnyObject> }
+type TablesOf<V> = { readonly [K in ObjectKind]: SortedMap<V> }
+type Tables = TablesOf<AnyObject>
 /** Lower-case name + NUL + id, to id: a name that is not unique lists its holders in order of id. */
-type NameTables = { readonly [K in ObjectKind]: SortedMap<string> }
+type NameTables = TablesOf<string>
 type TaskGroups = SortedMap<SortedMap<Task>>
-
-interface Parts {
-  readonly version: number
-  readonly objects: Tables
-  readonly names: NameTables
-  readonly byService: TaskGroups
-  readonly byNode: TaskGroups
-}
 
 /** All objects at one version with their indexes. Immutable: put() and drop() share what they do not change. */
 export class StoreState implements StoreView {
-  readonly #parts: Parts
+  readonly version: number
+  readonly #objects: Tables
+  readonly #names: NameTables
+  readonly #byService: TaskGroups
+  readonly #byNode: TaskGroups
 
-  private constructor(parts: Parts) { this.#parts = parts }
+  private constructor(version: number, objects: Tables, names: NameTables, byService: TaskGroups, byNode: TaskGroups) {
+    this.version = version
+    this.#objects = objects
+    this.#names = names
+    this.#byService = byService
+    this.#byNode = byNode
+  }
 
   static empty(): StoreState {
-    const tables = <V>(): { readonly [K in ObjectKind]: SortedMap<V> } =>
-      Object.fromEntries(OBJECT_KINDS.map(kind => [kind, SortedMap.empty<V>()])) as { readonly [K in ObjectKind]: SortedMap<V> }
-    return new StoreState({ version: 0, objects: tables(), names: tables(), byService: SortedMap.empty(), byNode: SortedMap.empty() })
+    return new StoreState(0, tablesOf(() => SortedMap.empty()), tablesOf(() => SortedMap.empty()), SortedMap.empty(), SortedMap.empty())
   }
 
   /** Of whole objects, each once: for loading. */
   static of(version: number, objects: readonly KindedObject[]): StoreState {
     const ofKind = (kind: ObjectKind): AnyObject[] => objects.filter(each => each.kind === kind).map(each => each.object)
-    const perKind = <V>(make: (kind: ObjectKind) => SortedMap<V>): { readonly [K in ObjectKind]: SortedMap<V> } =>
-      Object.fromEntries(OBJECT_KINDS.map(kind => [kind, make(kind)])) as { readonly [K in ObjectKind]: SortedMap<V> }
     const tasks = ofKind('task') as Task[]
-    return new StoreState({
+    return new StoreState(
       version,
-      objects: perKind(kind => SortedMap.of(ofKind(kind).map(object => [object.id, object]))),
-      names: perKind(kind => SortedMap.of(ofKind(kind).filter(object => nameOf(kind, object) !== '').map(object => [nameKey(nameOf(kind, object), object.id), object.id]))),
-      byService: grouped(tasks, task => task.serviceId),
-      byNode: grouped(tasks, task => task.nodeId),
-    })
+      tablesOf(kind => SortedMap.of(ofKind(kind).map(object => [object.id, object]))),
+      tablesOf(kind => SortedMap.of(ofKind(kind).filter(object => nameOf(kind, object) !== '').map(object => [nameKey(nameOf(kind, object), object.id), object.id]))),
+      grouped(tasks, task => task.serviceId),
+      grouped(tasks, task => task.nodeId),
+    )
   }
 
-  get version(): number { return this.#parts.version }
-
   get<K extends ObjectKind>(kind: K, id: string): ObjectTypes[K] | undefined {
-    return this.#parts.objects[kind].get(id) as ObjectTypes[K] | undefined
+    return this.#objects[kind].get(id) as ObjectTypes[K] | undefined
   }
 
   list<K extends ObjectKind>(kind: K): readonly ObjectTypes[K][] {
-    return this.#parts.objects[kind].values() as readonly ObjectTypes[K][]
+    return this.#objects[kind].values() as readonly ObjectTypes[K][]
   }
 
   findByName<K extends ObjectKind>(kind: K, name: string): ObjectTypes[K] | undefined {
@@ -62,54 +59,55 @@ export class StoreState implements StoreView {
   holdersOfName(kind: ObjectKind, name: string, countMax: number): readonly string[] {
     const prefix = nameKey(name, '')
     const ids: string[] = []
-    for (const [key, id] of this.#parts.names[kind].entriesFrom(prefix)) {
+    for (const [key, id] of this.#names[kind].entriesFrom(prefix)) {
       if (!key.startsWith(prefix) || ids.length === countMax) break
       ids.push(id)
     }
     return ids
   }
 
-  tasksOfService(serviceId: string): readonly Task[] { return this.#parts.byService.get(serviceId)?.values() ?? [] }
-  tasksOfNode(nodeId: string): readonly Task[] { return this.#parts.byNode.get(nodeId)?.values() ?? [] }
+  tasksOfService(serviceId: string): readonly Task[] { return this.#byService.get(serviceId)?.values() ?? [] }
+  tasksOfNode(nodeId: string): readonly Task[] { return this.#byNode.get(nodeId)?.values() ?? [] }
   cluster(): Cluster | undefined { return this.list('cluster')[0] }
 
   /** Number of objects of a kind. */
-  count(kind: ObjectKind): number { return this.#parts.objects[kind].size }
+  count(kind: ObjectKind): number { return this.#objects[kind].size }
 
   /** The same objects at another version. */
   at(version: number): StoreState {
-    return new StoreState({ ...this.#parts, version })
+    return new StoreState(version, this.#objects, this.#names, this.#byService, this.#byNode)
   }
 
   /** Creates or replaces. Nothing is checked. */
   put(kind: ObjectKind, object: AnyObject): StoreState {
-    const { objects, names } = this.#parts
-    const old = objects[kind].get(object.id)
-    return new StoreState({
-      ...this.#parts,
-      objects: { ...objects, [kind]: objects[kind].set(object.id, object) },
-      names: renamed(names, kind, old, object),
-      ...(kind === 'task' ? this.#regrouped(old as Task | undefined, object as Task) : {}),
-    })
+    const table = this.#objects[kind]
+    return this.#changed(kind, table.set(object.id, object), table.get(object.id), object)
   }
 
   drop(kind: ObjectKind, id: string): StoreState {
-    const { objects, names } = this.#parts
-    const old = objects[kind].get(id)
-    if (old === undefined) return this
-    return new StoreState({
-      ...this.#parts,
-      objects: { ...objects, [kind]: objects[kind].delete(id) },
-      names: renamed(names, kind, old, undefined),
-      ...(kind === 'task' ? this.#regrouped(old as Task, undefined) : {}),
-    })
+    const table = this.#objects[kind]
+    const old = table.get(id)
+    return old === undefined ? this : this.#changed(kind, table.delete(id), old, undefined)
   }
 
-  #regrouped(old: Task | undefined, task: Task | undefined): Pick<Parts, 'byService' | 'byNode'> {
-    return {
-      byService: moved(this.#parts.byService, old?.serviceId, old, task?.serviceId, task),
-      byNode: moved(this.#parts.byNode, old?.nodeId, old, task?.nodeId, task),
-    }
+  #changed(kind: ObjectKind, table: SortedMap<AnyObject>, old: AnyObject | undefined, object: AnyObject | undefined): StoreState {
+    const objects = withTable(this.#objects, kind, table)
+    const names = renamed(this.#names, kind, old, object)
+    if (kind !== 'task') return new StoreState(this.version, objects, names, this.#byService, this.#byNode)
+    const [before, task] = [old as Task | undefined, object as Task | undefined]
+    return new StoreState(this.version, objects, names, moved(this.#byService, before?.serviceId, before, task?.serviceId, task), moved(this.#byNode, before?.nodeId, before, task?.nodeId, task))
+  }
+}
+
+function tablesOf<V>(make: (kind: ObjectKind) => SortedMap<V>): TablesOf<V> {
+  return Object.fromEntries(OBJECT_KINDS.map(kind => [kind, make(kind)])) as TablesOf<V>
+}
+
+/** Kind by kind, which is far quicker than a spread with a computed key: each change of the state does it. */
+function withTable<V>({ node, service, task, network, secret, config, cluster }: TablesOf<V>, kind: ObjectKind, table: SortedMap<V>): TablesOf<V> {
+  return {
+    node: kind === 'node' ? table : node, service: kind === 'service' ? table : service, task: kind === 'task' ? table : task, network: kind === 'network' ? table : network,
+    secret: kind === 'secret' ? table : secret, config: kind === 'config' ? table : config, cluster: kind === 'cluster' ? table : cluster,
   }
 }
 
@@ -130,13 +128,13 @@ function nameKey(name: string, id: string): string {
 }
 
 function renamed(names: NameTables, kind: ObjectKind, old: AnyObject | undefined, object: AnyObject | undefined): NameTables {
-  const oldName = old === undefined ? '' : nameOf(kind, old).toLowerCase()
-  const name = object === undefined ? '' : nameOf(kind, object).toLowerCase()
-  if (oldName === name) return names
+  const oldName = old === undefined ? '' : nameOf(kind, old)
+  const name = object === undefined ? '' : nameOf(kind, object)
+  if (oldName.toLowerCase() === name.toLowerCase()) return names
   let table = names[kind]
   if (old !== undefined && oldName !== '') table = table.delete(nameKey(oldName, old.id))
   if (object !== undefined && name !== '') table = table.set(nameKey(name, object.id), object.id)
-  return { ...names, [kind]: table }
+  return withTable(names, kind, table)
 }
 
 /** Takes a task out of its old group and into its new one; groups named '' are not kept, nor are empty ones. */

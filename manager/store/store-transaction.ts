@@ -59,7 +59,7 @@ export class StoreTransaction implements StoreTx {
   update<K extends ObjectKind>(kind: K, object: ObjectTypes[K]): void {
     const old = this.#existing(kind, object.id)
     if (versionOf(object) !== versionOf(old) && versionOf(object) !== this.#versionOf(old)) throw new ShoalError('unknown', 'out-of-sequence', 'update out of sequence')
-    this.#checkName(kind, object)
+    if (nameOf(kind, object) !== nameOf(kind, old)) this.#checkName(kind, object)
     this.#write({ action: 'update', kind, object, baseVersion: this.#versionOf(old) })
   }
 

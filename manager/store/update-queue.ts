@@ -1,5 +1,5 @@
 import type { ClientRequest } from '../../src/api/swarm/raft.ts'
-import { abortable } from '../../src/base/abort.ts'
+import type { Cancellation } from '../../src/base/abort.ts'
 import { hasCode, ShoalError } from '../../src/base/errors.ts'
 import type { StoreTx } from './object-store.ts'
 import type { ProposalDraft } from './proposer.ts'
@@ -20,7 +20,7 @@ const PRESUMED_UPDATES_MAX = 2000
 interface QueuedUpdate {
   readonly sequence: number
   readonly change: (tx: StoreTx) => unknown
-  readonly signal: AbortSignal | undefined
+  readonly signal: Cancellation | undefined
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
   reruns: number
@@ -82,17 +82,29 @@ export class UpdateQueue {
   constructor(options: UpdateQueueOptions) { this.#options = options }
 
   /** As ObjectStore.update. */
-  async run<T>(change: (tx: StoreTx) => T, signal?: AbortSignal): Promise<T> {
-    signal?.throwIfAborted()
-    if (this.#waiting.length >= WAITING_UPDATES_MAX) {
-      throw new ShoalError('resource-exhausted', 'store-overloaded', `${WAITING_UPDATES_MAX} changes of the cluster's state are waiting; try again later`)
-    }
-    const done = new Promise<unknown>((resolve, reject) => {
-      this.#waiting.push({ sequence: this.#sequence++, change, signal, resolve, reject, reruns: 0 })
+  run<T>(change: (tx: StoreTx) => T, signal?: Cancellation): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      signal?.throwIfAborted()
+      if (this.#waiting.length >= WAITING_UPDATES_MAX) {
+        throw new ShoalError('resource-exhausted', 'store-overloaded', `${WAITING_UPDATES_MAX} changes of the cluster's state are waiting; try again later`)
+      }
+      // Who gave up is told at once, also while the change is being committed.
+      const onAbort = (): void => reject(signal?.reason as Error)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.push({
+        sequence: this.#sequence++, change, signal, reruns: 0,
+        resolve: value => {
+          signal?.removeEventListener('abort', onAbort)
+          resolve(value as T)
+        },
+        reject: error => {
+          signal?.removeEventListener('abort', onAbort)
+          reject(error as Error)
+        },
+      })
+      if (this.#isWorking) this.#wake()
+      else this.#pump = this.#work()
     })
-    if (this.#isWorking) this.#wake()
-    else this.#pump = this.#work()
-    return await abortable(done, signal) as T
   }
 
   /** Resolves when nothing is under way. */

@@ -1,6 +1,7 @@
+import { LightAbort } from '../../base/abort.ts'
 import { messageOf, ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
-import type { RpcContext, RpcHandler, RpcMethod } from '../../base/rpc.ts'
+import { cancellationOf, type RpcContext, type RpcHandler, type RpcIdentity, type RpcMethod } from '../../base/rpc.ts'
 import type { CallFailure, StreamedAnswer, StreamedAnswers, StreamedCall, StreamedCalls } from '../swarm/calls.ts'
 
 /** Calls of one stream under way; more wait unread. */
@@ -10,18 +11,18 @@ const MESSAGE_BYTES_MAX = 1024 * 1024
 /** A larger answer fails its call: as a message it would fail the stream, and all calls with it. */
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024
 
-type Answering = (request: Uint8Array, context: RpcContext) => Promise<Uint8Array>
+interface Unary { readonly method: RpcMethod<unknown, unknown>; readonly call: NonNullable<RpcHandler<unknown, unknown>['unary']> }
 
 /** The unary methods of a server, for callers that make many small calls over one stream (CallStreamClient). */
 export class CallTable {
-  readonly #methods = new Map<string, Answering>()
+  readonly #methods = new Map<string, Unary>()
   readonly #logger: Logger
 
   constructor(logger: Logger) { this.#logger = logger }
 
   /** Takes part if it is unary. The handler sees the stream's caller, with a signal of its own. */
   add<Req, Res>(method: RpcMethod<Req, Res>, { unary }: RpcHandler<Req, Res>): void {
-    if (unary !== undefined) this.#methods.set(method.path, async (request, context) => method.encodeResponse(await unary(method.decodeRequest(request), context)))
+    if (unary !== undefined) this.#methods.set(method.path, { method: method as RpcMethod<unknown, unknown>, call: unary as Unary['call'] })
   }
 
   /** Serves CALLS_RPC.exchange. */
@@ -29,13 +30,13 @@ export class CallTable {
 
   async answer({ id, method, request }: StreamedCall, context: RpcContext): Promise<StreamedAnswer> {
     try {
-      const answering = this.#methods.get(method)
-      if (answering === undefined) throw new ShoalError('not-implemented', 'no-such-method', `the server has no ${method}`)
-      const response = await answering(request, context)
+      const unary = this.#methods.get(method)
+      if (unary === undefined) throw new ShoalError('not-implemented', 'no-such-method', `the server has no ${method}`)
+      const response = unary.method.encodeResponse(await unary.call(unary.method.decodeRequest(request), context))
       if (response.length > ANSWER_BYTES_MAX) throw new ShoalError('resource-exhausted', 'message-too-large', `the answer of ${method} has ${response.length} bytes`)
       return { id, response }
     } catch (error) {
-      if (!(error instanceof ShoalError) && !context.signal.aborted) this.#logger.error('handler failed', { method, err: error })
+      if (!(error instanceof ShoalError) && !cancellationOf(context).aborted) this.#logger.error('handler failed', { method, err: error })
       return { id, response: new Uint8Array(), failure: failureOf(error) }
     }
   }
@@ -45,7 +46,7 @@ export class CallTable {
 class CallSession {
   readonly #table: CallTable
   readonly #context: RpcContext
-  readonly #underWay = new Map<number, AbortController>()
+  readonly #underWay = new Map<number, LightAbort>()
   #answers: StreamedAnswer[] = []
   #end: { readonly error?: unknown } | undefined
   #wake: () => void = () => {}
@@ -90,9 +91,9 @@ class CallSession {
   }
 
   #begin(call: StreamedCall): void {
-    const abort = new AbortController()
+    const abort = new LightAbort()
     this.#underWay.set(call.id, abort)
-    void this.#table.answer(call, { ...this.#context, signal: abort.signal }).then(answer => {
+    void this.#table.answer(call, new CallContext(this.#context, abort)).then(answer => {
       this.#underWay.delete(call.id)
       this.#answers.push(answer)
       this.#wake()
@@ -113,6 +114,25 @@ class CallSession {
     this.#answers = end < 0 ? [] : this.#answers.slice(end)
     return taken
   }
+}
+
+/** The stream's caller, with a signal of its own. */
+class CallContext implements RpcContext {
+  readonly identity: RpcIdentity | undefined
+  readonly remoteAddress: string
+  readonly isLocal: boolean
+  readonly metadata: Readonly<Record<string, string>>
+  readonly cancellation: LightAbort
+
+  constructor({ identity, remoteAddress, isLocal, metadata }: RpcContext, cancellation: LightAbort) {
+    this.identity = identity
+    this.remoteAddress = remoteAddress
+    this.isLocal = isLocal
+    this.metadata = metadata
+    this.cancellation = cancellation
+  }
+
+  get signal(): AbortSignal { return this.cancellation.signal }
 }
 
 function failureOf(error: unknown): CallFailure {
