@@ -1,11 +1,15 @@
 import { ShoalError } from '../../src/base/errors.ts'
 
-const FIRST_CAPACITY_BYTES = 256
+/** Enough for anything but data. */
+const FIRST_CAPACITY_BYTES = 128
 
 /** Grows as it is written to. Numbers are base-128 varints, least significant group first; byte strings carry their length. */
 export class ByteWriter {
-  #bytes = new Uint8Array(FIRST_CAPACITY_BYTES)
+  #bytes: Uint8Array
   #length = 0
+
+  /** @param dataBytes about how many bytes of data will be written: spares growing */
+  constructor(dataBytes = 0) { this.#bytes = Buffer.allocUnsafe(FIRST_CAPACITY_BYTES + dataBytes) }
 
   byte(value: number): this {
     this.#reserve(1)
@@ -38,11 +42,11 @@ export class ByteWriter {
   }
 
   /** What was written; the writer is done with. */
-  finish(): Uint8Array { return this.#bytes.subarray(0, this.#length) }
+  finish(): Uint8Array { return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset, this.#length) }
 
   #reserve(count: number): void {
     if (this.#length + count <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + count))
+    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + count))
     grown.set(this.#bytes.subarray(0, this.#length))
     this.#bytes = grown
   }

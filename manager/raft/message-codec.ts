@@ -10,6 +10,8 @@ const MESSAGE_TYPES: readonly MessageType[] = [
   'MsgReadIndex', 'MsgReadIndexResp', 'MsgPreVote', 'MsgPreVoteResp',
 ]
 const ENTRY_TYPES: readonly EntryType[] = ['normal', 'conf-change', 'conf-change-v2']
+/** About what is beside the data of an entry. */
+const ENTRY_BYTES = 16
 const HAS_REJECT = 1
 const HAS_CONTEXT = 2
 const HAS_SNAPSHOT = 4
@@ -19,8 +21,10 @@ export function encodeMessage(message: Message): Uint8Array {
   const type = MESSAGE_TYPES.indexOf(message.type)
   if (type < 0) throw malformed(`${message.type} does not travel`)
   const flags = (message.reject ? HAS_REJECT : 0) | (message.context === undefined ? 0 : HAS_CONTEXT) | (message.snapshot === undefined ? 0 : HAS_SNAPSHOT)
-  const writer = new ByteWriter().byte(MESSAGE_FORMAT).byte(type).byte(flags)
-  for (const value of [message.to, message.from, message.term, message.logTerm, message.index, message.commit, message.vote, message.rejectHint]) writer.number(value)
+  let dataBytes = 0
+  for (const { data } of message.entries) dataBytes += data.length + ENTRY_BYTES
+  const writer = new ByteWriter(dataBytes).byte(MESSAGE_FORMAT).byte(type).byte(flags)
+  writer.number(message.to).number(message.from).number(message.term).number(message.logTerm).number(message.index).number(message.commit).number(message.vote).number(message.rejectHint)
   if (message.context !== undefined) writer.bytes(message.context)
   if (message.snapshot !== undefined) writeSnapshot(writer, message.snapshot)
   writer.number(message.entries.length)
@@ -36,12 +40,16 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const type = MESSAGE_TYPES[reader.byte()]
   if (type === undefined) throw malformed('its type is not known here')
   const flags = reader.byte()
-  const [to, from, term, logTerm, index, commit, vote, rejectHint] = Array.from({ length: 8 }, () => reader.number())
-  const context = (flags & HAS_CONTEXT) === 0 ? {} : { context: reader.bytes() }
-  const snapshot = (flags & HAS_SNAPSHOT) === 0 ? {} : { snapshot: readSnapshot(reader) }
+  // In the order in which they were written.
+  const head = {
+    to: reader.number(), from: reader.number(), term: reader.number(), logTerm: reader.number(), index: reader.number(), commit: reader.number(), vote: reader.number(), rejectHint: reader.number(),
+    reject: (flags & HAS_REJECT) !== 0,
+  }
+  const context = (flags & HAS_CONTEXT) === 0 ? undefined : reader.bytes()
+  const snapshot = (flags & HAS_SNAPSHOT) === 0 ? undefined : readSnapshot(reader)
   const entries: Entry[] = []
   for (let left = reader.number(); left > 0; left--) entries.push(readEntry(reader))
-  return createMessage({ type, to, from, term, logTerm, index, commit, vote, rejectHint, reject: (flags & HAS_REJECT) !== 0, entries, ...context, ...snapshot })
+  return createMessage({ type, ...head, entries, ...context === undefined ? {} : { context }, ...snapshot === undefined ? {} : { snapshot } })
 }
 
 /** An entry as records and messages hold it. */

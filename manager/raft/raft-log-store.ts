@@ -214,7 +214,7 @@ function memoryFrom({ index, term, table }: LogBase): MemoryStorage {
 function sizeOf(entries: readonly Entry[]): number { return entries.reduce((sum, entry) => sum + entry.data.length, 0) }
 
 function encodeEntry(entry: Entry): Uint8Array {
-  const writer = new ByteWriter().byte(RECORD_ENTRY)
+  const writer = new ByteWriter(entry.data.length).byte(RECORD_ENTRY)
   writeEntry(writer, entry)
   return writer.finish()
 }

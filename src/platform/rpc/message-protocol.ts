@@ -14,9 +14,6 @@ export const ACCEPTED = Buffer.from('{}')
 export const PATH_BYTES_MAX = 256
 /** The longest answer: an error's text may consist of characters of six bytes each. */
 export const ANSWER_BYTES_MAX = 32 * 1024
-/** After so many bytes the receiver shows that it reads, in the middle of a message too. */
-export const SIGN_OF_LIFE_BYTES = 256 * 1024
-
 /** What a sender is told whose messages are not taken any more. */
 export function encodeRefusal({ kind, code, message }: ShoalError): Buffer {
   return Buffer.from(JSON.stringify({ kind, code, message: message.slice(0, ERROR_TEXT_MAX) }))

@@ -3,7 +3,7 @@ import { messageOf, ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { MessageHandler } from '../../base/message-channel.ts'
 import { EMPTY_FRAME, FrameReader, frameOf } from './frames.ts'
-import { ACCEPTED, encodeRefusal, PATH_BYTES_MAX, SIGN_OF_LIFE_BYTES } from './message-protocol.ts'
+import { ACCEPTED, encodeRefusal, PATH_BYTES_MAX } from './message-protocol.ts'
 import { identityOf, peerSubject, plainAddress } from './peer-identity.ts'
 import { ALIVE_NOTE_MS, HANDSHAKE_TIMEOUT_MS, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, MESSAGE_BYTES_MAX, SHUTDOWN_GRACE_MS } from './rpc-limits.ts'
 
@@ -37,7 +37,7 @@ export class MessageReceiver implements Disposable {
     let take: ((message: Uint8Array) => void) | undefined
     let isAccepted = false
     let isOver = false
-    let unansweredBytes = 0
+    let signedAtMs = incoming.heardAtMs
     const reader = new FrameReader(PATH_BYTES_MAX, frame => {
       if (frame.length === 0) {
         giveSignOfLife(socket)
@@ -59,9 +59,9 @@ export class MessageReceiver implements Disposable {
     socket.on('data', (chunk: Buffer) => {
       incoming.heardAtMs = performance.now()
       if (isOver) return
-      unansweredBytes += chunk.length
-      if (unansweredBytes >= SIGN_OF_LIFE_BYTES) {
-        unansweredBytes = 0
+      // Whoever sends much over a slow link asks for one behind all that.
+      if (incoming.heardAtMs - signedAtMs > ALIVE_NOTE_MS) {
+        signedAtMs = incoming.heardAtMs
         giveSignOfLife(socket)
       }
       try {
