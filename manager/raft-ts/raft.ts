@@ -148,7 +148,7 @@ export class Raft {
       return false
     }
     const isVoteRequest = message.type === 'MsgVote' || message.type === 'MsgPreVote'
-    if (isVoteRequest && this.#isLeaseValid() && !isTransferContext(message.context)) {
+    if (isVoteRequest && this.isLeaseValid() && !isTransferContext(message.context)) {
       this.logger.info(`${this.#voteState()} ignored ${message.type} from ${hex(message.from)} [logterm: ${message.logTerm}, index: ${message.index}] at term ${this.term}: lease is not expired (remaining ticks: ${this.#ticks.electionTicks - this.electionElapsed})`)
       return false
     }
@@ -161,7 +161,7 @@ export class Raft {
   }
 
   /** True while this node has heard from a leader within the minimum election timeout (thesis 4.2.3). */
-  #isLeaseValid(): boolean { return this.config.checkQuorum && this.leader !== 0 && this.electionElapsed < this.#ticks.electionTicks }
+  isLeaseValid(): boolean { return this.config.checkQuorum && this.leader !== 0 && this.electionElapsed < this.#ticks.electionTicks }
 
   #answerOldTerm(message: Message): void {
     if (message.type === 'MsgHeartbeat' || message.type === 'MsgApp') {

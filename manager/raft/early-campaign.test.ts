@@ -118,3 +118,24 @@ test('two managers of which one ended elect nobody, raise no term, and have a le
   await cluster.leader()
   await cluster.stopAll()
 })
+
+test('a spare voter whose log is behind can not win when the leader is cut off: the one it asks for votes stands at once', async () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const cluster = new RaftCluster({ seed })
+    const [a, b, c] = await cluster.three()
+    await cluster.write(a, 'before')
+    await cluster.until(() => [b, c].every(host => host.store.appliedIndex === a.store.appliedIndex))
+    // What c lacks, b has: nobody else can be elected.
+    cluster.faults.cutOneWay('a', 'c')
+    await cluster.write(a, 'kept')
+    cluster.faults.partition([['a'], ['b', 'c']])
+    let candidateAtMs: number | undefined
+    await cluster.until(() => {
+      if (candidateAtMs === undefined && c.raft.status()?.role !== 'follower') candidateAtMs = cluster.clock.monotonicMs()
+      return b.raft.isLeader
+    })
+    if (candidateAtMs !== undefined) assert(cluster.clock.monotonicMs() - candidateAtMs < EARLY_MS, `seed ${seed}: ${cluster.clock.monotonicMs() - candidateAtMs} ms after the first candidate`)
+    assert.deepEqual(cluster.names(b), ['before', 'kept'])
+    await cluster.stopAll()
+  }
+})

@@ -1,3 +1,4 @@
+import type { Message } from 'raft-ts/message'
 import type { RawNode } from 'raft-ts/raw-node'
 import type { Clock } from '../../src/base/clock.ts'
 import type { Logger } from '../../src/base/logger.ts'
@@ -43,6 +44,15 @@ export class EarlyCampaign {
     // One after the other, beginning behind the leader: who stand at the same time take each other's votes.
     const rank = voters.filter(voter => voter !== leader && isBetween(leader, voter, id)).length
     if (voters.includes(id)) this.#plan((0.5 + rank + random.next() / 2) * tickMs, voters.length * tickMs)
+  }
+
+  /**
+   * A member asks for votes whose log ends before this one's: those that get appends later do (D-743). It can't win while this one is needed for a majority,
+   * and that it stands tells that it hears no leader either: this one does not wait for its own timeout.
+   */
+  asked({ type, logTerm, index }: Message): void {
+    const { raft } = this.#options.node
+    if (type === 'MsgPreVote' && !raft.isLeaseValid() && !raft.log.isUpToDate({ term: logTerm, index })) this.leaderGone(raft.leader)
   }
 
   #plan(waitMs: number, roundMs: number, attempt = 1): void {

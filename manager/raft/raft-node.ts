@@ -20,6 +20,7 @@ import { compactionPoint, type CompactionSettings } from './compaction.ts'
 import { createCore } from './create-core.ts'
 import { EarlyCampaign } from './early-campaign.ts'
 import { LeadershipBoard, type Leadership } from './leadership.ts'
+import { MajorityFirst } from './majority-first.ts'
 import { isDialable } from './member-address.ts'
 import { MemberHistory } from './member-history.ts'
 import { changedTable, withRoles, type MemberTable } from './member-table.ts'
@@ -71,7 +72,7 @@ export interface RaftNodeOptions {
 }
 
 /** What exists once there is a log with a base. */
-interface Running { readonly node: RawNode; readonly peers: PeerSet; readonly base: LogBase }
+interface Running { readonly node: RawNode; readonly peers: PeerSet; readonly first: MajorityFirst; readonly early: EarlyCampaign; readonly base: LogBase }
 
 /**
  * Drives raft-ts: persists, sends (a leader's appends meanwhile), applies, and keeps time. Implements the store's Proposer.
@@ -227,10 +228,13 @@ export class RaftNode implements AsyncDisposable {
 
   /** A message from a peer. @throws ShoalError as greet(), `malformed-message` */
   receive(sender: RaftEnvelope, bytes: Uint8Array): void {
-    this.greet(sender)
+    const { peers, first, early } = this.#admit(sender)
+    peers.heard(sender.from, sender.fromAddr)
     const message = decodeMessage(bytes)
     if (message.from !== sender.from || message.type === 'MsgProp' || message.type === 'MsgSnap') return
     this.#give(node => node.step(message))
+    if (message.type === 'MsgAppResp') first.acknowledged(message.from)
+    early.asked(message)
   }
 
   /** A snapshot from the leader: `chunks` after the first. Resolves when it is handed to the core. */
@@ -287,7 +291,8 @@ export class RaftNode implements AsyncDisposable {
       onSnapshotSent: (raftId, outcome) => this.#give(() => node.reportSnapshot(raftId, outcome)),
       onRefused: (to, error) => this.#refused(to, error), onGone: raftId => early.leaderGone(raftId),
     })
-    this.#running = { node, peers, base }
+    const first = new MajorityFirst({ raft: node.raft, clock, signal: this.signal, send: (message, records) => peers.send(message, records) })
+    this.#running = { node, peers, first, early, base }
     this.#appliedIndex = base.index
     if (machine.appliedIndex < base.index) machine.applyCommitted(base.index, undefined)
     this.#tables.add(base.index, base.table)
@@ -424,11 +429,11 @@ export class RaftNode implements AsyncDisposable {
     return node.hasReady()
   }
 
-  async #handle({ node, peers, base }: Running, ready: Ready): Promise<void> {
+  async #handle({ node, peers, first, base }: Running, ready: Ready): Promise<void> {
     this.#reads.confirmed(ready.readStates, this.#appliedIndex)
     if (ready.softState !== undefined && ready.softState.role !== 'leader') this.#endLeadership(ready.softState.leader)
     this.#reads.rejectIfOlder(node.raft.term, () => this.#notLeader(node.raft.leader))
-    for (const message of ready.messages) if (LEADER_MESSAGES.has(message.type) && !isCommitOnly(node, message)) peers.send(message, message.snapshot && this.#captures.take(message.snapshot.metadata.index))
+    for (const message of ready.messages) if (LEADER_MESSAGES.has(message.type) && !isCommitOnly(node, message)) first.send(message, message.snapshot && this.#captures.take(message.snapshot.metadata.index))
     if (ready.snapshot !== undefined) await this.#installSnapshot(base, ready.snapshot, ready)
     await this.#logStore.save(ready.entries, ready.hardState, ready.mustSync)
     if (this.#abort.signal.aborted) return
