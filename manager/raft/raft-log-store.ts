@@ -5,7 +5,7 @@ import { RaftError } from 'raft-ts/storage'
 import type { RaftMember } from '../../src/api/swarm/raft.ts'
 import { ShoalError } from '../../src/base/errors.ts'
 import { MANAGER_WAY_OUT } from '../../src/base/manager-way-out.ts'
-import type { AppendLog } from '../../src/base/storage.ts'
+import type { AppendLog, AppendOptions } from '../../src/base/storage.ts'
 import { ByteReader, ByteWriter, malformed } from './byte-codec.ts'
 import type { MemberTable } from './member-table.ts'
 import { readEntry, readHardState, writeEntry, writeHardState } from './message-codec.ts'
@@ -101,14 +101,14 @@ export class RaftLogStore implements Storage {
   }
 
   /** Keeps what a Ready asks to keep. Durable when it resolves. */
-  async save(entries: readonly Entry[], hardState: HardState | undefined, mustSync: boolean): Promise<void> {
+  async save(entries: readonly Entry[], hardState: HardState | undefined, mustSync: boolean, options?: AppendOptions): Promise<void> {
     if (hardState !== undefined) {
       this.#hardState = hardState
       this.#isHardStateSaved = false
     }
     if (entries.length === 0 && !mustSync) return
     // The hard state comes last: a torn write must not leave a commit index over entries that these were to replace.
-    const segment = await this.#log.append([...entries.map(encodeEntry), ...(this.#isHardStateSaved ? [] : [encodeHardState(this.#hardState)])])
+    const segment = await this.#log.append([...entries.map(encodeEntry), ...(this.#isHardStateSaved ? [] : [encodeHardState(this.#hardState)])], options)
     this.#isHardStateSaved = true
     this.#remember(entries, segment)
   }

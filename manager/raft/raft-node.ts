@@ -435,7 +435,7 @@ export class RaftNode implements AsyncDisposable {
     this.#reads.rejectIfOlder(node.raft.term, () => this.#notLeader(node.raft.leader))
     for (const message of ready.messages) if (LEADER_MESSAGES.has(message.type) && !isCommitOnly(node, message)) first.send(message, message.snapshot && this.#captures.take(message.snapshot.metadata.index))
     if (ready.snapshot !== undefined) await this.#installSnapshot(base, ready.snapshot, ready)
-    await this.#logStore.save(ready.entries, ready.hardState, ready.mustSync)
+    await this.#logStore.save(ready.entries, ready.hardState, ready.mustSync, { isAwaited: this.#isAlone })
     if (this.#abort.signal.aborted) return
     for (const message of ready.messages) if (!LEADER_MESSAGES.has(message.type)) peers.send(message)
     for (const entry of ready.committedEntries) this.#apply(node, entry)
@@ -494,6 +494,12 @@ export class RaftNode implements AsyncDisposable {
     // The core may have moved on while this node wrote; the Ready that says so comes next.
     const isLeader = this.#isLeaderReady && role === 'leader' && this.#leaderReadyTerm === term
     this.#board.set({ isLeader, leaderId: leader, leaderAddr: this.addressOf(leader) ?? '', term })
+  }
+
+  /** The only voter: an append is committed as soon as it is flushed here. */
+  get #isAlone(): boolean {
+    const { voters } = this.#tables.current.confState
+    return voters.length === 1 && voters[0] === this.raftId
   }
 
   // --- snapshots to send, compaction

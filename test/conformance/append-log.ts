@@ -27,6 +27,12 @@ export function appendLogSuite(name: string, createPlace: () => Promise<LogPlace
     assert.deepEqual(await texts(log), ['a', '', 'b', 'c', 'd'])
   })
 
+  withLog('appends that are awaited, one after the other and large ones between, are all there', async log => {
+    const expected = Array.from({ length: 60 }, (_, i) => `${i}${'x'.repeat(i % 7 === 0 ? 5000 : 5)}`)
+    for (const text of expected) await log.append([bytes(text)], { isAwaited: true })
+    assert.deepEqual(await texts(log), expected)
+  })
+
   withLog('the log keeps its own copy of a record', async log => {
     const record = bytes('x')
     await log.append([record])

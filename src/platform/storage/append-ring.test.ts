@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import { randomInt } from '../../base/random.ts'
 import { SeededRandom } from '../clock/seeded-random.ts'
 import { createRingMemory, RING_BYTES, RingReader, RingWriter } from './append-ring.ts'
@@ -56,4 +57,29 @@ test('a reader that looked before something came does not wait', () => {
   const { signal } = reader
   writer.wake()
   reader.wait(signal)
+})
+
+test('a reader that may stay awake does not wait either when something came, and sleeps after its time until something comes', async () => {
+  const memory = createRingMemory()
+  const [writer, reader] = [new RingWriter(memory), new RingReader(memory)]
+  const { signal } = reader
+  writer.wake(1000)
+  reader.wait(signal)
+  writer.wake(1)
+  const asleep = new Int32Array(new SharedArrayBuffer(4))
+  const path = new URL('./append-ring.js', import.meta.url).href
+  const sleeper = new Worker(`const { workerData: { memory, path, done } } = require('node:worker_threads')
+    import(path).then(({ RingReader }) => {
+      const reader = new RingReader(memory)
+      const { signal } = reader
+      Atomics.store(done, 0, 1); Atomics.notify(done, 0)
+      reader.wait(signal)
+      Atomics.store(done, 0, 2); Atomics.notify(done, 0)
+    })`, { eval: true, workerData: { memory, path, done: asleep } })
+  const ended = new Promise(resolve => sleeper.on('exit', resolve))
+  assert.equal(Atomics.wait(asleep, 0, 0, 10_000), 'ok')
+  assert.equal(Atomics.wait(asleep, 0, 1, 50), 'timed-out')
+  writer.wake()
+  assert.notEqual(Atomics.wait(asleep, 0, 1, 10_000), 'timed-out')
+  await ended
 })

@@ -2,11 +2,14 @@ const HEAD_BYTES = 8
 /** A frame of this length says that the rest of the ring is not used: the next one is at its begin. */
 const SKIP = 0xffff_ffff
 const LENGTH_BYTES = 4
-/** Numbers in the control block: a counter that changes with each request, and how far writer and reader are (bytes since the begin, modulo 2^32). */
+/** Numbers in the control block: a counter that changes with each request, how far writer and reader are (bytes since the begin, modulo 2^32), and how long the reader stays awake for the next request. */
 const SIGNAL = 0
 const WRITTEN = 1
 const READ = 2
+const AWAKE_US = 3
 const CONTROL_BYTES = 16
+/** Looks at the signal between two at the clock. */
+const LOOKS = 64
 
 /** Bytes that wait at most. What does not fit goes another way. */
 export const RING_BYTES = 1024 * 1024
@@ -51,8 +54,9 @@ export class RingWriter extends RingEnd {
     return true
   }
 
-  /** Tells the reader that something came: in the ring, or elsewhere. */
-  wake(): void {
+  /** Tells the reader that something came: in the ring, or elsewhere. @param awakeMs how long it may look out for the next before it sleeps */
+  wake(awakeMs = 0): void {
+    Atomics.store(this.control, AWAKE_US, awakeMs * 1000)
     Atomics.add(this.control, SIGNAL, 1)
     Atomics.notify(this.control, SIGNAL)
   }
@@ -75,7 +79,12 @@ export class RingReader extends RingEnd {
   get signal(): number { return Atomics.load(this.control, SIGNAL) }
 
   /** Blocks until wake() is called after `signal` was read. */
-  wait(signal: number): void { Atomics.wait(this.control, SIGNAL, signal) }
+  wait(signal: number): void {
+    const awakeMs = Atomics.load(this.control, AWAKE_US) / 1000
+    const endMs = awakeMs > 0 ? performance.now() + awakeMs : 0
+    for (let look = 1; awakeMs > 0 && (look % LOOKS !== 0 || performance.now() < endMs); look++) if (this.signal !== signal) return
+    Atomics.wait(this.control, SIGNAL, signal)
+  }
 
   /** The records, as copies, of the next append if it is this one. */
   take(id: number): readonly Uint8Array[] | undefined {
