@@ -65,6 +65,8 @@ export interface ManagerOptions {
   /** Time of one tick of raft; how many make an election timeout says the cluster (D-741). Default 100. */
   readonly raftTickMs?: number
   readonly clusterId: string
+  /** As StoreTurns.later. */
+  readonly later?: (work: () => void) => void
   /** First manager of a new cluster; ignored once there is state. */
   readonly bootstrap?: ManagerBootstrap
   /** A manager to join through, "host:port"; ignored once there is state. */
@@ -116,7 +118,7 @@ export class Manager implements AsyncDisposable {
 
   /** Opens the state, listens, and takes part in the cluster: continues, founds, or joins it. @throws what ReplicatedStore.open, RaftNode.open and listen() throw */
   static async start(options: ManagerOptions): Promise<Manager> {
-    const store = await ReplicatedStore.open(options.kv, () => options.clock.sleep(0))
+    const store = await ReplicatedStore.open(options.kv, { pause: () => options.clock.sleep(0), later: options.later })
     const { clusterId, nodeId, log, dialer, clock, random, logger, forceNewCluster } = options
     const raft = await RaftNode.open({
       clusterId, nodeId, addr: options.advertiseAddress, log, machine: store, dialer, clock, random, logger, timing: { tickMs: options.raftTickMs, counts: () => tickCountsOf(store.view().cluster()) }, compaction: () => compactionOf(store.view().cluster()), ...forceNewCluster === undefined ? {} : { forceNewCluster }, isRestoring: options.restore !== undefined,

@@ -4,6 +4,7 @@ import { encode, make } from '../../src/api/codec/codec.ts'
 import type { Service } from '../../src/api/swarm/objects.ts'
 import type { Proposal, StoreAction } from '../../src/api/swarm/raft.ts'
 import { hasCode, ShoalError } from '../../src/base/errors.ts'
+import { MemoryStore } from '../../src/platform/storage/memory-store.ts'
 import { MemoryProposer } from './memory-proposer.ts'
 import type { StoreCommit } from './object-store.ts'
 import { ReplicatedStore } from './replicated-store.ts'
@@ -288,3 +289,22 @@ function hold(proposer: MemoryProposer): () => void {
   proposer.held = new Promise(resolve => { release = resolve })
   return () => { proposer.held = undefined; release() }
 }
+
+test('watchers hear of a change in their turn, after whoever made it; one that began meanwhile saw it already', async () => {
+  const turns: (() => void)[] = []
+  await using store = await ReplicatedStore.open(new MemoryStore(), { later: work => { turns.push(work) } })
+  store.attach(new MemoryProposer(store, () => 1))
+  const follow = (): number[] => {
+    const versions: number[] = []
+    void (async () => { for await (const { view } of store.watch(SIGNAL)) versions.push(view.version) })().catch(() => {})
+    return versions
+  }
+  const early = follow()
+  await store.update(tx => tx.create('service', service('s1')))
+  const between = follow()
+  await store.update(tx => tx.create('service', service('s2')))
+  assert.deepEqual([early, between], [[], []])
+  for (const turn of turns) turn()
+  await new Promise(resolve => { setImmediate(resolve) })
+  assert.deepEqual([early, between], [[1, 2], [2]])
+})

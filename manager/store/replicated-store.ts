@@ -20,6 +20,14 @@ const WATCH_COMMITS_MAX = 1024
 /** Requests remembered for dropping repeats: a client tries for twenty seconds at most (B06), and a busy leader answers some hundred in one. */
 export const REQUESTS_MAX = 16_384
 
+/** How the store takes its turns with the rest of the process. */
+export interface StoreTurns {
+  /** Awaited between pieces of long work, for the process to do other things. */
+  readonly pause?: () => Promise<void>
+  /** Runs what need not come before the answer to a change: watchers hear of it then. In order; default at once. */
+  readonly later?: ((work: () => void) => void) | undefined
+}
+
 /** Who the members are, for the header of a snapshot. */
 export interface SnapshotMembers { readonly members: readonly RaftMember[]; readonly removed: readonly number[] }
 
@@ -33,14 +41,17 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
   readonly #assembler = new ProposalAssembler()
   #proposer: Proposer | undefined
   readonly #persister: StatePersister | undefined
-  readonly #watchers = new Set<Channel<StoreCommit>>()
+  /** Each with the version that its view had when it began. */
+  readonly #watchers = new Map<Channel<StoreCommit>, number>()
   readonly #history: ChangeHistory
   readonly #updates: UpdateQueue
   readonly #stop = new AbortController()
+  readonly #later: NonNullable<StoreTurns['later']>
   #proposing = 0
   readonly #refused = new Set<number>()
 
-  private constructor(state: StoreState, requests: readonly string[], persister: StatePersister | undefined) {
+  private constructor(state: StoreState, requests: readonly string[], persister: StatePersister | undefined, later: StoreTurns['later'] = work => work()) {
+    this.#later = later
     this.#state = state
     this.#requests = new RecentRequests(REQUESTS_MAX, requests)
     this.#persister = persister
@@ -57,12 +68,11 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
 
   /**
    * Loads what was applied before.
-   * @param pause awaited between pieces of long work, for the process to do other things
    * @throws ShoalError `state-damaged` (internal) when the kept state is not whole
    */
-  static async open(kv: KvStore, pause: () => Promise<void> = async () => {}): Promise<ReplicatedStore> {
+  static async open(kv: KvStore, { pause = async () => {}, later }: StoreTurns = {}): Promise<ReplicatedStore> {
     const { persister, state, requests } = await StatePersister.open({ kv, pause, requestsMax: REQUESTS_MAX })
-    return new ReplicatedStore(state, requests, persister)
+    return new ReplicatedStore(state, requests, persister, later)
   }
 
   /** Gives the store its way to commit. Once, before the first update. */
@@ -83,7 +93,7 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
       signal.removeEventListener('abort', onAbort)
     }
     const channel = new Channel<StoreCommit>(WATCH_COMMITS_MAX, end)
-    this.#watchers.add(channel)
+    this.#watchers.set(channel, this.#state.version)
     signal.addEventListener('abort', onAbort, { once: true })
     return channel
   }
@@ -157,7 +167,7 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new ShoalError('unavailable', 'store-closed', 'the store is closed: this manager is stopping'))
-    for (const watcher of [...this.#watchers]) watcher.fail(this.#stop.signal.reason)
+    for (const watcher of [...this.#watchers.keys()]) watcher.fail(this.#stop.signal.reason)
     await this.#updates.idle()
     await this.#persister?.[Symbol.asyncDispose]()
   }
@@ -175,9 +185,13 @@ export class ReplicatedStore implements ObjectStore, AsyncDisposable {
     }
   }
 
+  /** Whoever waits for the change itself is answered first. */
   #publish(commit: StoreCommit): void {
-    for (const watcher of this.#watchers) {
-      if (!watcher.push(commit)) this.#watchers.delete(watcher)
-    }
+    this.#later(() => {
+      for (const [watcher, begun] of [...this.#watchers]) {
+        if (commit.changes !== 'all' && commit.view.version <= begun) continue
+        if (!watcher.push(commit)) this.#watchers.delete(watcher)
+      }
+    })
   }
 }

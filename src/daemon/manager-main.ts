@@ -6,6 +6,7 @@ import type { RestoredState } from '../../manager/restored-cluster.ts'
 import { messageOf } from '../base/errors.ts'
 import { openBackup } from '../platform/backup/open-backup.ts'
 import { CryptoRandom } from '../platform/clock/crypto-random.ts'
+import { inNextTurn } from '../platform/clock/next-turn.ts'
 import { SystemClock } from '../platform/clock/system-clock.ts'
 import { PinoLogger } from '../platform/log/pino-logger.ts'
 import { GrpcDialer } from '../platform/rpc/grpc-dialer.ts'
@@ -43,7 +44,7 @@ async function main(config: ManagerConfig, orders: ManagerOrders): Promise<void>
   const { kv, log } = secrets
   const manager = await Manager.start({
     clock, random, logger, kv, log, dialer: new GrpcDialer({ credentials }), server: new GrpcServer({ credentials, logger }), localServer: new GrpcServer({ credentials, logger }),
-    listenAddress: config.listenAddress, localAddress: `unix:${config.socketPath}`, advertiseAddress: config.advertiseAddress, nodeId: config.nodeId, clusterId: config.clusterId,
+    listenAddress: config.listenAddress, localAddress: `unix:${config.socketPath}`, advertiseAddress: config.advertiseAddress, nodeId: config.nodeId, clusterId: config.clusterId, later: inNextTurn,
     ...(orders.bootstrap === undefined ? {} : { bootstrap: orders.bootstrap }), ...(orders.forceNewCluster === undefined ? {} : { forceNewCluster: orders.forceNewCluster }), ...(config.joinAddress === undefined ? {} : { joinAddress: config.joinAddress }),
     ...(config.contacts === undefined ? {} : { contacts: config.contacts }), ...(orders.restore === undefined ? {} : { restore: restoredState(orders.restore) }),
     ...(config.raftTickMs === undefined ? {} : { raftTickMs: config.raftTickMs }), pid: process.pid, onStop: () => { process.kill(process.pid, 'SIGTERM') },
