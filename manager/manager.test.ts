@@ -114,6 +114,11 @@ test('without a quorum a survivor goes on answering reads from its own state, ma
   await world.join('m3')
   await world.untilVoters(3)
   const id = await world.createService('web', 1)
+  // The third has it a moment after a majority (D-743).
+  await world.until(async () => {
+    const { managers } = await world.local('m1').unary(RECOVERY_RPC.survey, {})
+    return managers.every(({ logEnd }) => logEnd !== undefined && logEnd.applied === managers[0]?.logEnd?.applied)
+  })
   await world.kill('m1')
   await world.kill('m2')
   const survivor = world.local('m3')
