@@ -27,8 +27,11 @@ test('with autolock no secret lies open on a manager, a joining one included; a 
   for (const host of [1, 2, 3]) {
     for (const file of ['certificates/swarm-node.key', 'manager/keys.json']) assert.match(readFileSync(join(lab.folder, `h${host}/data/swarm`, file), 'utf8'), /^shoal-sealed:/)
   }
+  const sealed = (): readonly string[] => ['lock.json', 'certificates/swarm-node.key', 'manager/keys.json'].map(file => readFileSync(join(lab.folder, 'h3/data/swarm', file), 'utf8'))
+  const before = sealed()
   const key = await lab.ok(1, 'swarm', 'unlock-key', '-q', '--rotate')
   assert.notEqual(key, first)
+  await eventually('the third manager has sealed its secrets anew', WAIT_MS, async () => (sealed().every((text, i) => text !== before[i]) ? true : undefined))
   assert(await write(1, 'kept'))
   await lab.lab('stop', '3')
   await lab.start(3)
