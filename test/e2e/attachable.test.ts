@@ -1,5 +1,6 @@
 /** `docker run --network <attachable overlay>` on a manager and on a worker, by the stock CLI. */
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { Lab, eventually, run } from '../support/lab.ts'
 
@@ -22,7 +23,7 @@ async function address(host: number, container: string): Promise<string> {
 }
 async function answers(host: number, from: string, name: string, expected: RegExp): Promise<void> {
   const get = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${name} 80 | tail -n 1`
-  await eventually(`${from} on h${host} reaches ${name}`, 10_000, async () => (expected.test((await lab.docker(host, 'exec', from, 'sh', '-c', get)).stdout) ? true : undefined))
+  await eventually(`${from} on h${host} reaches ${name}`, 20_000, async () => (expected.test((await lab.docker(host, 'exec', from, 'sh', '-c', get)).stdout) ? true : undefined))
 }
 /** How many attachment tasks there are: the API lists them only to who asks. */
 async function attachments(): Promise<number> {
@@ -91,17 +92,19 @@ test('a running container joins and leaves with network connect and disconnect; 
   assert.match(again.stderr, /endpoint with name late already exists in network ov/)
   await answers(1, 'one', 'spaet', /^[0-9a-f]{12}$/m)
   await lab.ok(2, 'network', 'disconnect', 'ov', 'late')
-  await eventually('its task is gone', 10_000, async () => (await attachments() === 2 ? true : undefined))
+  await eventually('its task is gone', 20_000, async () => (await attachments() === 2 ? true : undefined))
   assert.match((await lab.docker(1, 'network', 'rm', 'ov')).stderr, /network [0-9a-z]{25} is in use by task/)
   await lab.ok(2, 'rm', '-f', 'late')
 })
 
 test('a restart of the daemon keeps them; what ended meanwhile is reaped', async () => {
   const before = await address(2, 'two')
-  await lab.ok(2, 'run', '-d', '--name', 'short', '--network', 'ov', 'busybox', 'sleep', '3')
+  await lab.ok(2, 'run', '-d', '--name', 'short', '--network', 'ov', 'busybox', 'sleep', '1000')
+  const pid = await lab.ok(2, 'inspect', '-f', '{{.State.Pid}}', 'short')
   assert.equal(await attachments(), 3)
   await lab.lab('kill', '2')
-  await new Promise(resolve => setTimeout(resolve, 4000))
+  process.kill(Number(pid), 'SIGKILL')
+  await eventually('its process is gone', 20_000, async () => !existsSync(`/proc/${pid}`) || undefined)
   await lab.start(2)
   await eventually('the ended one is reaped', 20_000, async () => (await attachments() === 2 ? true : undefined))
   assert.equal(await address(2, 'two'), before)
@@ -111,8 +114,8 @@ test('a restart of the daemon keeps them; what ended meanwhile is reaped', async
 test('the attachment ends with the container, with --rm too, and the worker gives the network up', async () => {
   assert.match(await lab.ok(2, 'run', '--rm', '--network', 'ov', 'busybox', 'hostname', '-i'), /10\.77\.0\./)
   await lab.ok(2, 'stop', '-t', '1', 'two')
-  await eventually('one task is left', 10_000, async () => (await attachments() === 1 ? true : undefined))
-  await eventually('the worker has the network no more', 10_000, async () => (/\bov\b/.test(await lab.ok(2, 'network', 'ls')) ? undefined : true))
+  await eventually('one task is left', 20_000, async () => (await attachments() === 1 ? true : undefined))
+  await eventually('the worker has the network no more', 20_000, async () => (/\bov\b/.test(await lab.ok(2, 'network', 'ls')) ? undefined : true))
   await lab.ok(2, 'start', 'two')
   await answers(1, 'one', 'two', /^[0-9a-f]{12}$/m)
 })
@@ -122,5 +125,5 @@ test('a host that leaves takes its containers off the network', async () => {
   await eventually('its task is gone', 20_000, async () => (await attachments() === 1 ? true : undefined))
   assert.equal(await lab.ok(2, 'inspect', '-f', '{{.State.Running}}', 'two'), 'true')
   await lab.ok(1, 'rm', '-f', 'one')
-  await eventually('the last task is gone, and the network can go', 10_000, async () => ((await lab.docker(1, 'network', 'rm', 'ov')).status === 0 ? true : undefined))
+  await eventually('the last task is gone, and the network can go', 20_000, async () => ((await lab.docker(1, 'network', 'rm', 'ov')).status === 0 ? true : undefined))
 })

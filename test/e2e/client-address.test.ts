@@ -111,7 +111,7 @@ test('a host calls its own port by its address and by localhost, and a container
 /** Resolves when every host has answered a few times more. */
 async function more(answers: ReadonlyMap<number, number>): Promise<void> {
   const before = new Map(answers)
-  await eventually('every host answers', 10_000, async () => [...answers].every(([host, count]) => count >= (before.get(host) ?? 0) + 5) || undefined)
+  await eventually('every host answers', 20_000, async () => [...answers].every(([host, count]) => count >= (before.get(host) ?? 0) + 5) || undefined)
 }
 
 test('a rolling update and a daemon that is killed and started lose no connection', async () => {

@@ -30,7 +30,7 @@ test('init, join tokens, two managers and two workers join, node ls shows all fi
   const [manager, worker] = [await lab.ok(1, 'swarm', 'join-token', '-q', 'manager'), await lab.ok(1, 'swarm', 'join-token', '-q', 'worker')]
   for (const host of [2, 3]) assert.match(await lab.ok(host, 'swarm', 'join', '--token', manager, '--advertise-addr', `10.99.0.${host}`, '10.99.0.1:2377'), /This node joined a swarm as a manager\./)
   for (const host of [4, 5]) assert.match(await lab.ok(host, 'swarm', 'join', '--token', worker, '--advertise-addr', `10.99.0.${host}`, '10.99.0.1:2377'), /This node joined a swarm as a worker\./)
-  await eventually('five ready nodes, one leader, two reachable', 10_000, async () => {
+  await eventually('five ready nodes, one leader, two reachable', 20_000, async () => {
     const nodes = (await lab.ok(2, 'node', 'ls', '--format', '{{.Hostname}} {{.Status}} {{.ManagerStatus}}')).split('\n').map(line => line.trim()).sort().join(';')
     return nodes === 'h1 Ready Leader;h2 Ready Reachable;h3 Ready Reachable;h4 Ready;h5 Ready' ? true : undefined
   })
@@ -48,7 +48,7 @@ test('service create with a published port converges by itself and every host an
   const created = await lab.ok(1, 'service', 'create', '--name', 'web', '--replicas', '6', '-p', '8080:80', '--update-monitor', '1s', 'busybox', 'sh', '-c', 'hostname > /www/index.html; exec httpd -f -p 80 -h /www')
   assert.match(created, /Service ([0-9a-z]{25} )?converged/)
   await running('web', 6)
-  for (let host = 1; host <= HOSTS; host++) assert.match(await eventually(`h${host} answers`, 5000, async () => lab.fetch(host, 8080)), /^[0-9a-f]{12}$/)
+  for (let host = 1; host <= HOSTS; host++) assert.match(await eventually(`h${host} answers`, 20_000, async () => lab.fetch(host, 8080)), /^[0-9a-f]{12}$/)
   assert.match(await lab.ok(1, 'service', 'ls'), /web\s+replicated\s+6\/6\s+busybox:latest\s+\*:8080->80\/tcp/)
 })
 
@@ -70,7 +70,7 @@ test('containers of tasks are in docker ps, and docker run works beside them', a
   const follow = lab.spawnDocker(5, 'logs', '-f', 'ticker')
   let text = ''
   follow.stdout?.on('data', (chunk: Buffer) => { text += chunk.toString() })
-  await eventually('logs -f shows three lines', 10_000, async () => (text.includes('line 3') ? true : undefined))
+  await eventually('logs -f shows three lines', 20_000, async () => (text.includes('line 3') ? true : undefined))
   assert.match(await lab.ok(5, 'ps', '--filter', 'name=ticker', '--format', '{{.ID}} {{.Image}} {{.Status}}'), new RegExp(`^${id.slice(0, 12)} busybox Up `))
   await lab.ok(5, 'rm', '-f', 'ticker')
   if (follow.exitCode === null) await once(follow, 'exit')
@@ -161,7 +161,7 @@ test('kill -9 of every daemon and manager at once: the same cluster, services, t
   })
   assert.deepEqual((await running('web', 3)).map(task => task.ID).sort(), tasksBefore)
   assert.deepEqual(await pidsOf(), pidsBefore)
-  for (let host = 1; host <= HOSTS; host++) assert.match(await eventually(`h${host} answers`, 10_000, async () => lab.fetch(host, 8080)), /^[0-9a-f]{12}$/)
+  for (let host = 1; host <= HOSTS; host++) assert.match(await eventually(`h${host} answers`, 20_000, async () => lab.fetch(host, 8080)), /^[0-9a-f]{12}$/)
 })
 
 test('service rm stops every task, leave takes hosts out', async () => {

@@ -4,7 +4,6 @@ import { connect } from 'node:net'
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { LocalEngine } from '../../agent/engine/local-engine.ts'
 import { encodeFrame, FRAME } from '../../agent/engine/runtime/monitor-frames.ts'
 import { eventually } from '../support/lab.ts'
@@ -12,7 +11,7 @@ import { canRunContainers, createEngineFixture, logsOf, request, run, textOf, ty
 
 const skip = canRunContainers() ? false : 'needs root, busybox-static, crun or runc, and agent/monitor built'
 /** For what takes milliseconds on an idle machine. */
-const SOON_MS = 10_000
+const SOON_MS = 20_000
 const ATTACH: AttachOptions = { stdin: true, stdout: true, stderr: true, logs: false, stream: true }
 const EXEC: Omit<ExecConfig, 'cmd'> = { attachStdin: false, attachStdout: true, attachStderr: true, tty: false, env: [], privileged: false }
 let fixture: EngineFixture
@@ -99,7 +98,7 @@ test('exec has its own command, user and exit code, and the seccomp filter of th
   // The second container is started with the cached filter.
   const { id: second } = await run(engine, request(['sh', '-c', 'grep Seccomp: /proc/self/status; sleep 100']))
   assert.match((await execute(second, { cmd: ['grep', 'Seccomp:', '/proc/self/status'] })).text, /\t2\n/)
-  assert.match(await logsOf(engine, second), /\t2\n/)
+  await eventually('it has looked itself', SOON_MS, async () => /\t2\n/.test(await logsOf(engine, second)) || undefined)
   const { code, text } = await execute(id, { cmd: ['sh', '-c', 'id; exit 4'], user: 'web' })
   assert.equal(code, 4)
   assert.match(text, /uid=1000\(web\) gid=1000\(web\) groups=.*4\(logs\)/)
@@ -112,7 +111,7 @@ test('exec has its own command, user and exit code, and the seccomp filter of th
 
 test('stop sends the signal and waits, kill is at once, restart makes a new process', { skip }, async () => {
   const { id, exit } = await run(engine, request(['sh', '-c', 'trap "exit 5" TERM; echo ready; while true; do sleep 0.05; done']))
-  while (!(await logsOf(engine, id)).includes('ready')) await delay(10)
+  await eventually('it listens to signals', SOON_MS, async () => (await logsOf(engine, id)).includes('ready') || undefined)
   await engine.containers.stop(id)
   assert.equal(await exit, 5)
   await assert.rejects(engine.containers.stop(id), { kind: 'not-modified' })

@@ -7,9 +7,12 @@ import { after, before, test } from 'node:test'
 import { extract, pack, type Header } from 'tar-stream'
 import { startApi } from '../support/fake-api.ts'
 import { fakeBackends } from '../support/fake-backends.ts'
+import { eventually } from '../support/lab.ts'
 import { canRunContainers, createEngineFixture, logsOf, request, run, type EngineFixture } from './engine-fixture.ts'
 
 const skip = canRunContainers() ? false : 'needs root, busybox-static, crun or runc, and agent/monitor built'
+/** For what takes milliseconds on an idle machine. */
+const SOON_MS = 20_000
 const INTO = { noOverwriteDirNonDir: true, copyUidGid: false }
 let fixture: EngineFixture
 
@@ -194,15 +197,14 @@ test('a copy leaves nothing mounted, and a run may begin in the middle of one', 
   assert.ok((await bytesOf(stream)).length > 1_000_000)
   assert.equal((await membersOf((await containers.readArchive(id, '/root/ran')).stream))['ran'], 'ran\n')
   const mounts = (): readonly string[] => readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(line => line.includes(`${fixture.root}/data/snapshots/${id}`))
-  for (let round = 0; mounts().length > 0 && round < 200; round++) await new Promise(resolve => { setImmediate(resolve) })
-  assert.deepEqual(mounts(), [])
+  await eventually('nothing is mounted', SOON_MS, async () => mounts().length === 0 || undefined)
   await containers.remove(id)
 })
 
 test('commit makes an image of what a container changed, and a running one goes on', { skip }, async () => {
   const { containers, images } = fixture.engine
   const { id } = await run(fixture.engine, request(['sh', '-c', 'echo new > /root/n; rm /bin/yes; rm -r /tmp; mkdir /tmp; touch /tmp/t; touch /root/done; sleep 100'], { config: { Image: 'busybox', Env: ['A=1', 'B=2'], Cmd: ['sh', '-c', 'echo new > /root/n; rm /bin/yes; rm -r /tmp; mkdir /tmp; touch /tmp/t; touch /root/done; sleep 100'] } }))
-  for (let round = 0; await containers.statPath(id, '/root/done').then(() => false, () => true); round++) assert.ok(round < 10_000, 'it never got ready')
+  await eventually('it has changed all', SOON_MS, async () => containers.statPath(id, '/root/done').catch(() => undefined))
   const { Id } = await images.commit({ container: id, repository: 'committed', tag: 'v1', comment: 'why', author: 'me', pause: true, changes: ['ENV A=3 C=4', 'CMD ["sh", "-c", "cat /root/n; ls /tmp; test -e /bin/yes || echo gone; echo $A$B$C"]', 'LABEL x=y'] })
   assert.equal((await containers.inspect(id)).State?.Status, 'running')
   const image = await images.inspect('committed:v1')

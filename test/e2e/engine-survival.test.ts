@@ -12,7 +12,7 @@ const skip = canRunContainers() ? false : 'needs root, busybox-static, crun or r
 /** Kills spread over create, start, exit and remove. */
 const ROUNDS = 12
 /** For what takes milliseconds on an idle machine. */
-const SOON_MS = 10_000
+const SOON_MS = 20_000
 let fixture: EngineFixture
 
 before(async () => { if (skip === false) fixture = await createEngineFixture() })

@@ -10,6 +10,8 @@ import { hostileTars } from '../support/hostile-tars.ts'
 import { Lab, eventually, run, type Output } from '../support/lab.ts'
 
 const [MANAGER, WORKER, OUTSIDER] = [1, 2, 3] as const
+/** For what takes milliseconds on an idle machine. */
+const SOON_MS = 20_000
 const MEMORY_GROWTH_KIB_MAX = 300 * 1024
 let lab: Lab
 let tokens: { readonly worker: string; readonly manager: string }
@@ -25,19 +27,19 @@ interface Answer { readonly status: number; readonly text: string }
 /** One request to a host's API; status 0: the connection was closed without an answer. */
 async function call(host: number, method: string, path: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
   return new Promise(resolve => {
-    const sent = request({ socketPath: lab.socket(host), method, path, timeout: 5000, headers: { ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers } }, response => {
+    const sent = request({ socketPath: lab.socket(host), method, path, timeout: SOON_MS, headers: { ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers } }, response => {
       let text = ''
       response.on('data', (chunk: Buffer) => { text += chunk.toString() })
       response.on('close', () => resolve({ status: response.statusCode ?? 0, text }))
     })
-    sent.on('timeout', () => { sent.destroy(); resolve({ status: -1, text: 'no answer within 5 s' }) })
+    sent.on('timeout', () => { sent.destroy(); resolve({ status: -1, text: `no answer within ${SOON_MS} ms` }) })
     sent.on('error', () => resolve({ status: 0, text: '' }))
     sent.end(typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body))
   })
 }
 
 /** Sends bytes to a socket, waits for what comes and for the end. */
-async function raw(open: () => Socket, bytes: string | Uint8Array, withinMs = 2000): Promise<{ readonly text: string; readonly closed: boolean }> {
+async function raw(open: () => Socket, bytes: string | Uint8Array, withinMs = SOON_MS): Promise<{ readonly text: string; readonly closed: boolean }> {
   return new Promise(resolve => {
     const socket = open()
     let text = ''
@@ -128,10 +130,10 @@ test('sockets inside the host and its containers: random bytes, and containers g
   for (const path of sockets) for (let i = 0; i < 5; i++) await raw(() => connect(path), randomBytes(1 + i * 3000), 100)
   await lab.ok(WORKER, 'exec', id, 'sh', '-c', 'for i in 1 2 3 4 5; do head -c 400 /dev/urandom | nc -w 1 127.0.0.11 53 >/dev/null 2>&1; done; true')
   await lab.lab('exec', String(OUTSIDER), process.execPath, '-e', `const s=require('dgram').createSocket('udp4');let n=0;for(let i=0;i<200;i++)s.send(require('crypto').randomBytes(1+i*6),4789,'10.99.0.2',()=>{if(++n===200)s.close()})`)
-  await eventually('names are still resolved', 5000, async () => ((await lab.docker(WORKER, 'exec', id, 'nslookup', 'steady', '127.0.0.11')).status === 0 ? true : undefined))
+  await eventually('names are still resolved', SOON_MS, async () => ((await lab.docker(WORKER, 'exec', id, 'nslookup', 'steady', '127.0.0.11')).status === 0 ? true : undefined))
   assert.equal(await lab.ok(WORKER, 'inspect', '-f', '{{.State.Pid}}', id), pid)
   const lines = (await lab.ok(WORKER, 'logs', id)).split('\n').length
-  await eventually('the log goes on', 5000, async () => ((await lab.ok(WORKER, 'logs', id)).split('\n').length > lines ? true : undefined))
+  await eventually('the log goes on', SOON_MS, async () => ((await lab.ok(WORKER, 'logs', id)).split('\n').length > lines ? true : undefined))
 })
 
 test('joining: every wrong token and address is told apart, in Docker\'s words', async () => {
@@ -201,7 +203,7 @@ test('damaged state: the daemon starts, says what is wrong, and everything else 
   await assert.rejects(lab.start(WORKER), /the store .*agent can not be opened.*it is damaged: restore the folder/s)
   writeFileSync(join(store, 'CURRENT'), current)
   await lab.start(WORKER)
-  await eventually('the worker is back', 10_000, async () => (/h2 Ready/.test(await lab.ok(MANAGER, 'node', 'ls', '--format', '{{.Hostname}} {{.Status}}')) ? true : undefined))
+  await eventually('the worker is back', SOON_MS, async () => (/h2 Ready/.test(await lab.ok(MANAGER, 'node', 'ls', '--format', '{{.Hostname}} {{.Status}}')) ? true : undefined))
 })
 
 /** Behind the head of a segment (src/platform/storage/segment-format.ts). */
@@ -216,7 +218,7 @@ test('a flipped bit in a manager\'s log: it refuses to go on from it, and says w
   bytes[at] = (bytes[at] ?? 0) ^ 1
   writeFileSync(file, bytes)
   await lab.start(MANAGER)
-  await eventually('the manager says what is wrong', 10_000, async () => (/shoal manager: .*damaged/i.test(lab.log(MANAGER)) ? true : undefined))
+  await eventually('the manager says what is wrong', SOON_MS, async () => (/shoal manager: .*damaged/i.test(lab.log(MANAGER)) ? true : undefined))
   await quickly(MANAGER)
   assertTold(await lab.docker(MANAGER, 'node', 'ls'), /swarm manager|leader|unavailable/i, 'node ls')
   assert.doesNotMatch(lab.log(MANAGER).split('shoal manager:').at(-1) ?? '', /\n\s+at /)

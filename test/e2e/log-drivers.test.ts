@@ -10,7 +10,7 @@ import { eventually } from '../support/lab.ts'
 import { canRunContainers, createEngineFixture, logsOf, request, run, textOf, type EngineFixture } from './engine-fixture.ts'
 
 const skip = canRunContainers() ? false : 'needs root, busybox-static, crun or runc, and agent/monitor built'
-const SOON_MS = 10_000
+const SOON_MS = 20_000
 const LINES = 20_000
 let fixture: EngineFixture
 const ends: (() => void)[] = []

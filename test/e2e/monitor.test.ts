@@ -13,6 +13,8 @@ import { MONITOR } from './engine-fixture.ts'
 
 const skip = existsSync(MONITOR) ? false : 'needs agent/monitor built'
 const { processes } = createLinuxKernel()
+/** For what takes milliseconds on an idle machine. */
+const SOON_MS = 20_000
 
 /** A monitor whose "runtime" is a shell that leaves `command` behind, as a real one leaves a container: no privileges needed. */
 async function withMonitor(command: string, options: readonly string[], body: (monitor: MonitorProcess, directory: string, pid: number) => Promise<void>): Promise<void> {
@@ -64,7 +66,7 @@ test('a monitor that waits for the word to go ends with the daemon that would ha
   await withMonitor('echo never', ['-w'], async (monitor, directory, pid) => {
     await monitor.ready
     monitor.disconnect()
-    while (existsSync(join(directory, 's'))) await new Promise(resolve => { setTimeout(resolve, 5) })
+    await eventually('the monitor has gone', SOON_MS, async () => !existsSync(join(directory, 's')) || undefined)
     assert.ok(processes.startTicks(pid) !== undefined || !existsSync(join(directory, 'pid')))
     assert.equal(existsSync(join(directory, 'pid')), false)
   })
@@ -182,10 +184,10 @@ test('on a full disk the container goes on, its exit is known, and the log tells
     const fill = (): void => { try { writeFileSync(join(disk, 'ballast'), Buffer.alloc(1 << 17)) } catch (error) { assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC') } }
     fill()
     writeFileSync(join(directory, 'full'), '')
-    await eventually('the loss is told', 5000, async () => /No space left/.test(readFileSync(join(directory, 'err'), 'utf8')) && existsSync(join(directory, 'written')) || undefined)
+    await eventually('the loss is told', SOON_MS, async () => /No space left/.test(readFileSync(join(directory, 'err'), 'utf8')) && existsSync(join(directory, 'written')) || undefined)
     truncateSync(join(disk, 'ballast'), 0)
     writeFileSync(join(directory, 'room'), '')
-    const log = await eventually('the log goes on', 5000, async () => [readFileSync(join(disk, 'log'), 'latin1')].find(text => text.endsWith('after\n')))
+    const log = await eventually('the log goes on', SOON_MS, async () => [readFileSync(join(disk, 'log'), 'latin1')].find(text => text.endsWith('after\n')))
     assert.match(log, /shoal-monitor: \d+ bytes of output could not be logged here\n/)
     fill()
     writeFileSync(join(directory, 'full-again'), '')

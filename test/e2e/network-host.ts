@@ -6,6 +6,9 @@ import { createInterface } from 'node:readline'
 import { ShoalError, type ErrorKind } from '../../src/base/errors.ts'
 import type { ContainerSandbox, NetworkedContainer } from '../../agent/engine/network/container-networks.ts'
 
+/** For what takes milliseconds on an idle machine. */
+const SOON_MS = 20_000
+
 export function run(command: string, ...args: readonly string[]): string {
   return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 })
 }
@@ -92,8 +95,8 @@ export class NetworkHost implements AsyncDisposable {
     return {
       text: () => text,
       until: async (pattern, from = 0) => {
-        for (let attempt = 0; !pattern.test(text.slice(from)); attempt += 1) {
-          if (attempt > 100) throw new Error(`never saw ${String(pattern)} in: ${text.slice(-500)}`)
+        for (const endMs = performance.now() + SOON_MS; !pattern.test(text.slice(from));) {
+          if (performance.now() > endMs) throw new Error(`never saw ${String(pattern)} in: ${text.slice(-500)}`)
           await new Promise(resolve => setTimeout(resolve, 100))
         }
       },
@@ -132,11 +135,12 @@ export function aContainer(name: string, overrides: Partial<NetworkedContainer> 
 
 /** Tries until it holds: servers need a moment to listen. */
 export async function eventually<T>(work: () => T): Promise<T> {
-  for (let attempt = 0; ; attempt += 1) {
+  const endMs = performance.now() + SOON_MS
+  for (;;) {
     try {
       return work()
     } catch (error) {
-      if (attempt >= 40) throw error
+      if (performance.now() > endMs) throw error
       await new Promise(resolve => setTimeout(resolve, 100))
     }
   }

@@ -42,7 +42,7 @@ test('backup, all managers destroyed, restored on a new address: services, secre
   assert.deepEqual(await Promise.all(['worker', 'manager'].map(role => lab.ok(NEW, 'swarm', 'join-token', '-q', role))), tokens)
   await eventually('the worker has noticed', 20_000, async () => /joined a swarm as a worker/.test(await lab.ok(WORKER, 'swarm', 'join', '--token', tokens[0] ?? '', '10.99.0.3:2377').catch(() => '')) || undefined)
 
-  await eventually('the worker is ready', 10_000, async () => (await lab.ok(NEW, 'node', 'ls', '--filter', 'name=h2', '--format', '{{.Status}}')) === 'Ready' || undefined)
+  await eventually('the worker is ready', 20_000, async () => (await lab.ok(NEW, 'node', 'ls', '--filter', 'name=h2', '--format', '{{.Status}}')) === 'Ready' || undefined)
   assert.equal(await lab.ok(WORKER, 'ps', '-q'), containers)
   assert.equal(await lab.fetch(WORKER, 8080), 'top secret')
   assert.equal(await lab.ok(NEW, 'secret', 'ls', '--format', '{{.Name}}'), 'password')

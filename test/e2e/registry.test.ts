@@ -131,7 +131,7 @@ test('a daemon killed in the middle of a pull goes on with it when asked again, 
   writeFileSync(hold, '')
   const proxy = spawn('bash', [lab.script, 'exec', '1', process.execPath, join(import.meta.dirname, '../support/holding-proxy-main.js'), '5002', '5000', log, hold], { env: { ...process.env, LAB: lab.name }, stdio: 'ignore' })
   try {
-    await eventually('the proxy answers', 10_000, async () => ((await onHost('curl', '-so', '/dev/null', 'http://127.0.0.1:5002/v2/')).status === 0 ? true : undefined))
+    await eventually('the proxy answers', 20_000, async () => ((await onHost('curl', '-so', '/dev/null', 'http://127.0.0.1:5002/v2/')).status === 0 ? true : undefined))
     await lab.ok(1, 'image', 'prune', '-af')
     const before = disk()
     const pulling = lab.spawnDocker(1, 'pull', 'localhost:5002/team/box:1')

@@ -6,9 +6,12 @@ import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { extract, pack, type Header } from 'tar-stream'
 import { createLocalEngine } from '../../agent/engine/local-engine.ts'
+import { eventually } from '../support/lab.ts'
 import { canRunContainers, createEngineFixture, logsOf, request, run, type EngineFixture } from './engine-fixture.ts'
 
 const skip = canRunContainers() ? false : 'needs root, busybox-static, crun or runc, and agent/monitor built'
+/** For what takes milliseconds on an idle machine. */
+const SOON_MS = 20_000
 const UID = 300_000
 const GID = 400_000
 const IDS = { uids: [{ container: 0, host: UID, size: 65_536 }], gids: [{ container: 0, host: GID, size: 65_536 }] }
@@ -70,6 +73,7 @@ test('the process has the mapped ids on the host, an exec too, and one that asks
 test('files that are copied in and out, exported and committed have the owners that the container knows', { skip }, async () => {
   const { containers, images } = fixture.engine
   const { id } = await run(fixture.engine, request(['sh', '-c', 'touch /mine; sleep 100']))
+  await eventually('its file is there', SOON_MS, async () => containers.statPath(id, '/mine').catch(() => undefined))
   const tar = pack()
   tar.entry({ name: 'a', uid: 7, gid: 8 }, 'one')
   tar.entry({ name: 'deep/er/b' }, 'two')

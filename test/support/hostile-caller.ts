@@ -37,7 +37,7 @@ async function call(caller: string, credentials: TlsCredentials, method: AnyMeth
   const asked = async function* (): AsyncIterable<unknown> { yield options.request ?? {} }
   const sent = bytes === undefined ? method : { ...method, encodeRequest: () => bytes, decodeRequest: method.decodeRequest.bind(method), encodeResponse: method.encodeResponse.bind(method), decodeResponse: method.decodeResponse.bind(method) }
   try {
-    for await (const _answer of client.stream(sent, asked(), { timeoutMs: 5000, metadata: options.metadata ?? {} })) return report(caller, method.path, 'answered')
+    for await (const _answer of client.stream(sent, asked(), { timeoutMs: 20_000, metadata: options.metadata ?? {} })) return report(caller, method.path, 'answered')
     report(caller, method.path, 'ended')
   } catch (error) {
     report(caller, method.path, error instanceof ShoalError ? `${error.kind} ${error.code}: ${error.message}` : String(error))
@@ -48,7 +48,7 @@ async function call(caller: string, credentials: TlsCredentials, method: AnyMeth
 async function raw(name: string, open: () => Socket, bytes: Uint8Array | string): Promise<void> {
   await new Promise<void>(resolve => {
     const socket = open()
-    const timer = setTimeout(() => { report('raw', name, 'still open after 15 s'); socket.destroy(); resolve() }, 15_000)
+    const timer = setTimeout(() => { report('raw', name, 'still open after 20 s'); socket.destroy(); resolve() }, 20_000)
     socket.on('error', () => socket.destroy())
     socket.on('close', () => { clearTimeout(timer); report('raw', name, 'closed'); resolve() })
     socket.resume()
@@ -65,7 +65,7 @@ const stranger = { rootCertsPem: worker.rootCertsPem, keyPem, certPem: signNodeC
 /** What a channel of messages is told that begins with these; 'answered' if they are taken. */
 async function messages(caller: string, credentials: TlsCredentials, ...sent: readonly Uint8Array[]): Promise<void> {
   const outcome = await new Promise<string>(resolve => {
-    const timer = setTimeout(() => resolve('nothing within 5 s'), 5000)
+    const timer = setTimeout(() => resolve('nothing within 20 s'), 20_000)
     const channel = new GrpcDialer({ credentials: fixedCredentials(credentials) }).openMessages(ADDRESS, RAFT_MESSAGES, {
       onReady: () => { for (const bytes of sent) channel.send(bytes) },
       onAccepted: () => {
