@@ -12,12 +12,19 @@ passed=0 failed=0
 # check NAME COMMAND…: one thing that holds or does not.
 check() {
   local name=$1; shift
-  if "$@" >"$logs/out" 2>&1; then echo "ok   $name"; passed=$((passed + 1)); else echo "FAIL $name"; tail -40 "$logs/out"; echo "$name" >>"$logs/failed"; failed=$((failed + 1)); fi
+  if "$@" >"$logs/out" 2>&1; then
+    echo "ok   $name"; passed=$((passed + 1))
+  else
+    echo "FAIL $name"; tail -40 "$logs/out"; failed=$((failed + 1))
+    { echo "FAIL - $name"; tail -7 "$logs/out" | cut -c1-180 | sed 's/^/    /'; } >>"$logs/red"
+  fi
 }
+# What failed of a TAP (of one file of it), in few lines each; in fewer where much did.
+red() { awk -v only="${2:-}" -v lines="$([ "$(grep -c '^ *not ok ' "$1")" -gt 5 ] && echo 3 || echo 7)" -f deploy/bin/red-tests.awk "$1"; }
 # suite NAME CONCURRENCY FILE…: test files under node's runner.
 suite() {
   local name=$1 concurrency=$2 began=$SECONDS ok bad; shift 2
-  [ $# -gt 0 ] || { echo "FAIL $name: no test files"; failed=$((failed + 1)); return; }
+  [ $# -gt 0 ] || { echo "FAIL $name: no test files"; echo "FAIL - $name: no test files" >>"$logs/red"; failed=$((failed + 1)); return; }
   timeout 1500 node --test --test-concurrency="$concurrency" --test-reporter=tap "$@" >"$logs/out" 2>&1
   local status=$?
   ok=$(awk '/^# pass / { print $3 }' "$logs/out"); bad=$(awk '/^# (fail|cancelled) / { n += $3 } END { print n + 0 }' "$logs/out")
@@ -25,20 +32,31 @@ suite() {
   if [ $status -ne 0 ] && [ "$bad" = 0 ]; then bad=1; fi
   echo "$([ "$bad" = 0 ] && echo 'ok  ' || echo FAIL) $name: $ok passed, $bad failed in $((SECONDS - began)) s"
   [ "$bad" = 0 ] || grep -vE '^ *(ok |---|duration_ms|type:|\.\.\.)' "$logs/out" | grep -vE '^# Subtest' | head -150
-  if [ "$bad" != 0 ] && [ "$name" = 'end to end' ]; then again; fi
-  [ "$bad" = 0 ] || awk -v suite="$name" '/^not ok / { print substr($0, index($0, " - ") + 3, 60); n++ } END { if (!n) print suite }' "$logs/out" >>"$logs/failed"
+  if [ "$bad" != 0 ] && ! { [ "$name" = 'end to end' ] && again; }; then
+    { echo "FAIL $name"; red "$logs/out" | grep . || { echo "- it ended with status $status"; tail -7 "$logs/out" | cut -c1-180 | sed 's/^/    /'; }; } >>"$logs/red"
+  fi
   passed=$((passed + ok)) failed=$((failed + bad))
 }
-# Real hosts on a noisy machine: what failed end to end is run once more, file by file and alone. What passes then is called flaky, after its first failure's text; it counts as passed.
+AGAIN_FILES_MAX=4
+# Real hosts on a noisy machine: what failed end to end is run once more, file by file and alone. What passes then is called flaky, with its first failure's text, and counts
+# as passed; only what fails twice counts as failed. Sets ok and bad.
 again() {
-  local file files
+  local file files text tries=0 twice=0 sum=$((ok + bad))
   mapfile -t files < <(awk '/^not ok / { seen = 1 } seen && /^  location: / { sub(/^  location: ./, ""); sub(/:[0-9]+:[0-9]+.$/, ""); print; seen = 0 }' "$logs/out" | sort -u)
-  [ ${#files[@]} -gt 0 ] || return 0
+  [ ${#files[@]} -gt 0 ] || return 1
   for file in "${files[@]}"; do
-    timeout 300 node --test --test-reporter=tap "$file" >"$logs/again" 2>&1 || { echo "FAIL ${file##*/}, once more"; grep -E -A12 '^not ok ' "$logs/again" | head -60; return 0; }
-    echo "FLAKY ${file##*/}: passed when it was run once more"
+    text=$(red "$logs/out" "$file")
+    if [ $((tries += 1)) -gt $AGAIN_FILES_MAX ]; then
+      text="FAIL ${file##*/}, not run once more: $AGAIN_FILES_MAX other files were"$'\n'$text
+    elif timeout 300 node --test --test-reporter=tap "$file" >"$logs/again" 2>&1; then
+      text="FLAKY ${file##*/}: passed when it was run once more; at first:"$'\n'$text
+    else
+      text="FAIL ${file##*/}, once more:"$'\n'$(red "$logs/again" | grep . || { echo "$text"; echo "- it did not end within 300 s when it was run once more"; })
+    fi
+    echo "$text"
+    case $text in FLAKY*) echo "$text" >>"$logs/flaky" ;; *) echo "$text" >>"$logs/red"; twice=$((twice + $(grep -c '^- ' <<<"$text"))) ;; esac
   done
-  ok=$((ok + bad)) bad=0
+  bad=$twice ok=$((sum - twice))
 }
 # What this machine has of ours: a run must leave it as it was.
 traces() {
@@ -70,7 +88,9 @@ esac
 # What was just killed takes a moment to go.
 for _ in $(seq 20); do after=$(traces); [ "$after" = "$before" ] && break; sleep 0.5; done
 check 'the run left nothing behind' diff <(echo "$before") <(echo "$after")
-# Once more and short, where the end of a long output is all that one sees.
-[ ! -s "$logs/failed" ] || echo "failed: $(head -8 "$logs/failed" | paste -sd ';')"
+# Once more and short, where the end of a long output is all that one sees; what failed twice before what did once.
+cat "$logs"/red "$logs"/flaky >"$logs/told" 2>/dev/null
+[ ! -s "$logs/told" ] || { echo 'what failed:'; head -50 "$logs/told"; }
+[ "$failed" = 0 ] || echo "failed: $(grep -E '^(FAIL )?- ' "$logs/red" | sed -E 's/^(FAIL )?- //' | cut -c1-60 | head -8 | paste -sd ';')"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export interface Output { readonly status: number; readonly stdout: string; readonly stderr: string }
 
 const COMMAND_TIMEOUT_MS = 90_000
+/** Of the error that an attempt ended with. */
+const LAST_SHOWN = 1000
 
 /** Runs a program to its end; never throws for a non-zero status. */
 export async function run(program: string, args: readonly string[], options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string; readonly timeoutMs?: number } = {}): Promise<Output> {
@@ -32,7 +34,8 @@ export async function eventually<T>(what: string, timeoutMs: number, probe: () =
     } catch (error) {
       last = error
     }
-    if (performance.now() > endMs) throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause: last })
+    // What a runner's report says of an error leaves out its cause.
+    if (performance.now() > endMs) throw new Error(`not within ${timeoutMs} ms: ${what}${last === undefined ? '' : `; last: ${String(last).slice(0, LAST_SHOWN)}`}`, { cause: last })
     await sleep(100)
   }
 }
