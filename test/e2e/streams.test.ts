@@ -75,7 +75,7 @@ test('a million lines are all in the log, in order, while two clients do not rea
 })
 
 test('a follower gets all while the log is rotated away under it, and ends when the container is removed', async () => {
-  await ok('run', '-d', '--network', 'none', '--name', 'turning', '--log-opt', 'max-size=20k', '--log-opt', 'max-file=2', 'busybox', 'sh', '-c', 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo line $i; [ $((i % 200)) = 0 ] && sleep 0.01; done; sleep 1000')
+  await ok('run', '-d', '--network', 'none', '--name', 'turning', '--log-opt', 'max-size=200k', '--log-opt', 'max-file=3', 'busybox', 'sh', '-c', 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo line $i; [ $((i % 200)) = 0 ] && sleep 0.01; done; sleep 1000')
   const follower = spawn('docker', ['logs', '-f', 'turning'], { env: { ...process.env, DOCKER_HOST: `unix://${lab.socket(1)}` } })
   let text = ''
   follower.stdout.on('data', chunk => { text += String(chunk) })

@@ -8,6 +8,8 @@ export const READ_BYTES = 1 << 18
 const ROTATIONS_MAX = 1000
 /** Files that are kept open for a slow follower; more would let one client hold any amount of deleted text on the disk. */
 const AHEAD_MAX = 16
+/** Rotations amid the opening of all files, one after the other; each leaves out at most what nobody could have read in time. */
+const OPEN_TRIES_MAX = 20
 
 export interface LogFiles {
   readonly path: string
@@ -69,12 +71,13 @@ export class LogCursor {
     if (this.#isClosed || this.#current === undefined || this.#ahead.length >= AHEAD_MAX) return
     const newest = this.#ahead.at(-1) ?? this.#current
     if (inodeOf(this.#source.path) === newest.inode) return
-    const paths = this.#paths()
+    const files = this.#openAll()
     // Not found: rotated away altogether, so that what is oldest now comes next.
-    const at = paths.findIndex(path => inodeOf(path) === newest.inode)
-    for (const path of paths.slice(at + 1, at + 1 + AHEAD_MAX - this.#ahead.length)) {
-      const file = openFile(path)
-      if (file !== undefined) this.#ahead.push(file)
+    const from = files.findIndex(file => file.inode === newest.inode) + 1
+    const to = from + AHEAD_MAX - this.#ahead.length
+    for (const [at, file] of files.entries()) {
+      if (at >= from && at < to) this.#ahead.push(file)
+      else closeSync(file.fd)
     }
   }
 
@@ -108,6 +111,17 @@ export class LogCursor {
       if (size >= left) return undefined
     }
     return undefined
+  }
+
+  /** Oldest first. A rotation amid the opening would hide a file under the name that was just looked at, so that it begins anew then. */
+  #openAll(): readonly OpenFile[] {
+    const paths = this.#paths()
+    for (let tries = 1; ; tries++) {
+      const files = paths.map(openFile)
+      const found = files.filter(file => file !== undefined)
+      if (tries === OPEN_TRIES_MAX || paths.every((path, at) => inodeOf(path) === files[at]?.inode)) return found
+      for (const { fd } of found) closeSync(fd)
+    }
   }
 
   /** Oldest first. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { appendFileSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, beforeEach, test } from 'node:test'
+import { after, beforeEach, mock, test } from 'node:test'
 import type { LogOptions } from '../../../src/api/engine/engine-calls.ts'
 import { formatTime } from './format-time.ts'
 import { openLog, parseTime } from './log-reader.ts'
@@ -119,4 +120,34 @@ test('a follower that is slow misses nothing when the files it has not read are 
   let text = ''
   for await (const chunk of stream) text += (chunk as Buffer).toString()
   assert.equal(text, '0\nlate\n1\n2\n3\n4\n5\n6\n')
+})
+
+test('a follower misses nothing when a rotation comes while it opens the files after the one before', async t => {
+  writeFileSync(path, rec(1n, 1, '0\n'))
+  const rotate = (text: string): void => {
+    renameSync(path, `${path}.1`)
+    writeFileSync(path, rec(2n, 1, text))
+  }
+  const open = fs.openSync
+  let wakes = 0
+  const changed = async (): Promise<boolean> => {
+    if (wakes++ > 0) return false
+    rotate('1\n')
+    // The reader has found its own file at .1 and is about to open the newest, which then is the next one.
+    mock.method(fs, 'openSync', (...args: Parameters<typeof fs.openSync>) => {
+      if (args[0] === path) {
+        mock.restoreAll()
+        syncBuiltinESMExports()
+        rotate('2\n')
+      }
+      return open(...args)
+    })
+    syncBuiltinESMExports()
+    return true
+  }
+  t.after(() => { mock.restoreAll(); syncBuiltinESMExports() })
+  const stream = openLog({ path, filesMax: 2, tty: true, attributes: '', changed }, { stdout: true, stderr: true, follow: true })
+  let text = ''
+  for await (const chunk of stream) text += (chunk as Buffer).toString()
+  assert.equal(text, '0\n1\n2\n')
 })
