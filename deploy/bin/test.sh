@@ -21,11 +21,13 @@ check() {
 }
 # What failed of a TAP (of one file of it), in few lines each; in fewer where much did.
 red() { awk -v only="${2:-}" -v lines="$([ "$(grep -c '^ *not ok ' "$1")" -gt 5 ] && echo 3 || echo 7)" -f deploy/bin/red-tests.awk "$1"; }
+# Against what hangs: the long tests take ten minutes on two quiet cores.
+SUITE_SECONDS_MAX=2400
 # suite NAME CONCURRENCY FILE…: test files under node's runner.
 suite() {
   local name=$1 concurrency=$2 began=$SECONDS ok bad; shift 2
   [ $# -gt 0 ] || { echo "FAIL $name: no test files"; echo "FAIL - $name: no test files" >>"$logs/red"; failed=$((failed + 1)); return; }
-  timeout 1500 node --test --test-concurrency="$concurrency" --test-reporter=tap "$@" >"$logs/out" 2>&1
+  timeout $SUITE_SECONDS_MAX node --test --test-concurrency="$concurrency" --test-reporter=tap "$@" >"$logs/out" 2>&1
   local status=$?
   ok=$(awk '/^# pass / { print $3 }' "$logs/out"); bad=$(awk '/^# (fail|cancelled) / { n += $3 } END { print n + 0 }' "$logs/out")
   ok=${ok:-0}

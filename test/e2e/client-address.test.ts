@@ -99,12 +99,12 @@ test('a host calls its own port by its address and by localhost, and a container
   for (const host of [1, 2, 3]) {
     for (const url of ['http://127.0.0.1:8080/cgi-bin/who', `http://10.99.0.${host}:8080/cgi-bin/who`]) {
       for (let round = 0; round < 4; round += 1) {
-        const output = await lab.lab('exec', String(host), 'curl', '-sS', '--fail', '--max-time', '3', url)
+        const output = await lab.lab('exec', String(host), 'curl', '-sS', '--fail', '--connect-timeout', '3', '--max-time', '10', url)
         assert.equal(output.status, 0, output.stderr)
         assert.match(output.stdout, url.includes('127.0.0.1') ? / \[?(::ffff:)?10\.0\.0\.\d+\]?$/m : new RegExp(` \\[?(::ffff:)?10\\.99\\.0\\.${host}\\]?$`, 'm'))
       }
     }
-    assert.match(await lab.ok(host, 'run', '--rm', 'busybox', 'sh', '-c', `printf 'GET /cgi-bin/who HTTP/1.0\\r\\n\\r\\n' | nc -w 3 10.99.0.${host} 8080`), /^[0-9a-f]{12} /m)
+    assert.match(await lab.ok(host, 'run', '--rm', 'busybox', 'sh', '-c', `printf 'GET /cgi-bin/who HTTP/1.0\\r\\n\\r\\n' | nc -w 10 10.99.0.${host} 8080`), /^[0-9a-f]{12} /m)
   }
 })
 
@@ -143,7 +143,7 @@ test('a rolling update and a daemon that is killed and started lose no connectio
 test('without the port nothing answers, and the hosts are clean afterwards', async () => {
   await lab.ok(1, 'service', 'rm', 'web')
   await eventually('the port is closed', 20_000, async () => {
-    const outputs = await Promise.all([1, 2, 3].map(async host => lab.lab('client', 'curl', '-sS', '--max-time', '2', `http://10.99.0.${host}:8080/`)))
+    const outputs = await Promise.all([1, 2, 3].map(async host => lab.lab('client', 'curl', '-sS', '--connect-timeout', '2', '--max-time', '10', `http://10.99.0.${host}:8080/`)))
     return outputs.every(output => output.status === 7) ? true : undefined
   })
   for (const host of [1, 2, 3]) assert.doesNotMatch(lab.log(host), /replies of a container to clients/)

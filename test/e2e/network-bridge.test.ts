@@ -15,8 +15,8 @@ function serveWeb(name: string, sandbox: ContainerSandbox, port = 80): void {
   writeFileSync(join(folder, 'index.html'), name)
   host.serve(sandbox, 'busybox', 'httpd', '-f', '-p', String(port), '-h', folder)
 }
-const fetchFrom = (netns: string, url: string): string => run('ip', 'netns', 'exec', netns, 'curl', '-sS', '--max-time', '3', url)
-const fetchInside = (sandbox: ContainerSandbox, url: string): string => inside(sandbox, 'curl', '-sS', '--max-time', '3', url)
+const fetchFrom = (netns: string, url: string): string => run('ip', 'netns', 'exec', netns, 'curl', '-sS', '--connect-timeout', '3', '--max-time', '10', url)
+const fetchInside = (sandbox: ContainerSandbox, url: string): string => inside(sandbox, 'curl', '-sS', '--connect-timeout', '3', '--max-time', '10', url)
 
 before(async () => {
   host = new NetworkHost('br', { dnsUpstreams: [] })
@@ -63,7 +63,7 @@ test('published UDP ports, ranges and host addresses work', async () => {
   const echo = await host.attach(aContainer('echo', { portBindings: { '53/udp': [{ HostIp: '10.99.0.1', HostPort: '5353' }], '80/tcp': [{ HostPort: '9000-9002' }], '81/tcp': [{ HostPort: '9000-9002' }] } }))
   assert.deepEqual([echo.ports['80/tcp'], echo.ports['81/tcp']].map(each => each?.[0]?.HostPort).sort(), ['9000', '9001'])
   host.serve(echo, process.execPath, '-e', "const s = require('dgram').createSocket('udp4'); s.on('message', (m, p) => s.send(m, p.port, p.address)); s.bind(53)")
-  const ask = (netns: string): string => run('ip', 'netns', 'exec', netns, 'bash', '-c', 'exec 3<>/dev/udp/10.99.0.1/5353; echo hello >&3; timeout 1 head -n1 <&3 || true')
+  const ask = (netns: string): string => run('ip', 'netns', 'exec', netns, 'bash', '-c', 'exec 3<>/dev/udp/10.99.0.1/5353; echo hello >&3; timeout 5 head -n1 <&3 || true')
   await eventually(() => assert.equal(ask(client), 'hello\n'))
   assert.equal(ask(host.netns), 'hello\n')
   await host.call('detach', aContainer('echo').id)

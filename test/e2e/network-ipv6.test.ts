@@ -12,8 +12,8 @@ let client: string
 const ECHO_PEER = "require('http').createServer((q, r) => r.end(q.socket.remoteAddress.replace('::ffff:', ''))).listen(80)"
 const ECHO_UDP = "const s = require('dgram').createSocket('udp6'); s.on('message', (m, p) => s.send(m, p.port, p.address)); s.bind(53)"
 const serve = (sandbox: ContainerSandbox, program = ECHO_PEER): void => { host.serve(sandbox, process.execPath, '-e', program) }
-const fetchFrom = (netns: string, url: string): string => run('ip', 'netns', 'exec', netns, 'curl', '-sS', '--max-time', '3', url)
-const fetchInside = (sandbox: ContainerSandbox, url: string): string => inside(sandbox, 'curl', '-sS', '--max-time', '3', url)
+const fetchFrom = (netns: string, url: string): string => run('ip', 'netns', 'exec', netns, 'curl', '-sS', '--connect-timeout', '3', '--max-time', '10', url)
+const fetchInside = (sandbox: ContainerSandbox, url: string): string => inside(sandbox, 'curl', '-sS', '--connect-timeout', '3', '--max-time', '10', url)
 const cannotReach = (sandbox: ContainerSandbox, ip: string): void => { assert.throws(() => inside(sandbox, 'busybox', 'ping', '-c1', '-W1', ip), ip) }
 const reaches = (sandbox: ContainerSandbox, ip: string): void => { assert.match(inside(sandbox, 'busybox', 'ping', '-c1', '-W3', ip), /1 packets received/, ip) }
 const on = (mode: string, more: Partial<NetworkedContainer> = {}): Partial<NetworkedContainer> => ({ mode, ...more })
@@ -69,7 +69,7 @@ test('UDP ports work over IPv6, from ::1 too, and SCTP ports have their rules', 
   const echo = await host.attach(aContainer('echo', on('dual', { portBindings: { '53/udp': [{ HostPort: '5353' }], '132/sctp': [{ HostPort: '9132' }] } })))
   assert.deepEqual(echo.ports['53/udp']?.map(each => each.HostIp), ['0.0.0.0', '::'])
   serve(echo, ECHO_UDP)
-  const ask = (netns: string, ip: string): string => run('ip', 'netns', 'exec', netns, 'bash', '-c', `exec 3<>/dev/udp/${ip}/5353; echo hello >&3; timeout 1 head -n1 <&3 || true`)
+  const ask = (netns: string, ip: string): string => run('ip', 'netns', 'exec', netns, 'bash', '-c', `exec 3<>/dev/udp/${ip}/5353; echo hello >&3; timeout 5 head -n1 <&3 || true`)
   for (const [netns, ip] of [[client, 'fd99::1'], [host.netns, '::1'], [host.netns, 'fd99::1'], [client, '10.99.0.1']] as const) await eventually(() => assert.equal(ask(netns, ip), 'hello\n', ip))
   assert.match(host.rules(), /sctp \. 9132 : fd00:7::2 \. 132/)
   await assert.rejects(host.attach(aContainer('second', on('dual', published('1/sctp', 9132)))), /Bind for 0\.0\.0\.0:9132 failed: port is already allocated/)

@@ -63,10 +63,10 @@ function serveName(host: NetworkHost, sandbox: ContainerSandbox, name: string): 
     const s = require('dgram').createSocket('udp4'); s.on('message', (m, p) => s.send('${name} ' + p.address + '\\n', p.port, p.address)); s.bind(82)`
   host.serve(sandbox, process.execPath, '-e', script)
 }
-const get = (sandbox: ContainerSandbox, url: string): string => inside(sandbox, 'curl', '-sS', '--max-time', '3', url)
-const getFrom = (netns: string, url: string): string => run('ip', 'netns', 'exec', netns, 'curl', '-sS', '--max-time', '3', url)
+const get = (sandbox: ContainerSandbox, url: string): string => inside(sandbox, 'curl', '-sS', '--connect-timeout', '3', '--max-time', '10', url)
+const getFrom = (netns: string, url: string): string => run('ip', 'netns', 'exec', netns, 'curl', '-sS', '--connect-timeout', '3', '--max-time', '10', url)
 const lookup = (sandbox: ContainerSandbox, name: string): string => inside(sandbox, 'busybox', 'nslookup', name, '127.0.0.11')
-const udp = (sandbox: ContainerSandbox, to: string): string => inside(sandbox, 'bash', '-c', `exec 3<>/dev/udp/${to}; echo hi >&3; timeout 2 head -n1 <&3`)
+const udp = (sandbox: ContainerSandbox, to: string): string => inside(sandbox, 'bash', '-c', `exec 3<>/dev/udp/${to}; echo hi >&3; timeout 5 head -n1 <&3`)
 const namesOf = (answers: readonly string[]): Record<string, number> => {
   const counts: Record<string, number> = {}
   for (const answer of answers) counts[answer.split(' ')[0] ?? ''] = (counts[answer.split(' ')[0] ?? ''] ?? 0) + 1
@@ -155,7 +155,7 @@ test('a published port of any host reaches every backend, from outside and from 
     assert.deepEqual(namesOf(Array.from({ length: 4 }, () => getFrom(host.netns, `http://${UNDERLAY[at]}:8080`))), { site1: 2, site2: 2 })
   }
   assert.match(get(site1, `http://${UNDERLAY[0]}:8080`), /^site/, 'from a container through its own host')
-  assert.match(run('ip', 'netns', 'exec', lan, 'bash', '-c', `exec 3<>/dev/udp/${UNDERLAY[1]}/8082; echo hi >&3; timeout 2 head -n1 <&3`), /^site/)
+  assert.match(run('ip', 'netns', 'exec', lan, 'bash', '-c', `exec 3<>/dev/udp/${UNDERLAY[1]}/8082; echo hi >&3; timeout 5 head -n1 <&3`), /^site/)
   await assert.rejects(two.call('remove', 'docker_gwbridge'), /active endpoints/)
   assert.deepEqual(await two.call('prune', {}), { NetworksDeleted: [] })
   await two.killDaemon()
@@ -181,7 +181,7 @@ function manyFrom(netns: string, options: { readonly port: number; readonly roun
     Promise.all(Array.from({ length: rounds }, (_, at) => hosts.map(host => one(host, at))).flat()).then(all => console.log(all.join('\\n')))`
   return run('ip', 'netns', 'exec', netns, process.execPath, '-e', script).trim().split('\n')
 }
-const ask = (netns: string, to: string): string => run('ip', 'netns', 'exec', netns, 'bash', '-c', `exec 3<>/dev/udp/${to}; echo hi >&3; timeout 2 head -n1 <&3`).trim()
+const ask = (netns: string, to: string): string => run('ip', 'netns', 'exec', netns, 'bash', '-c', `exec 3<>/dev/udp/${to}; echo hi >&3; timeout 5 head -n1 <&3`).trim()
 
 test('a container sees the client of a published port with its own address, through every host, over TCP and UDP', async () => {
   const ingress = { networkId: 'ing1', name: 'ingress', vni: 4096, subnet: '10.0.0.0/24', ingress: true }

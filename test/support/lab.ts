@@ -97,7 +97,7 @@ export class Lab implements AsyncDisposable {
 
   /** Fetches from beside the hosts. */
   async fetch(host: number, port: number, path = '/'): Promise<string> {
-    const output = await this.lab('client', 'curl', '-sS', '--fail', '--max-time', '3', `http://10.99.0.${host}:${port}${path}`)
+    const output = await this.lab('client', 'curl', '-sS', '--fail', '--connect-timeout', '3', '--max-time', '10', `http://10.99.0.${host}:${port}${path}`)
     if (output.status !== 0) throw new Error(output.stderr.trim())
     return output.stdout.trim()
   }
