@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ShoalError } from '../../base/errors.ts'
 import type { KvStore, KvWrite } from '../../base/storage.ts'
-import { seal, unseal, type LogKey } from './log-seal.ts'
+import { Sealer, unseal, type LogKey } from './log-seal.ts'
 import { KEY_ID_BYTES } from './segment-format.ts'
 
 /** Values sealed in one go: a longer turn of the process would hold up its heartbeats. */
@@ -12,19 +12,24 @@ const RESEAL_BYTES_MAX = 4 * 1024 * 1024
 /** Behind every key: bytes of UTF-8 stay below. */
 const LAST_KEY = '\u{10ffff}'
 
-/** A KvStore whose values are sealed, each for its key: the id of the sealing key, then what seal() makes. Keys stay readable. */
+/** A KvStore whose values are sealed, each for its key: the id of the sealing key, then what Sealer makes. Keys stay readable. */
 export class SealedStore implements KvStore {
   readonly #store: KvStore
   #keys: readonly [LogKey, ...LogKey[]]
+  #sealer: Sealer
 
   /** @param keys values may be sealed with; new ones are sealed with the first. `store` is disposed with this */
   constructor(store: KvStore, keys: readonly [LogKey, ...LogKey[]]) {
     this.#store = store
     this.#keys = keys
+    this.#sealer = new Sealer(keys[0])
   }
 
   /** From now on seals with the first of these. */
-  useKeys(keys: readonly [LogKey, ...LogKey[]]): void { this.#keys = keys }
+  useKeys(keys: readonly [LogKey, ...LogKey[]]): void {
+    this.#keys = keys
+    this.#sealer = new Sealer(keys[0])
+  }
 
   /** Seals anew what is sealed with another key than the first: all of it once this resolves. Nobody else may write meanwhile. */
   async reseal(): Promise<void> {
@@ -63,8 +68,7 @@ export class SealedStore implements KvStore {
   async [Symbol.asyncDispose](): Promise<void> { await this.#store[Symbol.asyncDispose]() }
 
   #sealed(key: string, value: Uint8Array): Uint8Array {
-    const [current] = this.#keys
-    return Buffer.concat([Buffer.from(current.id, 'hex'), seal(current, value, key)])
+    return Buffer.concat([Buffer.from(this.#sealer.keyId, 'hex'), this.#sealer.seal(value, key)])
   }
 
   #unsealed(key: string, value: Uint8Array): Uint8Array {

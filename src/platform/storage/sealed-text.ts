@@ -1,11 +1,11 @@
 import { ShoalError } from '../../base/errors.ts'
-import { seal, unseal, type LogKey } from './log-seal.ts'
+import { Sealer, unseal, type LogKey } from './log-seal.ts'
 
 const PREFIX = 'shoal-sealed'
 
 /** Seals a text for its place. The result is one line that names the key. */
 export function sealText(key: LogKey, text: string, place: string): string {
-  return `${PREFIX}:${key.id}:${seal(key, Buffer.from(text), place).toString('base64')}\n`
+  return `${PREFIX}:${key.id}:${new Sealer(key).seal(Buffer.from(text), place).toString('base64')}\n`
 }
 
 /** The id of the key that a text is sealed with; undefined when it is not sealed. */

@@ -37,16 +37,19 @@ function reopened(disk: LogDisk, options = OPTIONS): readonly string[] {
   }
 }
 
-/** A folder with a log of three segments, as kill -9 leaves it; the records in it. */
+/** A folder with a log of three segments, as kill -9 of a process that waits leaves it; the records in it. */
 function writtenFolder(): { readonly folder: string; readonly records: readonly string[] } {
   const folder = newFolder()
   const log = SegmentLog.open(new NodeLogDisk(folder), OPTIONS)
   const records = Array.from({ length: 8 }, (_, i) => `${i} ${'x'.repeat(1000)}`)
-  for (const record of records) log.append([bytes(record)])
+  for (const record of records) {
+    log.append([bytes(record)])
+    log.prepare()
+  }
   const copy = newFolder()
   cpSync(folder, copy, { recursive: true })
   log.close()
-  assert.equal(readdirSync(copy).length, 3)
+  assert.equal(readdirSync(copy).filter(name => name.endsWith('.log')).length, 3)
   return { folder: copy, records }
 }
 

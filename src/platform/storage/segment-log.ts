@@ -2,7 +2,7 @@ import { messageOf, ShoalError } from '../../base/errors.ts'
 import { MANAGER_WAY_OUT } from '../../base/manager-way-out.ts'
 import { crc32c } from './crc32c.ts'
 import type { LogDisk, LogFile } from './log-disk.ts'
-import { seal, unseal, type LogKey } from './log-seal.ts'
+import { Sealer, unseal, type LogKey } from './log-seal.ts'
 import {
   BODY_BYTES_MAX, CLOSED_OFFSET, decodeBody, decodeGroupHeader, decodeHead, decodeNote, encodeBody, encodeGroup, encodeHead, encodeNote, flushedOffset, GROUP_HEADER_BYTES, hasFlushAfter,
   HEAD_BYTES, MARK_OFFSETS, SEGMENT_FORMAT, type GroupHeader, type LogOwner, type SegmentHead,
@@ -44,6 +44,9 @@ export class SegmentLog {
   #chain: Chain
   #keys: readonly LogKey[]
   #marks = 0
+  /** The last flush has its mark. */
+  #isMarked = true
+  #sealer: Sealer | undefined
   #hasSpare = false
   #failure: ShoalError | undefined
 
@@ -101,9 +104,10 @@ export class SegmentLog {
     return { records: decodeBody(body), next: { segment: segment.head.number, offset: group.end, sequence: position.sequence + 1, crc: group.header.bodyCrc } }
   }
 
-  /** Appends in order, with one flush. @returns the segment that all of them stand in */
+  /** Appends in order, with one flush. Worth a call of prepare() once the callers were told. @returns the segment that all of them stand in */
   append(records: readonly Uint8Array[]): number {
     return this.#guarded(() => {
+      this.#mark()
       let bytes = GROUP_HEADER_BYTES
       for (const record of records) {
         bytes += record.length + 4
@@ -150,11 +154,16 @@ export class SegmentLog {
   /** Ids of the keys that some segment still needs. */
   get keyIds(): readonly string[] { return [...new Set(this.#segments.map(({ head }) => head.keyId).filter(id => id !== NO_KEY))] }
 
-  /** Gets the next segment ready once the current one is half full: worth a call when there is time. A disk that is full is not this call's to report. */
+  /**
+   * Does what nobody waits for: the mark of the last flush, the next group's cipher, and the next segment once the current one is half full. A disk that is full
+   * is not this call's to report.
+   */
   prepare(): void {
-    if (this.#hasSpare || this.#failure !== undefined || this.#last.end < this.#segmentBytes / 2) return
+    if (this.#failure !== undefined) return
     try {
-      this.#makeSpare()
+      this.#guarded(() => this.#mark())
+      this.#sealerOf(this.#last)?.prepare(placeOf(this.#last.head.number, this.#chain.sequence))
+      if (!this.#hasSpare && this.#last.end >= this.#segmentBytes / 2) this.#makeSpare()
     } catch (error) {
       // What the disk refuses now, whoever needs the segment tries again and reports; the log is as it was. Anything else is a defect of ours.
       if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError || error.name === 'AssertionError') throw error
@@ -162,8 +171,12 @@ export class SegmentLog {
   }
 
   close(): void {
-    for (const { file } of this.#segments) file.close()
-    this.#segments = []
+    try {
+      if (this.#failure === undefined) this.#guarded(() => this.#mark())
+    } finally {
+      for (const { file } of this.#segments) file.close()
+      this.#segments = []
+    }
     this.#failure = new ShoalError('unavailable', 'log-closed', `the log ${this.#disk.path} is closed`)
   }
 
@@ -189,23 +202,36 @@ export class SegmentLog {
 
   #write(records: readonly Uint8Array[]): void {
     const segment = this.#last
-    const key = segment.head.keyId === NO_KEY ? undefined : this.#key(segment.head.keyId)
+    const sealer = this.#sealerOf(segment)
     const flushSequence = this.#chain.sequence
     for (const group of inGroups(records)) {
       const { sequence, crc } = this.#chain
       const body = encodeBody(group)
-      const { bytes, bodyCrc } = encodeGroup(sequence, flushSequence, key === undefined ? body : seal(key, body, placeOf(segment.head.number, sequence)), crc)
+      const { bytes, bodyCrc } = encodeGroup(sequence, flushSequence, sealer?.seal(body, placeOf(segment.head.number, sequence)) ?? body, crc)
       segment.file.write(bytes, segment.end)
       segment.end += bytes.length
       this.#chain = { sequence: sequence + 1, crc: bodyCrc }
     }
     segment.file.sync()
-    // Not flushed itself: it reaches the disk with the next flush, and until then an older one counts.
-    segment.file.write(encodeNote(segment.end), MARK_OFFSETS[this.#marks++ % 2 as 0 | 1])
+    this.#isMarked = false
+  }
+
+  /** Notes how far the segment was flushed, if that was not done yet. Not flushed itself: it reaches the disk with the next flush, and until then an older one counts. */
+  #mark(): void {
+    if (this.#isMarked) return
+    this.#isMarked = true
+    this.#last.file.write(encodeNote(this.#last.end), MARK_OFFSETS[this.#marks++ % 2 as 0 | 1])
+  }
+
+  #sealerOf({ head: { keyId } }: Segment): Sealer | undefined {
+    if (keyId === NO_KEY) return undefined
+    if (this.#sealer?.keyId !== keyId) this.#sealer = new Sealer(this.#key(keyId))
+    return this.#sealer
   }
 
   /** Goes on in a new segment. The note in the old one is flushed before anything in the new is acknowledged, so that a lost segment is missed. */
   #roll(): void {
+    this.#mark()
     const { head, file, end } = this.#last
     this.#addSegment({ number: head.number + 1, isBeginning: false, ...this.#chain })
     file.write(encodeNote(end), CLOSED_OFFSET)
@@ -216,6 +242,7 @@ export class SegmentLog {
 
   /** A segment that makes all before it void. It gets its name when it is whole. */
   #begin(records: readonly Uint8Array[]): void {
+    this.#mark()
     this.#chain = { sequence: 0, crc: 0 }
     const number = (this.#segments.at(-1)?.head.number ?? 0) + 1
     this.#segments = []
@@ -229,6 +256,7 @@ export class SegmentLog {
     file.write(encodeHead(head), 0)
     this.#segments = [...this.#segments, { head, file, end: HEAD_BYTES }]
     if (records.length > 0) this.#write(records)
+    this.#mark()
     file.sync()
     this.#disk.rename(SPARE_NAME, nameOf(place.number))
     this.#hasSpare = false

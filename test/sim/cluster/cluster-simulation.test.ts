@@ -10,7 +10,7 @@ const SEEDS = 6
 const DIRECTED_SEEDS = 1
 
 /** Of each, run as long as something has not been seen: which seed sees what moves with every change of the order in which things happen. */
-const MORE_SEEDS_MAX = 4
+const MORE_SEEDS_MAX = 12
 
 /** What all runs together must have seen: about half of what they do see. */
 const LEAST: EventCounts = {
