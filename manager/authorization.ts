@@ -1,4 +1,4 @@
-import type { Cancellation } from '../src/base/abort.ts'
+import { CallerContext } from '../src/base/caller-context.ts'
 import { ShoalError } from '../src/base/errors.ts'
 import { addressOf, cancellationOf, type RpcContext, type RpcIdentity } from '../src/base/rpc.ts'
 import type { RpcPolicy } from './rpc-policy.ts'
@@ -17,7 +17,7 @@ export interface LocalIdentity { readonly nodeId: string; readonly clusterId: st
  * Forwarded identities are believed only from managers of this cluster. @throws ShoalError `forwarding-refused` (permission-denied)
  */
 export function effectiveContext(context: RpcContext, local: LocalIdentity): RpcContext {
-  if (context.isLocal) return new IdentifiedContext(context, { nodeId: local.nodeId, clusterId: local.clusterId, role: 'manager' }, context.remoteAddress)
+  if (context.isLocal) return withCaller(context, { nodeId: local.nodeId, clusterId: local.clusterId, role: 'manager' }, context.remoteAddress)
   if (!isForwarded(context)) return context
   if (context.identity?.role !== 'manager' || context.identity.clusterId !== local.clusterId) {
     throw new ShoalError('permission-denied', 'forwarding-refused', 'only managers of this cluster may forward calls of others')
@@ -25,28 +25,12 @@ export function effectiveContext(context: RpcContext, local: LocalIdentity): Rpc
   const { metadata } = context
   const nodeId = metadata[NODE_ID] ?? ''
   const identity: RpcIdentity = { nodeId, role: metadata[ROLE] === 'manager' ? 'manager' : 'worker', clusterId: metadata[CLUSTER_ID] ?? '' }
-  return new IdentifiedContext(context, nodeId === '' ? undefined : identity, metadata[ADDRESS] ?? '')
+  return withCaller(context, nodeId === '' ? undefined : identity, metadata[ADDRESS] ?? '')
 }
 
-/** A context with another caller. Its signal is asked for only when someone needs it. */
-class IdentifiedContext implements RpcContext {
-  readonly identity: RpcIdentity | undefined
-  readonly remoteAddress: string
-  readonly isLocal: boolean
-  readonly metadata: Readonly<Record<string, string>>
-  readonly cancellation: Cancellation
-  readonly #context: RpcContext
-
-  constructor(context: RpcContext, identity: RpcIdentity | undefined, remoteAddress: string) {
-    this.identity = identity
-    this.remoteAddress = remoteAddress
-    this.isLocal = context.isLocal
-    this.metadata = context.metadata
-    this.cancellation = cancellationOf(context)
-    this.#context = context
-  }
-
-  get signal(): AbortSignal { return this.#context.signal }
+function withCaller(context: RpcContext, identity: RpcIdentity | undefined, remoteAddress: string): RpcContext {
+  const { isLocal, metadata } = context
+  return new CallerContext({ identity, remoteAddress, isLocal, metadata }, cancellationOf(context), context)
 }
 
 /** True when another manager passed the call on. */

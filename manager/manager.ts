@@ -1,11 +1,11 @@
 import type { TickCounts } from 'raft-ts/raft-config'
 import { CallTable } from '../src/api/calls/call-table.ts'
-import { CALLS_RPC } from '../src/api/codec/methods.ts'
 import type { ManagerStatusResponse, NodeKey } from '../src/api/swarm/control.ts'
 import type { WeightedPeer } from '../src/api/swarm/dispatcher.ts'
 import type { Cluster, ManagerStatus } from '../src/api/swarm/objects.ts'
 import type { Clock } from '../src/base/clock.ts'
 import { hasCode, messageOf } from '../src/base/errors.ts'
+import type { FrameLinkServer } from '../src/base/frame-link.ts'
 import type { Logger } from '../src/base/logger.ts'
 import type { MessageDialer, MessageServer } from '../src/base/message-channel.ts'
 import type { Random } from '../src/base/random.ts'
@@ -54,7 +54,7 @@ export interface ManagerOptions {
   readonly dialer: MessageDialer
   /** With mutual TLS, for agents and managers; and for this host alone, over a Unix socket. Not listening yet; disposed with the manager. */
   readonly server: MessageServer
-  readonly localServer: RpcServer
+  readonly localServer: FrameLinkServer
   /** "host:port" */
   readonly listenAddress: string
   /** "unix:/path" */
@@ -171,9 +171,8 @@ export class Manager implements AsyncDisposable {
     this.#register(this.#proxy.guard(server))
     server.handleMessages(RAFT_MESSAGES, this.#proxy.guardMessages(RAFT_MESSAGES, messagesHandler(this.#parts.raft)))
     const calls = new CallTable(logger)
-    const local = this.#proxy.guard(localServer, calls)
-    this.#register(local)
-    local.handle(CALLS_RPC.exchange, calls.handler)
+    this.#register(this.#proxy.guard(localServer, calls))
+    localServer.handleLinks(calls.handler)
     this.#group.run('follow the leadership', signal => this.#followLeadership(signal))
     this.#group.run('tell agents of managers', signal => this.#reviewManagers(signal))
     await server.listen(listenAddress)

@@ -8,10 +8,12 @@ import { MANAGER_ADMIN_RPC } from '../api/codec/methods.ts'
 import { Backoff } from '../base/backoff.ts'
 import type { Clock } from '../base/clock.ts'
 import { ShoalError, messageOf } from '../base/errors.ts'
+import type { FrameLinkDialer } from '../base/frame-link.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
-import type { RpcClient, RpcDialer } from '../base/rpc.ts'
+import type { RpcClient } from '../base/rpc.ts'
 import { TaskGroup } from '../base/task-group.ts'
+import { linkPathOf } from '../platform/rpc/rpc-address.ts'
 import { FailureNote } from './failure-note.ts'
 import type { ManagerConfig, ManagerOrders } from './manager-config.ts'
 import { StateFile } from './state-file.ts'
@@ -36,7 +38,7 @@ export interface ManagerProcessParts {
   readonly random: Random
   readonly logger: Logger
   /** Dials Unix sockets. */
-  readonly dialer: RpcDialer
+  readonly dialer: FrameLinkDialer
   readonly execFolder: string
   /** Asked at each start of the process. */
   readonly orders: () => ManagerOrders
@@ -64,7 +66,7 @@ export class ManagerProcess implements AsyncDisposable {
     this.#pidFile = join(parts.execFolder, 'manager.pid')
     this.#failureNote = new FailureNote(parts.execFolder)
     this.#group = new TaskGroup(parts.logger)
-    this.client = new CallStreamClient(parts.dialer.dial(`unix:${config.socketPath}`), parts.clock)
+    this.client = new CallStreamClient(parts.dialer, `unix:${config.socketPath}`, parts.clock)
   }
 
   /** Starts or adopts the process and keeps it running. Does not wait until it serves. */
@@ -121,7 +123,7 @@ export class ManagerProcess implements AsyncDisposable {
     rmSync(this.#pidFile, { force: true })
     this.#failureNote.clear()
     this.#configFile.remove()
-    rmSync(this.#config.socketPath, { force: true })
+    for (const path of [this.#config.socketPath, linkPathOf(this.#config.socketPath)]) rmSync(path, { force: true })
     await this.client[Symbol.asyncDispose]()
   }
 

@@ -1,32 +1,29 @@
 import { LightAbort } from '../../base/abort.ts'
+import { CallerContext } from '../../base/caller-context.ts'
 import { messageOf, ShoalError } from '../../base/errors.ts'
+import type { FrameLink, FrameLinkEvents, FrameLinkHandler } from '../../base/frame-link.ts'
 import type { Logger } from '../../base/logger.ts'
-import { cancellationOf, type RpcContext, type RpcHandler, type RpcIdentity, type RpcMethod } from '../../base/rpc.ts'
-import type { CallFailure, StreamedAnswer, StreamedAnswers, StreamedCall, StreamedCalls } from '../swarm/calls.ts'
-
-/** Calls of one stream under way; more wait unread. */
-const CALLS_MAX = 4096
-/** Bytes of answers that travel in one message; a larger one travels alone. */
-const MESSAGE_BYTES_MAX = 1024 * 1024
-/** A larger answer fails its call: as a message it would fail the stream, and all calls with it. */
-const ANSWER_BYTES_MAX = 32 * 1024 * 1024
+import { cancellationOf, type RpcContext, type RpcHandler, type RpcMethod } from '../../base/rpc.ts'
+import { decode, encode } from '../codec/codec.ts'
+import type { CallFailure, StreamedAnswer, StreamedCall } from '../swarm/calls.ts'
+import { ANSWER_BYTES_MAX, BATCH_BYTES_MAX, CALLS_FRAME_BYTES_MAX, CALLS_MAX, ENTRY_BYTES } from './call-limits.ts'
 
 interface Unary { readonly method: RpcMethod<unknown, unknown>; readonly call: NonNullable<RpcHandler<unknown, unknown>['unary']> }
 
-/** The unary methods of a server, for callers that make many small calls over one stream (CallStreamClient). */
+/** The unary methods of a server, for callers that make many small calls over one link (CallStreamClient). */
 export class CallTable {
   readonly #methods = new Map<string, Unary>()
   readonly #logger: Logger
 
   constructor(logger: Logger) { this.#logger = logger }
 
-  /** Takes part if it is unary. The handler sees the stream's caller, with a signal of its own. */
+  /** Takes part if it is unary. The handler sees the link's caller, with a signal of its own. */
   add<Req, Res>(method: RpcMethod<Req, Res>, { unary }: RpcHandler<Req, Res>): void {
     if (unary !== undefined) this.#methods.set(method.path, { method: method as RpcMethod<unknown, unknown>, call: unary as Unary['call'] })
   }
 
-  /** Serves CALLS_RPC.exchange. */
-  readonly handler: RpcHandler<StreamedCalls, StreamedAnswers> = (requests, context) => new CallSession(this, context).serve(requests)
+  /** Serves links. */
+  readonly handler: FrameLinkHandler = (link, context) => new CallSession(this, link, context)
 
   async answer({ id, method, request }: StreamedCall, context: RpcContext): Promise<StreamedAnswer> {
     try {
@@ -37,103 +34,91 @@ export class CallTable {
       return { id, response }
     } catch (error) {
       if (!(error instanceof ShoalError) && !cancellationOf(context).aborted) this.#logger.error('handler failed', { method, err: error })
-      return { id, response: new Uint8Array(), failure: failureOf(error) }
+      return { id, response: NOTHING, failure: failureOf(error) }
     }
   }
 }
 
-/** One stream: calls begin in their order, and are answered as they end. */
-class CallSession {
+/** One link: calls begin in their order, and are answered as they end; answers of one turn travel together. */
+class CallSession implements FrameLinkEvents {
+  readonly frameBytesMax = CALLS_FRAME_BYTES_MAX
   readonly #table: CallTable
+  readonly #link: FrameLink
   readonly #context: RpcContext
   readonly #underWay = new Map<number, LightAbort>()
   #answers: StreamedAnswer[] = []
-  #end: { readonly error?: unknown } | undefined
-  #wake: () => void = () => {}
-  #wakeReader: () => void = () => {}
+  #isFull = false
+  #isFlushing = false
+  #isPaused = false
+  #isOver = false
 
-  constructor(table: CallTable, context: RpcContext) {
+  constructor(table: CallTable, link: FrameLink, context: RpcContext) {
     this.#table = table
+    this.#link = link
     this.#context = context
   }
 
-  async *serve(requests: AsyncIterable<StreamedCalls>): AsyncGenerator<StreamedAnswers, void, undefined> {
-    const reading = this.#read(requests)
-    const onAbort = (): void => this.#finish({ error: this.#context.signal.reason as unknown })
-    this.#context.signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      for (;;) {
-        if (this.#answers.length > 0) yield { answers: this.#take() }
-        else if (this.#end !== undefined && 'error' in this.#end) throw this.#end.error
-        else if (this.#end !== undefined && this.#underWay.size === 0) return
-        else await new Promise<void>(resolve => { this.#wake = resolve })
-      }
-    } finally {
-      this.#context.signal.removeEventListener('abort', onAbort)
-      for (const abort of this.#underWay.values()) abort.abort(this.#context.signal.reason ?? new ShoalError('cancelled', 'cancelled', 'the caller went away'))
-      this.#finish({})
-      void reading
-    }
+  onReady(): void {
+    this.#isFull = false
+    this.#flush()
   }
 
-  async #read(requests: AsyncIterable<StreamedCalls>): Promise<void> {
-    try {
-      for await (const { calls, cancelled } of requests) {
-        for (const call of calls) this.#begin(call)
-        for (const id of cancelled) this.#underWay.get(id)?.abort(new ShoalError('cancelled', 'cancelled', 'the caller gave up'))
-        while (this.#underWay.size >= CALLS_MAX && this.#end === undefined) await new Promise<void>(resolve => { this.#wakeReader = resolve })
-        if (this.#end !== undefined) return
-      }
-      this.#finish({})
-    } catch (error) {
-      this.#finish({ error })
-    }
+  onFrame(frame: Uint8Array): void {
+    const { calls, cancelled } = decode('StreamedCalls', frame)
+    for (const call of calls) this.#begin(call)
+    for (const id of cancelled) this.#underWay.get(id)?.abort(new ShoalError('cancelled', 'cancelled', 'the caller gave up'))
+    this.#review()
+  }
+
+  onClosed(error: Error): void {
+    this.#isOver = true
+    this.#answers = []
+    for (const abort of this.#underWay.values()) abort.abort(error)
+    this.#underWay.clear()
   }
 
   #begin(call: StreamedCall): void {
     const abort = new LightAbort()
     this.#underWay.set(call.id, abort)
-    void this.#table.answer(call, new CallContext(this.#context, abort)).then(answer => {
-      this.#underWay.delete(call.id)
-      this.#answers.push(answer)
-      this.#wake()
-      this.#wakeReader()
+    void this.#table.answer(call, new CallerContext(this.#context, abort, abort)).then(answer => this.#answered(answer))
+  }
+
+  #answered(answer: StreamedAnswer): void {
+    this.#underWay.delete(answer.id)
+    if (this.#isOver) return
+    this.#answers.push(answer)
+    if (this.#isFlushing || this.#isFull) return
+    this.#isFlushing = true
+    queueMicrotask(() => {
+      this.#isFlushing = false
+      this.#flush()
     })
   }
 
-  #finish(end: { readonly error?: unknown }): void {
-    this.#end ??= end
-    this.#wake()
-    this.#wakeReader()
+  #flush(): void {
+    while (this.#answers.length > 0 && !this.#isFull && !this.#isOver) this.#isFull = !this.#link.send(encode('StreamedAnswers', { answers: this.#take() }))
+    this.#review()
+  }
+
+  /** Who does not read its answers, or has more calls under way than any daemon, is not read either. */
+  #review(): void {
+    const shouldPause = this.#isFull || this.#underWay.size > CALLS_MAX
+    if (shouldPause === this.#isPaused) return
+    this.#isPaused = shouldPause
+    if (shouldPause) this.#link.pause()
+    else this.#link.resume()
   }
 
   #take(): readonly StreamedAnswer[] {
     let bytes = 0
-    const end = this.#answers.findIndex(({ response }, at) => (bytes += response.length) > MESSAGE_BYTES_MAX && at > 0)
+    const end = this.#answers.findIndex(({ response, failure }, at) => (bytes += ENTRY_BYTES + response.length + (failure?.message.length ?? 0)) > BATCH_BYTES_MAX && at > 0)
     const taken = end < 0 ? this.#answers : this.#answers.slice(0, end)
     this.#answers = end < 0 ? [] : this.#answers.slice(end)
     return taken
   }
 }
 
-/** The stream's caller, with a signal of its own. */
-class CallContext implements RpcContext {
-  readonly identity: RpcIdentity | undefined
-  readonly remoteAddress: string
-  readonly isLocal: boolean
-  readonly metadata: Readonly<Record<string, string>>
-  readonly cancellation: LightAbort
-
-  constructor({ identity, remoteAddress, isLocal, metadata }: RpcContext, cancellation: LightAbort) {
-    this.identity = identity
-    this.remoteAddress = remoteAddress
-    this.isLocal = isLocal
-    this.metadata = metadata
-    this.cancellation = cancellation
-  }
-
-  get signal(): AbortSignal { return this.cancellation.signal }
-}
+const NOTHING = new Uint8Array()
 
 function failureOf(error: unknown): CallFailure {
   if (error instanceof ShoalError) return { kind: error.kind, code: error.code, message: error.message }

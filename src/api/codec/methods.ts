@@ -5,16 +5,11 @@ import type { GetRootCaRequest, GetRootCaResponse, IssueCertificateRequest, Issu
 import type { JoinRaftRequest, JoinRaftResponse, LeaveRaftRequest, LeaveRaftResponse, MembersRequest, MembersResponse, RaftEnvelopeAck, SnapshotChunk } from '../swarm/raft.ts'
 import type { ListenSubscriptionsRequest, PublishLogsMessage, PublishLogsResponse, SubscribeLogsMessage, SubscribeLogsRequest, SubscriptionMessage } from '../swarm/logs.ts'
 import type { LogEndRequest, LogEndResponse, SaveStateRequest, StateRecords, SurveyRequest, SurveyResponse } from '../swarm/recovery.ts'
-import type { StreamedAnswers, StreamedCalls } from '../swarm/calls.ts'
 import { rpcMethod } from './rpc-method.ts'
 
 export const CA_RPC = {
   getRootCa: rpcMethod<GetRootCaRequest, GetRootCaResponse>('shoal.v1.Ca/GetRootCa', 'unary', 'GetRootCaRequest', 'GetRootCaResponse'),
   issueCertificate: rpcMethod<IssueCertificateRequest, IssueCertificateResponse>('shoal.v1.Ca/IssueCertificate', 'unary', 'IssueCertificateRequest', 'IssueCertificateResponse'),
-}
-
-export const CALLS_RPC = {
-  exchange: rpcMethod<StreamedCalls, StreamedAnswers>('shoal.v1.Calls/Exchange', 'bidi', 'StreamedCalls', 'StreamedAnswers'),
 }
 
 export const CONTROL_RPC = {

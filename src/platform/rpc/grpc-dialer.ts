@@ -1,12 +1,14 @@
 import type tls from 'node:tls'
+import type { FrameLink, FrameLinkDialer, FrameLinkEvents } from '../../base/frame-link.ts'
 import type { MessageChannel, MessageChannelEvents, MessageDialer } from '../../base/message-channel.ts'
-import type { RpcClient, RpcDialer } from '../../base/rpc.ts'
+import type { RpcClient } from '../../base/rpc.ts'
 import { clientContext, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
 import { GrpcClient } from './grpc-client.ts'
+import { LinkSocket } from './link-socket.ts'
 import { MessageSocket } from './message-socket.ts'
 
-/** Dials over gRPC with the source's certificates, and with the same ones opens channels of messages. */
-export class GrpcDialer implements MessageDialer {
+/** Dials over gRPC with the source's certificates, and with the same ones opens channels of messages; links need none. */
+export class GrpcDialer implements MessageDialer, FrameLinkDialer {
   readonly #credentials: CredentialsSource
   #used: { readonly credentials: TlsCredentials; readonly context: tls.SecureContext } | undefined
 
@@ -18,6 +20,8 @@ export class GrpcDialer implements MessageDialer {
     return new MessageSocket({ address, path, events, secureContext: this.#context() })
   }
 
+  openLink(address: string, events: FrameLinkEvents): FrameLink { return new LinkSocket({ address, events }) }
+
   #context(): tls.SecureContext {
     const credentials = this.#credentials.current()
     if (this.#used?.credentials !== credentials) this.#used = { credentials, context: clientContext(credentials) }
@@ -26,7 +30,7 @@ export class GrpcDialer implements MessageDialer {
 }
 
 /** Anonymous and unverified, only for the first GetRootCa before joining: its answer is checked against the join token's digest. */
-export function createInsecureDialer(): RpcDialer {
+export function createInsecureDialer(): FrameLinkDialer {
   return new GrpcDialer({ credentials: { current: () => UNVERIFIED } })
 }
 

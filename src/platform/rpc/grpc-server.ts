@@ -3,11 +3,13 @@ import { rm } from 'node:fs/promises'
 import net from 'node:net'
 import tls from 'node:tls'
 import { ShoalError } from '../../base/errors.ts'
+import type { FrameLinkHandler, FrameLinkServer } from '../../base/frame-link.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { MessageHandler, MessageServer } from '../../base/message-channel.ts'
 import type { RpcContext, RpcHandler, RpcMethod } from '../../base/rpc.ts'
 import { readAll, writeAll } from './byte-stream.ts'
 import { TLS_CIPHERS, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
+import { LinkReceiver } from './link-receiver.ts'
 import { listen } from './listen.ts'
 import { MESSAGE_PROTOCOL } from './message-protocol.ts'
 import { MessageReceiver } from './message-receiver.ts'
@@ -23,15 +25,16 @@ interface Registration { readonly method: RpcMethod<unknown, unknown>; readonly 
 /**
  * RpcServer over gRPC. Accepts connections itself and hands them to grpc-js, which alone could neither take an optional client certificate nor
  * follow a renewal; channels of messages are not gRPC's at all (message-protocol.ts). Over TCP: TLS, the client certificate is optional but must chain to the root if given. Over a Unix socket (mode 0600 of its
- * owner's directory): no TLS, callers are local. One server may listen on several addresses.
+ * owner's directory): no TLS, callers are local; links have a socket of their own beside it. One server may listen on several addresses.
  */
-export class GrpcServer implements MessageServer {
+export class GrpcServer implements MessageServer, FrameLinkServer {
   readonly #credentials: CredentialsSource
   readonly #logger: Logger
   readonly #registrations = new Map<string, Registration>()
   readonly #listeners: Listener[] = []
   readonly #running = new Set<Promise<void>>()
   readonly #messages: MessageReceiver
+  #links: LinkReceiver | undefined
   /** Made once: an error per call, for its stack trace, would cost as much as a small call. */
   readonly #gone = new ShoalError('cancelled', 'cancelled', 'the caller went away')
 
@@ -47,6 +50,11 @@ export class GrpcServer implements MessageServer {
   }
 
   handleMessages(path: string, handler: MessageHandler): void { this.#messages.handle(path, handler) }
+
+  handleLinks(handler: FrameLinkHandler): void {
+    if (this.#links !== undefined) throw new ShoalError('internal', 'method-registered-twice', 'links are taken already')
+    this.#links = new LinkReceiver({ handler, logger: this.#logger })
+  }
 
   /** @throws ShoalError `address-in-use` (failed-precondition), `invalid-address` (invalid-argument) */
   async listen(address: string): Promise<number> {
@@ -67,7 +75,11 @@ export class GrpcServer implements MessageServer {
       else injector.injectConnection(socket)
     }
     const server = isLocal ? net.createServer({ noDelay: true }, accept) : this.#createTlsServer(accept)
-    if (target.kind === 'unix') await rm(target.path, { force: true })
+    if (target.kind === 'unix') {
+      // First: who finds the socket for calls finds the other one too.
+      await this.#links?.listen(target.path)
+      await rm(target.path, { force: true })
+    }
     await listen(server, target.kind === 'unix' ? { path: target.path } : { host: target.host, port: target.port }, address, err => this.#logger.error('accepting a connection failed', { address, err }))
     this.#listeners.push({ grpc, injector, net: server, sockets })
     const bound = server.address()
@@ -76,6 +88,7 @@ export class GrpcServer implements MessageServer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#messages[Symbol.dispose]()
+    this.#links?.[Symbol.dispose]()
     const listeners = this.#listeners.splice(0)
     for (const { grpc, net: server, sockets } of listeners) {
       server.close()

@@ -1,8 +1,10 @@
 import type { Clock } from '../../base/clock.ts'
 import { messageOf, ShoalError } from '../../base/errors.ts'
+import type { FrameLink, FrameLinkDialer, FrameLinkEvents, FrameLinkHandler, FrameLinkServer } from '../../base/frame-link.ts'
 import type { MessageChannelEvents, MessageDialer, MessageHandler, MessageServer } from '../../base/message-channel.ts'
 import { Pipe } from '../../base/pipe.ts'
 import { streamOf, UNARY_TIMEOUT_MS, type RpcCallOptions, type RpcClient, type RpcContext, type RpcHandler, type RpcIdentity, type RpcMethod } from '../../base/rpc.ts'
+import { MemoryLink } from './memory-links.ts'
 import { MemoryChannel } from './memory-messages.ts'
 import { MESSAGE_BYTES_MAX } from './rpc-limits.ts'
 
@@ -21,12 +23,13 @@ export class MemoryNetwork {
 
   constructor(options: { readonly clock: Clock }) { this.#clock = options.clock }
 
-  createServer(): MessageServer { return new MemoryServer(this) }
+  createServer(): MessageServer & FrameLinkServer { return new MemoryServer(this) }
 
-  createDialer(caller: MemoryCaller = {}): MessageDialer {
+  createDialer(caller: MemoryCaller = {}): MessageDialer & FrameLinkDialer {
     return {
       dial: address => new MemoryClient({ network: this, address, caller, clock: this.#clock }),
       openMessages: (address, path, events) => this.#openMessages({ address, path, events, caller }),
+      openLink: (address, events) => this.#openLink(address, events),
     }
   }
 
@@ -47,16 +50,22 @@ export class MemoryNetwork {
   #openMessages({ address, path, events, caller }: { readonly address: string; readonly path: string; readonly events: MessageChannelEvents; readonly caller: MemoryCaller }): MemoryChannel {
     return new MemoryChannel({ address, path, events, contextOf: signal => contextOf(address, caller, signal), find: channel => this.lookup(address)?.takeMessages(path, channel) })
   }
+
+  #openLink(address: string, events: FrameLinkEvents): FrameLink {
+    return new MemoryLink({ address, events, contextOf: signal => contextOf(address, {}, signal), find: link => this.lookup(address)?.takeLink(link) })
+  }
 }
 
 interface Registration { readonly method: RpcMethod<unknown, unknown>; readonly handler: RpcHandler<unknown, unknown> }
 
-class MemoryServer implements MessageServer {
+class MemoryServer implements MessageServer, FrameLinkServer {
   readonly #network: MemoryNetwork
   readonly #registrations = new Map<string, Registration>()
   readonly #calls = new Set<MemoryCall>()
   readonly #messageHandlers = new Map<string, MessageHandler>()
   readonly #channels = new Set<MemoryChannel>()
+  #linkHandler: FrameLinkHandler | undefined
+  readonly #links = new Set<MemoryLink>()
 
   constructor(network: MemoryNetwork) { this.#network = network }
 
@@ -75,6 +84,17 @@ class MemoryServer implements MessageServer {
     return { handler: this.#messageHandlers.get(path), forget: () => { this.#channels.delete(channel) } }
   }
 
+  handleLinks(handler: FrameLinkHandler): void {
+    if (this.#linkHandler !== undefined) throw new ShoalError('internal', 'method-registered-twice', 'links are taken already')
+    this.#linkHandler = handler
+  }
+
+  takeLink(link: MemoryLink): { readonly handler: FrameLinkHandler; readonly forget: () => void } | undefined {
+    if (this.#linkHandler === undefined) return undefined
+    this.#links.add(link)
+    return { handler: this.#linkHandler, forget: () => { this.#links.delete(link) } }
+  }
+
   async listen(address: string): Promise<number> { return this.#network.bind(address, this) }
 
   serve(path: string, call: MemoryCall): void {
@@ -85,6 +105,7 @@ class MemoryServer implements MessageServer {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#network.unbind(this)
     for (const call of this.#calls) call.fail(new ShoalError('unavailable', 'rpc-unavailable', `${call.address}: the server stopped`))
+    for (const link of [...this.#links]) link.end(new ShoalError('unavailable', 'rpc-unavailable', 'the server stopped'))
     for (const channel of [...this.#channels]) channel.end(new ShoalError('unavailable', 'rpc-unavailable', 'the server stopped'))
   }
 

@@ -12,3 +12,6 @@ export function parseAddress(address: string): RpcAddress {
   if (match === null || port > 65_535) throw new ShoalError('invalid-argument', 'invalid-address', `"${address}" is neither host:port nor unix:/path`)
   return { kind: 'tcp', host: match[1] ?? match[2] ?? '', port }
 }
+
+/** Where the links of a server are that listens on this Unix socket: a socket of their own beside it (D-707). */
+export function linkPathOf(path: string): string { return `${path}.links` }

@@ -26,7 +26,7 @@ interface Listener { readonly onMessage: (message: Buffer) => void; readonly onE
 interface Held { readonly stream: number; readonly flags: number; readonly body: Buffer }
 
 /**
- * gRPC over one connection without TLS, with nothing but the frames it takes: a client whose own cost hardly counts, for both sides of a comparison.
+ * gRPC over one connection without TLS, with nothing but the frames it takes: a client whose own cost hardly counts, for a comparison (LeanCalls is the other side's).
  * Statuses are not read: a call that ends without a message has failed.
  */
 export class LeanCaller implements Disposable {
@@ -71,12 +71,6 @@ export class LeanCaller implements Disposable {
       })
       this.#send(stream, request, END_STREAM)
     })
-  }
-
-  /** A stream of messages each way. @returns what sends one */
-  stream(onMessage: (message: Buffer) => void, onEnd: (error: Error) => void): (message: Uint8Array) => void {
-    const stream = this.#begin({ onMessage, onEnd: error => onEnd(error ?? new Error(`${this.#path} ended`)), received: Buffer.alloc(0), window: FIRST_WINDOW_BYTES })
-    return message => this.#send(stream, message, 0)
   }
 
   [Symbol.dispose](): void { this.#socket.destroy() }

@@ -1,37 +1,50 @@
-import { CALLS_RPC } from '../../../src/api/codec/methods.ts'
+import net from 'node:net'
+import { decode, encode } from '../../../src/api/codec/codec.ts'
 import type { StreamedCall } from '../../../src/api/swarm/calls.ts'
-import type { LeanCaller } from './lean-caller.ts'
+import { FrameReader, frameOf } from '../../../src/platform/rpc/frames.ts'
+import { linkPathOf } from '../../../src/platform/rpc/rpc-address.ts'
+
+/** More comes in no frame of a comparison. */
+const FRAME_BYTES_MAX = 64 * 1024 * 1024
 
 interface Waiting { readonly resolve: (response: Uint8Array) => void; readonly reject: (error: unknown) => void }
 
-/** What src/api/calls/call-stream-client.ts does, without deadlines and aborts: calls of one turn in one message of one stream. */
+/** What src/api/calls/call-link.ts does, without deadlines, aborts and back-pressure: calls of one turn in one frame of one link. */
 export class LeanCalls implements Disposable {
-  readonly #caller: LeanCaller
-  readonly #send: (message: Uint8Array) => void
+  readonly #socket: net.Socket
   readonly #waiting = new Map<number, Waiting>()
   #lastId = 0
   #queue: StreamedCall[] = []
 
-  /** @param caller of CALLS_RPC.exchange; disposed with this */
-  constructor(caller: LeanCaller) {
-    this.#caller = caller
-    this.#send = caller.stream(message => this.#settle(message), error => this.#fail(error))
+  private constructor(socket: net.Socket) {
+    this.#socket = socket
+    const reader = new FrameReader(FRAME_BYTES_MAX, frame => { if (frame.length > 0) this.#settle(frame) })
+    socket.on('data', (bytes: Buffer) => reader.read(bytes))
+    socket.on('error', error => this.#fail(error))
+    socket.on('close', () => this.#fail(new Error('the connection was closed')))
+  }
+
+  /** @param address "unix:/path" of a manager */
+  static async connect(address: string): Promise<LeanCalls> {
+    const socket = net.connect({ path: linkPathOf(address.slice('unix:'.length)) })
+    await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
+    return new LeanCalls(socket)
   }
 
   call(method: string, request: Uint8Array): Promise<Uint8Array> {
     const id = ++this.#lastId
     if (this.#queue.length === 0) queueMicrotask(() => {
-      this.#send(CALLS_RPC.exchange.encodeRequest({ calls: this.#queue, cancelled: [] }))
+      this.#socket.write(frameOf(encode('StreamedCalls', { calls: this.#queue, cancelled: [] })))
       this.#queue = []
     })
     this.#queue.push({ id, method, request })
     return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }))
   }
 
-  [Symbol.dispose](): void { this.#caller[Symbol.dispose]() }
+  [Symbol.dispose](): void { this.#socket.destroy() }
 
-  #settle(message: Buffer): void {
-    for (const { id, response, failure } of CALLS_RPC.exchange.decodeResponse(message).answers) {
+  #settle(frame: Uint8Array): void {
+    for (const { id, response, failure } of decode('StreamedAnswers', frame).answers) {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)
       if (failure === undefined) waiting?.resolve(response)

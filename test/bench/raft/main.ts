@@ -23,11 +23,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 const numbers = (text: string): readonly number[] => text.split(',').map(Number)
 
 const METHOD = `Method: 256-byte values over 1,024 keys, closed loop (a client sends its next put when the last is answered), all clients of a side over one connection to its leader,
-from one process of Node. Its client for both sides is made of nothing but the frames it takes (lean-caller.ts), so that servers are measured and not clients. Both clusters are up, one works at a time,
+from one process of Node. Its client for both sides is made of nothing but the frames it takes (HTTP/2's for etcd, a link's for shoal: lean-caller.ts, lean-calls.ts), so that servers are measured and not clients. Both clusters are up, one works at a time,
 in turn; after a first run of 15 s of both with each number of clients, and 1 s before each measurement, the median of the rounds counts. Both flush their logs before they
 answer (fdatasync), and have mutual TLS between their nodes and none towards the client.
 etcd: Debian's etcd-server, defaults, KV/Put, a unary call each. shoal: manager processes as the daemon starts them, log and state sealed; a put is Control/Update
-of a config's label over the leader's Unix socket, on one stream as daemons call (D-682): checked, versioned, committed by a majority's disks, applied, and answered with the whole object.`
+of a config's label over the leader's Unix socket, on one link as daemons call (D-682, D-707): checked, versioned, committed by a majority's disks, applied, and answered with the whole object.`
 
 function format({ nodes, clients, shoal, etcd }: PutLine): string {
   const side = ({ rate, p50, p99 }: Figures): string => `${rate.toFixed(0).padStart(8)}${p50.toFixed(2).padStart(9)}${p99.toFixed(1).padStart(8)}`

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CallStreamClient } from '../../../src/api/calls/call-stream-client.ts'
 import { make, type Draft } from '../../../src/api/codec/codec.ts'
-import { CALLS_RPC, CONTROL_RPC, MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC } from '../../../src/api/codec/methods.ts'
+import { CONTROL_RPC, MANAGER_ADMIN_RPC, RAFT_MEMBERSHIP_RPC } from '../../../src/api/codec/methods.ts'
 import type { ManagerStatusResponse, UpdateObjectRequest } from '../../../src/api/swarm/control.ts'
 import { defaultClusterSpec } from '../../../src/api/swarm/default-cluster-spec.ts'
 import type { Config } from '../../../src/api/swarm/objects.ts'
@@ -17,7 +17,6 @@ import { SystemClock } from '../../../src/platform/clock/system-clock.ts'
 import { createInsecureDialer } from '../../../src/platform/rpc/grpc-dialer.ts'
 import { createTestCluster, type TestCluster } from '../../support/test-cluster.ts'
 import { Child, until } from './child.ts'
-import { LeanCaller } from './lean-caller.ts'
 import { LeanCalls } from './lean-calls.ts'
 import type { Subject, Writer } from './subject.ts'
 
@@ -88,7 +87,7 @@ export class ManagerCluster implements Subject {
   }
 
   /** As a daemon calls the manager of its host. */
-  async caller(): Promise<RpcClient> { return new CallStreamClient(this.#dialer.dial(this.#socket(await this.leader())), new SystemClock()) }
+  async caller(): Promise<RpcClient> { return new CallStreamClient(this.#dialer, this.#socket(await this.leader()), new SystemClock()) }
 
   /** Each key is a config; a put is an update of its one label, with the version the last one answered. */
   async writer(keys: number): Promise<Writer> {
@@ -97,7 +96,7 @@ export class ManagerCluster implements Subject {
     for (let first = 0; first < keys; first += PREPARED_AT_ONCE) {
       configs.push(...await Promise.all(Array.from({ length: Math.min(PREPARED_AT_ONCE, keys - first) }, (_, i) => createConfig(caller, `key-${process.pid}-${performance.now()}-${first + i}`))))
     }
-    const calls = new LeanCalls(await LeanCaller.connect(this.#socket(await this.leader()), CALLS_RPC.exchange.path))
+    const calls = await LeanCalls.connect(this.#socket(await this.leader()))
     return {
       put: async (key, value) => { configs[key] = await updateConfig(calls, configs[key] as Config, value) },
       [Symbol.asyncDispose]: async () => calls[Symbol.dispose](),

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../src/base/clock.ts'
+import type { FrameLinkServer } from '../../../src/base/frame-link.ts'
 import type { MessageChannel, MessageChannelEvents, MessageDialer, MessageServer } from '../../../src/base/message-channel.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { RpcCallOptions, RpcClient, RpcIdentity, RpcMethod, RpcServer } from '../../../src/base/rpc.ts'
@@ -38,7 +39,7 @@ export class SimProcess {
   get isDead(): boolean { return this.#isDead }
   get dialer(): MessageDialer { return { dial: address => this.#dial(address), openMessages: (...wanted) => this.#openMessages(...wanted) } }
 
-  createServer(): MessageServer {
+  createServer(): MessageServer & FrameLinkServer {
     const server = this.#world.network.createServer()
     this.#servers.push(server)
     return server
