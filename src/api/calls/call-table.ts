@@ -34,7 +34,7 @@ export class CallTable {
       return { id, response }
     } catch (error) {
       if (!(error instanceof ShoalError) && !cancellationOf(context).aborted) this.#logger.error('handler failed', { method, err: error })
-      return { id, response: NOTHING, failure: failureOf(error) }
+      return { id, response: new Uint8Array(), failure: failureOf(error) }
     }
   }
 }
@@ -117,8 +117,6 @@ class CallSession implements FrameLinkEvents {
     return taken
   }
 }
-
-const NOTHING = new Uint8Array()
 
 function failureOf(error: unknown): CallFailure {
   if (error instanceof ShoalError) return { kind: error.kind, code: error.code, message: error.message }

@@ -13,7 +13,8 @@ function memoryWorld(isFaulty: boolean): RpcWorld {
     createServer: () => network.createServer(),
     createDialer: identity => {
       const dialer = network.createDialer(identity === undefined ? {} : { identity })
-      return isFaulty ? faulty.wrap(dialer, 'client') : dialer
+      // Links stay within a host: no network is between their sides.
+      return isFaulty ? { ...faulty.wrap(dialer, 'client'), openLink: dialer.openLink } : dialer
     },
     host: 'server',
     unixAddress: () => `unix:/run/test-${sockets++}.sock`,

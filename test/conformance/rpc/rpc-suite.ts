@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode, ShoalError } from '../../../src/base/errors.ts'
+import type { FrameLinkDialer, FrameLinkServer } from '../../../src/base/frame-link.ts'
 import type { MessageDialer, MessageServer } from '../../../src/base/message-channel.ts'
 import { streamOf, unaryHandler, type RpcContext, type RpcIdentity, type RpcKind, type RpcMethod, type RpcServer } from '../../../src/base/rpc.ts'
 import { collect } from '../../support/collect.ts'
+import { linkConformance } from './link-suite.ts'
 import { messageConformance } from './message-suite.ts'
 
 /** A transport under test. */
 export interface RpcWorld extends AsyncDisposable {
-  createServer(): MessageServer
+  createServer(): MessageServer & FrameLinkServer
   /** Without identity: an anonymous caller that trusts the server. */
-  createDialer(identity?: RpcIdentity): MessageDialer
+  createDialer(identity?: RpcIdentity): MessageDialer & FrameLinkDialer
   /** For listen(): a free port of a host that dialers reach. */
   readonly host: string
   unixAddress(): string
@@ -256,6 +258,7 @@ export function rpcConformance(name: string, createWorld: () => Promise<RpcWorld
   })
 
   messageConformance(it, listen)
+  linkConformance(it)
 }
 
 /** Serves DOWN with a stream that starts and waits; resolves when its signal aborted. */
