@@ -75,13 +75,11 @@ export class GrpcServer implements MessageServer, FrameLinkServer {
       else injector.injectConnection(socket)
     }
     const server = isLocal ? net.createServer({ noDelay: true }, accept) : this.#createTlsServer(accept)
-    if (target.kind === 'unix') {
-      // First: who finds the socket for calls finds the other one too.
-      await this.#links?.listen(target.path)
-      await rm(target.path, { force: true })
-    }
+    if (target.kind === 'unix') await rm(target.path, { force: true })
     await listen(server, target.kind === 'unix' ? { path: target.path } : { host: target.host, port: target.port }, address, err => this.#logger.error('accepting a connection failed', { address, err }))
     this.#listeners.push({ grpc, injector, net: server, sockets })
+    // Last: who has a link may call as well.
+    if (target.kind === 'unix') await this.#links?.listen(target.path)
     const bound = server.address()
     return bound !== null && typeof bound === 'object' ? bound.port : 0
   }

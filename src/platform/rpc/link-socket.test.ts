@@ -218,7 +218,7 @@ test('what a killed server left behind refuses, and the next one takes the place
   await rename(`${path}.left`, linkPathOf(path))
   const refused = open(t, path)
   await until(() => refused.told.length > 0)
-  assert.deepEqual([missing.told, refused.told], [['rpc-not-connected'], ['rpc-refused']])
+  assert.deepEqual([missing.told, refused.told], [['rpc-refused'], ['rpc-refused']])
   const server = new GrpcServer({ credentials: fixedCredentials({ rootCertsPem: '' }), logger: new MemoryLogger() })
   server.handleLinks(() => ({ frameBytesMax: FRAME_BYTES_MAX, onReady: () => {}, onFrame: () => {}, onClosed: () => {} }))
   await server.listen(`unix:${path}`)

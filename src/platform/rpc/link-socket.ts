@@ -18,6 +18,9 @@ export interface LinkTimes {
 }
 const TIMES: LinkTimes = { connectMs: CONNECT_TIMEOUT_MS, noteMs: ALIVE_NOTE_MS, silenceMaxMs: KEEPALIVE_TIME_MS + KEEPALIVE_TIMEOUT_MS - ALIVE_NOTE_MS, stallMs: STALL_MS }
 
+/** Nobody holds the socket, or there is none. */
+const REFUSED: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT'])
+
 /** What a LinkSocket works with. */
 export interface LinkSocketOptions {
   /** "unix:/path", of the server's calls */
@@ -104,7 +107,7 @@ export class LinkSocket implements FrameLink {
   }
 
   #notConnected(why: string, cause?: NodeJS.ErrnoException): ShoalError {
-    return new ShoalError('unavailable', cause?.code === 'ECONNREFUSED' ? 'rpc-refused' : 'rpc-not-connected', `${this.#address}: no connection: ${why}`, { cause })
+    return new ShoalError('unavailable', REFUSED.has(cause?.code) ? 'rpc-refused' : 'rpc-not-connected', `${this.#address}: no connection: ${why}`, { cause })
   }
 
   #lost(why: string): ShoalError { return new ShoalError('unavailable', 'rpc-unavailable', `${this.#address}: the connection was lost: ${why}`) }

@@ -8,6 +8,7 @@ const failed = (details: string): ServiceError => Object.assign(new Error(detail
 test('a connection that failed is told without the library\'s internals, and may be tried again', () => {
   const cases = [
     ['No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.1:2377. Resolution note: ', 'rpc-refused', 'm:1: no connection: connect ECONNREFUSED 10.0.0.1:2377'],
+    ['No connection established. Last error: connect ENOENT /run/m.sock (2026-11-21T19:34:15.775Z). Resolution note: ', 'rpc-refused', 'm:1: no connection: connect ENOENT /run/m.sock'],
     ['No connection established. Last error: Failed to connect (2026-11-21T19:34:15.775Z). Resolution note: ', 'rpc-not-connected', 'm:1: no connection: Failed to connect'],
     ['No connection established. Last error: read ECONNRESET (2026-11-21T19:34:15.757Z). Resolution note: ', 'rpc-not-connected', "m:1: no connection: read ECONNRESET; is this node's certificate one of that cluster?"],
   ] as const

@@ -6,8 +6,8 @@ const CODE_KEY = 'shoal-error-code'
 const KIND_KEY = 'shoal-error-kind'
 /** What grpc-js says when it could not connect. */
 const NEVER_LEFT = /No connection established|Name resolution failed/
-/** The host is there, and says that nobody listens. */
-const REFUSED = /ECONNREFUSED/
+/** The host is there, and says that nobody listens: at a Unix socket of this one, that there is none. */
+const REFUSED = /ECONNREFUSED|ENOENT/
 
 const STATUS_OF_KIND: Readonly<Record<ErrorKind, status>> = {
   'invalid-argument': status.INVALID_ARGUMENT,

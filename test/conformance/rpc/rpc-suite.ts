@@ -186,6 +186,16 @@ export function rpcConformance(name: string, createWorld: () => Promise<RpcWorld
     await assert.rejects(call, { kind: 'unavailable', code: 'rpc-refused' })
   })
 
+  it('nobody at a Unix socket is nobody too, and who asks as soon as somebody is there is answered', async world => {
+    const address = world.unixAddress()
+    await using client = world.createDialer().dial(address)
+    for (let i = 0; i < 5; i++) await assert.rejects(client.unary(UNARY, ''), { kind: 'unavailable', code: 'rpc-refused' })
+    await using server = world.createServer()
+    server.handle(UNARY, unaryHandler(async text => `<${text}>`))
+    await server.listen(address)
+    assert.equal(await client.unary(UNARY, 'a'), '<a>')
+  })
+
   it('messages of 8 MiB pass', async world => {
     await using server = world.createServer()
     server.handle(UNARY, unaryHandler(async text => text))
