@@ -1,5 +1,5 @@
 /**
- * `npm run bench:raft -- [--only puts,join,steady,flapping] [--nodes 1,3] [--clients 1,64] [--rounds 3] [--seconds 5] [--folder /var/tmp] [--profile FOLDER] [--megabytes 500] [--rate 1000] [--minutes 10]`:
+ * `npm run bench:raft -- [--only puts,join,steady,flapping] [--nodes 1,3] [--clients 1,64] [--rounds 15] [--seconds 1] [--folder /var/tmp] [--profile FOLDER] [--megabytes 500] [--rate 1000] [--minutes 10]`:
  * consensus beside etcd, in turn, on this machine; a manager that joins a large state; a steady load; a follower that comes and goes.
  * `--minutes` is 10 for the steady load and 5 for the follower if it is not given.
  */
@@ -13,8 +13,8 @@ import { measureSteady } from './steady.ts'
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'puts' }, nodes: { type: 'string', default: '1,3' }, clients: { type: 'string', default: '1,64' }, rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '5' }, folder: { type: 'string', default: '/var/tmp' }, profile: { type: 'string' }, megabytes: { type: 'string', default: '500' }, rate: { type: 'string', default: '1000' }, minutes: { type: 'string' },
+    only: { type: 'string', default: 'puts' }, nodes: { type: 'string', default: '1,3' }, clients: { type: 'string', default: '1,64' }, rounds: { type: 'string', default: '15' },
+    seconds: { type: 'string', default: '1' }, folder: { type: 'string', default: '/var/tmp' }, profile: { type: 'string' }, megabytes: { type: 'string', default: '500' }, rate: { type: 'string', default: '1000' }, minutes: { type: 'string' },
   },
 })
 const folder = mkdtempSync(join(values.folder, 'shoal-bench-raft-'))
@@ -24,14 +24,14 @@ const numbers = (text: string): readonly number[] => text.split(',').map(Number)
 
 const METHOD = `Method: 256-byte values over 1,024 keys, closed loop (a client sends its next put when the last is answered), all clients of a side over one connection to its leader,
 from one process of Node. Its client for both sides is made of nothing but the frames it takes (HTTP/2's for etcd, a link's for shoal: lean-caller.ts, lean-calls.ts), so that servers are measured and not clients. Both clusters are up, one works at a time,
-in turn; after a first run of 15 s of both with each number of clients, and 1 s before each measurement, the median of the rounds counts. Both flush their logs before they
-answer (fdatasync), and have mutual TLS between their nodes and none towards the client.
+in turn; after a first run of 15 s of both with each number of clients, and 0.25 s before each measurement. Of the rounds the median counts; the ratios are medians of each round's, since
+what a machine does in a second changes by the minute. Both flush their logs before they answer (fdatasync), and have mutual TLS between their nodes and none towards the client.
 etcd: Debian's etcd-server, defaults, KV/Put, a unary call each. shoal: manager processes as the daemon starts them, log and state sealed; a put is Control/Update
 of a config's label over the leader's Unix socket, on one link as daemons call (D-682, D-707): checked, versioned, committed by a majority's disks, applied, and answered with the whole object.`
 
-function format({ nodes, clients, shoal, etcd }: PutLine): string {
+function format({ nodes, clients, shoal, etcd, ratio }: PutLine): string {
   const side = ({ rate, p50, p99 }: Figures): string => `${rate.toFixed(0).padStart(8)}${p50.toFixed(2).padStart(9)}${p99.toFixed(1).padStart(8)}`
-  return `${String(nodes).padStart(5)}${String(clients).padStart(8)}  |${side(shoal)}  |${side(etcd)}  |${(shoal.rate / etcd.rate).toFixed(2).padStart(6)}${(shoal.p50 / etcd.p50).toFixed(2).padStart(6)}${(shoal.p99 / etcd.p99).toFixed(2).padStart(6)}`
+  return `${String(nodes).padStart(5)}${String(clients).padStart(8)}  |${side(shoal)}  |${side(etcd)}  |${ratio.rate.toFixed(2).padStart(6)}${ratio.p50.toFixed(2).padStart(6)}${ratio.p99.toFixed(2).padStart(6)}`
 }
 
 const chosen = values.only.split(',')

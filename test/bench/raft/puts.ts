@@ -7,18 +7,25 @@ import type { Subject, Writer } from './subject.ts'
 
 const KEYS = 1024
 const VALUE = 'v'.repeat(256)
-const WARM_UP_MS = 1_000
+const WARM_UP_MS = 250
 /** Before the first measurement, with each number of clients: servers run for months, so their compilers are done, also with what only a lone client makes them do. */
 const FIRST_WARM_UP_MS = 15_000
 
 /** What one subject did with so many clients. */
 export interface Figures { readonly rate: number; readonly p50: number; readonly p99: number }
 
-export interface PutLine { readonly nodes: number; readonly clients: number; readonly shoal: Figures; readonly etcd: Figures }
+export interface PutLine {
+  readonly nodes: number
+  readonly clients: number
+  readonly shoal: Figures
+  readonly etcd: Figures
+  /** Shoal's by etcd's. */
+  readonly ratio: Figures
+}
 
 export interface PutOptions { readonly nodes: readonly number[]; readonly clients: readonly number[]; readonly rounds: number; readonly measureMs: number; readonly folder: string; readonly profile: string | undefined }
 
-/** Both clusters are up, one works at a time, in turn; of the rounds the median of each figure counts. */
+/** Both clusters are up, one works at a time, in turn; of the rounds the median of each figure counts, and of each round's ratio: what lies a second apart was measured on the same machine. */
 export async function comparePuts({ nodes, clients, rounds, measureMs, folder, profile }: PutOptions): Promise<readonly PutLine[]> {
   const lines: PutLine[] = []
   for (const count of nodes) {
@@ -37,7 +44,9 @@ export async function comparePuts({ nodes, clients, rounds, measureMs, folder, p
             figures[subject.name]?.push(await load(writers[i] as Writer, width, measureMs))
           }
         }
-        lines.push({ nodes: count, clients: width, shoal: medians(figures.shoal ?? []), etcd: medians(figures.etcd ?? []) })
+        const { shoal: ours = [], etcd: theirs = [] } = figures
+        const ratios = ours.map((each, round) => ratioOf(each, theirs[round] as Figures))
+        lines.push({ nodes: count, clients: width, shoal: medians(ours), etcd: medians(theirs), ratio: medians(ratios) })
       }
       for (const writer of writers) await writer[Symbol.asyncDispose]()
     } finally {
@@ -62,6 +71,8 @@ export async function load(writer: Writer, clients: number, durationMs: number):
   await Promise.all(Array.from({ length: clients }, (_, number) => client(number)))
   return { rate: latencies.length / (performance.now() - beganMs) * 1000, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
 }
+
+function ratioOf(a: Figures, b: Figures): Figures { return { rate: a.rate / b.rate, p50: a.p50 / b.p50, p99: a.p99 / b.p99 } }
 
 function medians(figures: readonly Figures[]): Figures {
   const median = (of: (each: Figures) => number): number => quantile(figures.map(of), 0.5)
