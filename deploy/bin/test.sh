@@ -74,7 +74,7 @@ mapfile -t unit < <(find dist manager/raft-ts/dist -name '*.test.js' -not -path 
 mapfile -t simulation < <(find dist/test/sim -name '*.test.js' 2>/dev/null | sort)
 mapfile -t e2e < <(find dist/test/e2e -name '*.test.js' 2>/dev/null | sort)
 # Run by themselves, not by continuous integration: long (differential), or not yet seen green five times as they are.
-extended='differential|chaos|manager-chaos|managers|manager-disk-full|member-addresses|damaged-log'
+extended='differential|chaos|manager-chaos|managers|manager-disk-full|member-addresses'
 mapfile -t long < <(find dist/test/long -name '*.test.js' 2>/dev/null | grep -vE "/($extended)[^/]*\.test\.js$" | sort)
 mapfile -t extended < <(find dist/test/long -name '*.test.js' 2>/dev/null | grep -E "/($extended)[^/]*\.test\.js$" | sort)
 case $what in
