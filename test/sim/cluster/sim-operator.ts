@@ -10,8 +10,9 @@ import type { SimAgent } from './sim-agent.ts'
 import type { SimManager } from './sim-manager.ts'
 import type { SimWorld } from './sim-process.ts'
 
-/** Managers are removed down to so many. */
+/** Managers are removed down to so many; to more while a disk may forget what it took, for two managers do not survive that. */
 const MEMBERS_MIN = 2
+const MEMBERS_MIN_IN_DOUBT = 3
 const RETRY_MS = 1000
 
 /** Somebody who makes managers of hosts and workers of managers: promotes, demotes, has them leave and join. */
@@ -31,7 +32,7 @@ export class SimOperator {
     this.#clock = new ProcessClock(world.clock)
   }
 
-  /** Makes one change of the managers. @param kept is not removed */
+  /** Makes one change of the managers. @param kept is not removed: its disk may forget something */
   change(kept: SimManager | undefined): void {
     const { events, random } = this.#world
     const members = this.#managers.filter(({ isMember }) => isMember)
@@ -42,7 +43,7 @@ export class SimOperator {
       events.note('manager joins')
       void this.#setRole(added, 'manager')
       added.join()
-    } else if (members.length > MEMBERS_MIN && chosen !== undefined && chosen !== kept) {
+    } else if (members.length > (kept === undefined ? MEMBERS_MIN : MEMBERS_MIN_IN_DOUBT) && chosen !== undefined && chosen !== kept) {
       void this.#remove(chosen)
     }
   }
