@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '../../../test/support/until.ts'
 import type { FrameLink, FrameLinkEvents } from '../../base/frame-link.ts'
 import { MemoryLogger } from '../log/memory-logger.ts'
 import { fixedCredentials } from './credentials-source.ts'
@@ -15,15 +16,6 @@ import { linkPathOf } from './rpc-address.ts'
 
 const FRAME_BYTES_MAX = 1024
 const TIMES: LinkTimes = { connectMs: 5_000, noteMs: 20, silenceMaxMs: 1_000, stallMs: 5_000 }
-const STEP_MS = 5
-const LIMIT_MS = 20_000
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let waitedMs = 0; !condition(); waitedMs += STEP_MS) {
-    assert(waitedMs < LIMIT_MS, `not so: ${condition.toString()}`)
-    await delay(STEP_MS)
-  }
-}
 
 async function place(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-link-'))

@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import tls from 'node:tls'
 import { createTestCluster } from '../../../test/support/test-cluster.ts'
+import { until } from '../../../test/support/until.ts'
 import type { ShoalError } from '../../base/errors.ts'
 import { MemoryLogger } from '../log/memory-logger.ts'
 import { clientContext, fixedCredentials, RenewableCredentials, type CredentialsSource, type TlsCredentials } from './credentials-source.ts'
@@ -18,15 +19,8 @@ const HOME = createTestCluster('home')
 const AWAY = createTestCluster('away')
 const MANAGER = HOME.node('m', 'manager')
 const TIMES: MessageTimes = { connectMs: 5_000, noteMs: 50, silenceMaxMs: 1_000, stallMs: 5_000 }
-const STEP_MS = 5
-const LIMIT_MS = 20_000
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let waitedMs = 0; !condition(); waitedMs += STEP_MS) {
-    assert(waitedMs < LIMIT_MS, `not so: ${condition.toString()}`)
-    await delay(STEP_MS)
-  }
-}
+/** Of a sender that is not to give up on a side that does not read. */
+const PATIENT_MS = 20_000
 
 async function serve(credentials: CredentialsSource): Promise<{ readonly server: GrpcServer; readonly address: string; readonly senders: string[] }> {
   const server = new GrpcServer({ credentials, logger: new MemoryLogger() })
@@ -139,7 +133,7 @@ test('who sends to a side that does not read is told to wait, and to go on when 
   const { told, channel, errors } = open(t, await speaker(t, socket => {
     socket.pause()
     reads = () => socket.resume()
-  }), { silenceMaxMs: LIMIT_MS })
+  }), { silenceMaxMs: PATIENT_MS })
   await until(() => told.length === 1)
   let sent = 0
   while (channel.send(new Uint8Array(100_000))) assert(++sent < 100, 'a megabyte may wait, not ten')
